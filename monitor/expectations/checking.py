@@ -68,6 +68,6 @@ def check(
             )
         start += rows.num_rows
     for key, values in seen.items():
-        total = sum(values.values())
-        results[key] = replace(results[key], rows=total, violations=total - len(values))
+        alike = sum(amount for amount in values.values() if amount > 1)
+        results[key] = replace(results[key], rows=sum(values.values()), violations=alike)
     return list(results.values())

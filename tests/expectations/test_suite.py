@@ -120,7 +120,7 @@ def test_rows_that_changed_are_found() -> None:
         ("end", Check.RANGE), ("rows", Check.CONDITION), ("age", Check.PRESENT), ("prediction", Check.ALLOWED),
         ("id", Check.UNIQUE),
     }  # fmt: skip
-    assert failed["id", Check.UNIQUE].violations == 1
+    assert failed["id", Check.UNIQUE].violations == 2
     assert failed["prediction", Check.ALLOWED].places == (0, 1, 2)
 
 
@@ -149,7 +149,7 @@ def test_rows_that_changed_are_found() -> None:
         (Expectation(Check.ALLOWED, "c", {"values": [1]}), [True, False, None], 2, 1),
         (Expectation(Check.ALLOWED, "c", {"values": [True]}), ["1", "true", "0", "yes"], 4, 2),
         (Expectation(Check.FRESH, "c", {"within": 60}), [None], 0, 0),
-        (Expectation(Check.UNIQUE, "c"), ["a", "a", "b", None], 3, 1),
+        (Expectation(Check.UNIQUE, "c"), ["a", "a", "b", None], 3, 2),
     ],
 )
 def test_dirty_values(one: Expectation, values: list[object], checked: int, violating: int) -> None:

@@ -8,7 +8,9 @@ from monitor.errors import InputError
 from monitor.expectations.exchange.imported import Imported
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
+    beyond,
     made,
+    not_among,
     number,
     reference,
     related,
@@ -94,23 +96,79 @@ def _of_type(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation
     return made(given["column"], Check.TYPE, tolerated, tier, type=type_of(given["type_"]))
 
 
-def _pair(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
-    sign = ">=" if given.get("or_equal") else ">"
-    return related(f"{reference(given['column_A'])} {sign} {reference(given['column_B'])}", tolerated, tier)
+def _range(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
+    strict = bool(given.get("strict_min")), bool(given.get("strict_max"))
+    return beyond(given["column"], least, most, tolerated, tier, strict=strict)
 
 
-_BOUNDS = {"min_value", "max_value"}
+def _not_in_set(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return not_among(given["column"], given["value_set"], tolerated, tier)
+
+
+def _absent(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return related(f"{reference(given['column'])} is None", tolerated, tier)
+
+
+def _of_length(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    length = number(given["value"], "value")
+    return made(given["column"], Check.LENGTH, tolerated, tier, least=length, most=length)
+
+
+def _matching_any(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    regexes = given["regex_list"]
+    if given.get("match_on", "any") != "any" or not all(isinstance(one, str) for one in regexes):
+        raise UnsupportedError("only match_on: any has a counterpart")
+    either = "|".join(f"(?:{one})" for one in regexes)
+    return made(given["column"], Check.PATTERN, tolerated, tier, regex=searched(either))
+
+
+def _of_types(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    types = {type_of(one) for one in given["type_list"]}
+    if len(types) != 1:
+        raise UnsupportedError("the types are not all one of number, integer, boolean or text")
+    return made(given["column"], Check.TYPE, tolerated, tier, type=types.pop())
+
+
+def _greater(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return _pair(given, ">=" if given.get("or_equal") else ">", tolerated, tier)
+
+
+def _equal(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return _pair(given, "==", tolerated, tier)
+
+
+def _pair(given: dict[str, Any], sign: str, tolerated: float, tier: Tier) -> Expectation:
+    """A relation of two columns. By default, a row with one of them is a violation, and one with neither is not."""
+    one, other = reference(given["column_A"]), reference(given["column_B"])
+    compared, both = f"{one} {sign} {other}", f"{one} is not None and {other} is not None"
+    match given.get("ignore_row_if") or "both_values_are_missing":
+        case "either_value_is_missing":
+            text = compared
+        case "both_values_are_missing":
+            text = f"({both} or {one} is None and {other} is None) and {compared}"
+        case "neither":
+            text = f"{both} and {compared}"
+        case unknown:
+            raise UnsupportedError(f"ignore_row_if: {unknown} is not known")
+    return related(text, tolerated, tier)
+
+
+_BOUNDS, _PAIR = {"min_value", "max_value"}, {"column_A", "column_B", "ignore_row_if"}
 _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_not_be_null": (_plain(Check.PRESENT), set()),
     "expect_column_values_to_be_unique": (_plain(Check.UNIQUE), set()),
     "expect_column_values_to_be_increasing": (_plain(Check.INCREASING), set()),
-    "expect_column_values_to_be_between": (_bounded(Check.RANGE), _BOUNDS),
+    "expect_column_values_to_be_null": (_absent, set()),
+    "expect_column_values_to_be_between": (_range, _BOUNDS | {"strict_min", "strict_max"}),
     "expect_column_value_lengths_to_be_between": (_bounded(Check.LENGTH), _BOUNDS),
     "expect_column_values_to_be_in_set": (_in_set, {"value_set"}),
     "expect_column_values_to_match_regex": (_matching, {"regex"}),
+    "expect_column_values_to_match_regex_list": (_matching_any, {"regex_list", "match_on"}),
+    "expect_column_values_to_not_be_in_set": (_not_in_set, {"value_set"}),
+    "expect_column_value_lengths_to_equal": (_of_length, {"value"}),
     "expect_column_values_to_be_of_type": (_of_type, {"type_"}),
-    "expect_column_pair_values_a_to_be_greater_than_b": (
-        _pair,
-        {"column_A", "column_B", "or_equal", "ignore_row_if"},
-    ),
+    "expect_column_values_to_be_in_type_list": (_of_types, {"type_list"}),
+    "expect_column_pair_values_a_to_be_greater_than_b": (_greater, {*_PAIR, "or_equal"}),
+    "expect_column_pair_values_to_be_equal": (_equal, _PAIR),
 }

@@ -1,15 +1,28 @@
 """Reads a schema of pandera (JSON or YAML, as `to_json` and `to_yaml` write it)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
 from monitor.expectations.exchange.imported import Imported
-from monitor.expectations.exchange.parts import UnsupportedError, made, number, searched, type_of
-from monitor.expectations.expectation import Check, Expectation
+from monitor.expectations.exchange.parts import (
+    UnsupportedError,
+    beyond,
+    made,
+    not_among,
+    number,
+    searched,
+    type_of,
+)
+from monitor.expectations.expectation import Check, Expectation, Tier
 
-_IGNORED = {"title", "description", "name", "coerce", "required"}
+_PROPERTIES = {
+    "title", "description", "name", "coerce", "required", "metadata", "report_duplicates", "regex", "nullable",
+    "unique", "dtype", "checks",
+}  # fmt: skip
+"""What a column has beside checks. Checks stand among them (from 0.24 on), or under `checks`."""
 
 
 def read(path: Path, content: Any) -> Imported:
@@ -43,7 +56,7 @@ def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:
     if column.get("regex"):
         yield ".regex: names of columns are not patterns here", None
         return
-    if column.get("nullable") is False:
+    if not column.get("nullable", False):  # which newer versions leave out
         yield "", made(name, Check.PRESENT, 0.0)
     if column.get("unique"):
         yield "", made(name, Check.UNIQUE, 0.0)
@@ -52,17 +65,16 @@ def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:
             yield "", made(name, Check.TYPE, 0.0, type=type_of(dtype))
         except UnsupportedError as error:
             yield f".dtype: {error}", None
-    for kind, given in _checks(column.get("checks")):
+    inline = {key: value for key, value in column.items() if key not in _PROPERTIES and value is not None}
+    for kind, given in (*_checks(inline), *_checks(column.get("checks"))):
         try:
             yield "", _check(name, kind, given)
         except UnsupportedError as error:
             yield f".checks.{kind}: {error}", None
-    for key in column.keys() - _IGNORED - {"regex", "nullable", "unique", "dtype", "checks"}:
-        yield f".{key}: is not known", None
 
 
 def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and the values of each check: a list with `options`, or (before 0.24) a mapping by name."""
+    """The name and the values of each check: a mapping by name, or a list with `options`."""
     if isinstance(checks, Mapping):
         for name, given in checks.items():
             yield str(name), dict(given) if isinstance(given, Mapping) else {"value": given}
@@ -86,16 +98,47 @@ def _check(column: str, kind: str, given: dict[str, Any]) -> Expectation:
             return made(column, Check.RANGE, 0.0, least=number(value, kind))
         case "less_than_or_equal_to":
             return made(column, Check.RANGE, 0.0, most=number(value, kind))
-        case "in_range" if given.get("include_min", True) and given.get("include_max", True):
+        case "greater_than":
+            return beyond(column, number(value, kind), None, 0.0, Tier.WARNING, strict=(True, False))
+        case "less_than":
+            return beyond(column, None, number(value, kind), 0.0, Tier.WARNING, strict=(False, True))
+        case "in_range":
             least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
-            return made(column, Check.RANGE, 0.0, least=least, most=most)
+            strict = not given.get("include_min", True), not given.get("include_max", True)
+            return beyond(column, least, most, 0.0, Tier.WARNING, strict=strict)
+    return _of_values(column, kind, value, given)
+
+
+def _of_values(column: str, kind: str, value: Any, given: dict[str, Any]) -> Expectation:
+    match kind:
+        case "equal_to":
+            return made(column, Check.ALLOWED, 0.0, values=[value])
+        case "not_equal_to":
+            return not_among(column, [value], 0.0)
         case "isin" if isinstance(value, list):
             return made(column, Check.ALLOWED, 0.0, values=value)
-        case "str_matches" if isinstance(value, str):
-            return made(column, Check.PATTERN, 0.0, regex=searched(f"^(?:{value})"))
-        case "str_contains":
-            return made(column, Check.PATTERN, 0.0, regex=searched(value))
+        case "notin":
+            return not_among(column, value, 0.0)
         case "str_length":
+            exact = number(given.get("exact_value"), "exact_value")
             least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
-            return made(column, Check.LENGTH, 0.0, least=least, most=most)
-    raise UnsupportedError("has no counterpart")
+            bounds = {"least": least, "most": most} if exact is None else {"least": exact, "most": exact}
+            return made(column, Check.LENGTH, 0.0, **bounds)
+    return _of_texts(column, kind, value)
+
+
+def _of_texts(column: str, kind: str, value: Any) -> Expectation:
+    if not isinstance(value, str):
+        raise UnsupportedError("has no counterpart")
+    match kind:
+        case "str_startswith":
+            regex = f"{re.escape(value)}(?s:.*)"
+        case "str_endswith":
+            regex = f"(?s:.*){re.escape(value)}"
+        case "str_matches":
+            regex = searched(f"^(?:{value})")
+        case "str_contains":
+            regex = searched(value)
+        case _:
+            raise UnsupportedError("has no counterpart")
+    return made(column, Check.PATTERN, 0.0, regex=regex)

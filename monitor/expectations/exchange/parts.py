@@ -50,6 +50,47 @@ def reference(column: str) -> str:
     return f"{group}[{rest!r}]" if rest else name
 
 
+def beyond(
+    column: str,
+    least: float | None,
+    most: float | None,
+    tolerated: float,
+    tier: Tier,
+    *,
+    strict: tuple[bool, bool],
+) -> Expectation:
+    """A range of numbers; `strict` tells for each bound whether it is outside.
+
+    Raises:
+        UnsupportedError: there is no bound.
+    """
+    if not any(strict):
+        return made(column, Check.RANGE, tolerated, tier, least=least, most=most)
+    ref, bounds = reference(column), list[str]()
+    if least is not None:
+        bounds.append(f"{ref} {'>' if strict[0] else '>='} {least!r}")
+    if most is not None:
+        bounds.append(f"{ref} {'<' if strict[1] else '<='} {most!r}")
+    if not bounds:
+        raise UnsupportedError("there is no bound")
+    return related(" and ".join(bounds), tolerated, tier)
+
+
+def not_among(column: str, values: object, tolerated: float, tier: Tier = Tier.WARNING) -> Expectation:
+    """A column without certain values.
+
+    Raises:
+        UnsupportedError: they are no texts and numbers.
+    """
+    if not isinstance(values, list) or not values or not all(_is_plain(one) for one in values):
+        raise UnsupportedError("the values are no texts and numbers")
+    return related(f"{reference(column)} not in ({', '.join(map(repr, values))},)", tolerated, tier)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
 def number(value: object, name: str) -> float | None:
     """A bound, or None.
 
@@ -63,6 +104,9 @@ def number(value: object, name: str) -> float | None:
     return float(value)
 
 
+_END = r"(?:\n?\z)"
+
+
 def searched(regex: object) -> str:
     """A regular expression that is searched, as one that the whole text matches.
 
@@ -72,8 +116,21 @@ def searched(regex: object) -> str:
     if not isinstance(regex, str):
         raise UnsupportedError("the regular expression is no text")
     begin = "" if regex.startswith("^") else "(?s:.*)"
-    end = "" if regex.endswith("$") and not regex.endswith("\\$") else "(?s:.*)"
-    return f"{begin}(?:{regex}){end}"
+    ended = _as_python_ends(regex)
+    end = "" if ended.endswith(_END) else "(?s:.*)"
+    return f"{begin}(?:{ended}){end}"
+
+
+def _as_python_ends(regex: str) -> str:
+    """A regular expression whose `$` may be before a last line break, as in Python."""
+    made, is_class, is_escaped = "", False, False
+    for sign in regex:
+        is_end = sign == "$" and not is_class and not is_escaped
+        if not is_escaped:
+            is_class = sign == "[" or (is_class and sign != "]")
+        is_escaped = sign == "\\" and not is_escaped
+        made += _END if is_end else sign
+    return made
 
 
 TYPES = {

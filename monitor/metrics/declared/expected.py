@@ -48,7 +48,7 @@ def _violations(subject: Subject, one: Expectation, where: Labels) -> Iterator[M
     n, violations = tally.get(ROWS, 0.0), tally.get(VIOLATIONS, 0.0)
     if one.check is Check.UNIQUE:
         counts = [amount for label, amount in tally.items() if label.startswith(VALUE)]
-        n, violations = sum(counts), sum(counts) - len(counts)
+        n, violations = sum(counts), sum(amount for amount in counts if amount > 1)
     failed = is_beyond(violations, n, one.tolerated)
     if failed is None:
         broken = next((label for label in tally if label.startswith(FAILED)), "")
