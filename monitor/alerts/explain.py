@@ -41,16 +41,16 @@ class Explanation:
     lines: tuple[str, ...]
 
 
-def find(connection: Connection, word: str) -> list[Alert]:
+def find(connection: Connection, word: str, client: str = "") -> list[Alert]:
     """Alerts by fingerprint, rule name, `client/model`, or `client/model/rule`; open ones first.
 
-    The environment may follow the model.
+    The environment may follow the model. With a client, only its alerts are found.
 
     Raises:
         NotFoundError: no alert matches.
     """
     known = alert_rows.load(connection).values()
-    matching = [alert for alert in known if word in _names(alert)]
+    matching = [alert for alert in known if client in ("", alert.stream.client) and word in _names(alert)]
     if not matching:
         hint = "watchkeeper alerts lists the firing alerts; an alert that never fired has no history"
         raise NotFoundError(f"no alert matches {word!r}", hint=hint)

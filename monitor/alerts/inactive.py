@@ -1,6 +1,6 @@
 """Explains a rule that has no alert for a model: what was measured last, and why that is not an alert."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
@@ -15,20 +15,22 @@ from monitor.store import measurements, streams
 _MOST_FIGURES = 5
 
 
-def explain_inactive(connection: Connection, word: str, rules: RuleSet) -> list[str]:
+def explain_inactive(connection: Connection, word: str, rules: RuleSet, client: str = "") -> list[str]:
     """Lines for the terminal on the rules that `word` names: `rule`, or `client/model[/environment]/rule`.
+
+    With a client, only its models and the rules that apply to them are known.
 
     Raises:
         NotFoundError: there is no such model or no such rule.
     """
     path, _, name = word.rpartition("/")
-    streams_with_data = [figures.stream for figures in streams.figures_of_all(connection)]
+    found = [figures.stream for figures in streams.figures_of_all(connection)]
+    streams_with_data = [stream for stream in found if client in ("", stream.client)]
     selected = [one for one in streams_with_data if path in ("", f"{one.client}/{one.model}", str(one))]
     pairs = [(stream, rule) for stream in selected for rule in rules.for_stream(stream) if rule.name == name]
     if not pairs:
-        raise NotFoundError(
-            f"no alert matches {word!r}{_suggestion(word, streams_with_data, rules)}", hint=_HINT
-        )
+        near = _suggestion(word, streams_with_data, _named(rules, streams_with_data, client))
+        raise NotFoundError(f"no alert matches {word!r}{near}", hint=_HINT)
     return [line for stream, rule in pairs for line in _lines(connection, stream, rule)]
 
 
@@ -38,9 +40,15 @@ _HINT = (
 )
 
 
-def _suggestion(word: str, known: Iterable[Stream], rules: RuleSet) -> str:
+def _named(rules: RuleSet, known: Sequence[Stream], client: str) -> list[str]:
+    """The names of the rules that a client may know: those of its models."""
+    if not client:
+        return [rule.name for rule in rules.rules]
+    return list(dict.fromkeys(rule.name for stream in known for rule in rules.for_stream(stream)))
+
+
+def _suggestion(word: str, known: Sequence[Stream], names: Sequence[str]) -> str:
     models = [name for one in known for name in (f"{one.client}/{one.model}", str(one))]
-    names = [rule.name for rule in rules.rules]
     path, _, last = word.rpartition("/")
     if path in models:
         return suggest(last, names)

@@ -1,5 +1,6 @@
 """Silences and maintenance windows: created and expired by people, applied to new notifications of matching alerts."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Sequence
 
@@ -82,3 +83,13 @@ def expire(connection: Connection, identity: str, now: float) -> None:
     """
     if not silences.expire(connection, identity, now):
         raise NotFoundError(f"no silence {identity!r} is in force", hint="watchkeeper silence list")
+
+
+def client_of(silence: Silence) -> str:
+    """The one client that a silence is limited to; empty for several."""
+    for text in silence.matchers:
+        with contextlib.suppress(ValueError):
+            matcher = matchers.parse(text)
+            if (matcher.name, matcher.operator) == ("client", "="):
+                return matcher.value
+    return ""

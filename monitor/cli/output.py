@@ -22,9 +22,13 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+_KEPT = "\n\t" + JOINERS
+"""Characters of a text that are written as they are, although Python counts them as unprintable."""
+
+
 def say(message: str) -> None:
-    """Print a message to stderr."""
-    sys.stderr.write(message + "\n")
+    """Print a message to stderr; what steers a terminal is escaped."""
+    sys.stderr.write(visible(message, keep=_KEPT) + "\n")
 
 
 def ask(question: str, default: str) -> str:
@@ -38,19 +42,25 @@ def ask(question: str, default: str) -> str:
 
 
 def put(text: str) -> None:
-    """Write data to stdout."""
+    """Write a text to stdout; what steers a terminal is escaped."""
+    sys.stdout.write(visible(text, keep=_KEPT) + "\n")
+
+
+def put_file(text: str) -> None:
+    """Write the content of a file to stdout, unchanged."""
     sys.stdout.write(text + "\n")
 
 
 def put_line(text: str) -> None:
-    """Write one line to stdout: characters of texts from outside that steer a terminal are escaped."""
+    """Write one line to stdout: line breaks are escaped, too."""
     put(visible(text, keep="\t" + JOINERS))
 
 
 def put_json(data: object) -> None:
     """Write data as JSON to stdout; in ASCII unless the encoding is UTF-8, so that it can always be written."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
-    put(json.dumps(data, indent=2, ensure_ascii=not is_unicode))
+    text = json.dumps(data, indent=2, ensure_ascii=not is_unicode)
+    put_file("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
 
 
 @contextmanager

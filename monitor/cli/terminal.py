@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from monitor.visible import counted
+from monitor.visible import JOINERS, counted, visible
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     Console(soft_wrap=False).print(table)
 
 
@@ -65,8 +65,14 @@ def live() -> Iterator[Callable[[str, Sequence[str], Sequence[str], Sequence[Seq
             for column in columns:
                 table.add_column(column, overflow="fold")
             for row in rows:
-                table.add_row(*(escape(cell) for cell in row))
-            above = (*map(Text, lines), Text(headline, style="bold"), Text(""))
+                table.add_row(*map(_cell, row))
+            shown_lines = [Text(visible(line, keep=JOINERS)) for line in lines]
+            above = (*shown_lines, Text(visible(headline, keep=JOINERS), style="bold"), Text(""))
             shown.update(Group(*above, table), refresh=True)
 
         yield update
+
+
+def _cell(text: str) -> str:
+    """A text of a table: neither markup nor what steers a terminal has an effect."""
+    return escape(visible(text, keep="\n" + JOINERS))

@@ -27,6 +27,8 @@ SECONDS, READING_SECONDS = 20.0, 60.0
 """Until an answer to a change, or to a question about thousands of models, is complete."""
 LARGEST = 64 << 20
 """The largest answer in bytes."""
+_NO_ACCESS = "not found, or you have no access"
+"""What the daemon answers about what there is not, or belongs to others."""
 T = TypeVar("T")
 
 
@@ -51,15 +53,18 @@ class RunningDaemon:
         """
         return self._ask("POST", f"{prefix}/{path}", dict[str, Any], SECONDS, json=content)
 
-    def get(self, path: str, kind: type[T], **parameters: str | int) -> T:
-        """What the daemon reads, as records of this kind.
+    def get(self, path: str, kind: type[T], /, **parameters: str | float) -> T:
+        """What the daemon reads, as records of this kind. A path that does not start with / is one of the API.
 
         Raises:
             WatchkeeperError: it refuses it, does not answer, or answers something else.
         """
+        path = path if path.startswith("/") else f"/api/v1/{path}"
         try:
-            return self._ask("GET", f"/api/v1/{path}", kind, READING_SECONDS, params=parameters)
+            return self._ask("GET", path, kind, READING_SECONDS, params=parameters)
         except NotFoundError as error:
+            if not error.message.startswith(_NO_ACCESS):
+                raise
             hint = f"{KEY} needs a valid key of staff, of that client or of all"
             raise NotFoundError(error.message, hint=hint) from error
 

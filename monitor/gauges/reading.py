@@ -62,6 +62,10 @@ class GaugeReader(Protocol):
         """
 
 
+MOST_REMEMBERED = 5_000
+"""Of how many counters the last value is known: who names them anew each time fills no memory."""
+
+
 class Increments:
     """Turns counters into increments since the last reading. The first reading of a counter has none."""
 
@@ -75,8 +79,10 @@ class Increments:
 
     def of(self, quantity: Quantity, resource: str, total: float) -> list[Reading]:
         """The increment; after a restart of what is counted, all that was counted since."""
-        before = self._last.get((quantity, resource))
+        before = self._last.pop((quantity, resource), None)
         self._last[quantity, resource] = total
+        if len(self._last) > MOST_REMEMBERED:
+            del self._last[next(iter(self._last))]
         if before is None:
             return []
         return [Reading(quantity, resource, total - before if total >= before else total)]

@@ -69,7 +69,7 @@ def parse(body: bytes) -> Event:
     try:
         event = msgspec.json.decode(body, type=_Envelope).event
         at = read(event.occurred_at).micros / 1e6
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"this is not a PagerDuty event: {error}", hint="use webhooks v3") from error
     who = event.agent.summary if event.agent is not None else ""
     return Event(event.id, event.event_type, event.data.incident_key or "", at, who)

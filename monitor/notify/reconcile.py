@@ -61,7 +61,7 @@ def fetch(settings: PagerDutySettings, http: Http) -> list[Remote]:
         answer = http.get(f"{settings.api_url}/incidents?{query}", headers, budget)
         try:
             page = msgspec.json.decode(answer.content, type=_Page)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise AttemptError(
                 f"the list of PagerDuty's incidents is invalid: {error}", FailureKind.UNREACHABLE
             ) from error

@@ -93,7 +93,7 @@ class Journal:
         for line in self._lines():
             try:
                 yield msgspec.json.decode(unsealed(line, self._key), type=Entry)
-            except (msgspec.MsgspecError, StoreError, ValueError) as error:
+            except (msgspec.MsgspecError, StoreError, ValueError, RecursionError) as error:
                 log.warning("skipped an unreadable line of %s: %s", self._path, error)
 
     def _lines(self) -> list[bytes]:

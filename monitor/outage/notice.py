@@ -94,7 +94,7 @@ class Outage:
             kept = msgspec.json.decode(unsealed(self._path.read_bytes().strip(), self._key), type=_Stored)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError, StoreError, ValueError) as error:
+        except (OSError, msgspec.MsgspecError, StoreError, ValueError, RecursionError) as error:
             log.warning("%s cannot be read, so a page about an outage may stay open: %s", self._path, error)
             return
         self._page, self._notified = kept.page, set(kept.told)

@@ -283,7 +283,7 @@ def state_in(folder: Path) -> State:
     """The state in the folder of a lane; an empty one if there is none."""
     try:
         return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return State()
 
 

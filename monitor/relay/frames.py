@@ -107,7 +107,7 @@ def _whole(head: bytes, mark: bytes, at: int, end: int, file: BinaryIO) -> Frame
         return None
     try:
         return Frame(msgspec.json.decode(meta, type=Request), body, at, after)
-    except msgspec.MsgspecError:  # of another version
+    except (msgspec.MsgspecError, RecursionError):  # of another version
         return None
 
 

@@ -276,7 +276,7 @@ def position_of(folder: Path) -> Position:
         text, _, checksum = (folder / _POSITION).read_bytes().strip().rpartition(b" ")
         if int(checksum) == zlib.crc32(text):
             return msgspec.json.decode(text, type=Position)
-    except (OSError, ValueError, msgspec.MsgspecError):
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass
     return Position(0, frames.START)
 

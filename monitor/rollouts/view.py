@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,6 +19,7 @@ from monitor.rollouts.running import Unapproved
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome
 from monitor.store import rollouts
 from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
+from monitor.times.reading import NoTimeError, read
 from monitor.visible import one_line
 
 HEADINGS = ("model", "canary", "stable", "share", "state", "since", "why")
@@ -109,29 +109,93 @@ def _e_value(value: float) -> str:
     return f"{value:.3g}" if value < 1e6 else "> 1,000,000"
 
 
-def row(rollout: Rollout, last: Step) -> tuple[str, ...]:
-    """A rollout as a row of a table with `HEADINGS`."""
-    return (
-        str(rollout.stream),
-        one_line(rollout.canary),
-        one_line(rollout.stable),
-        plan.percent(last.share),
+class ShownStep(msgspec.Struct, frozen=True):
+    """A decision on a rollout: from `at` on, the canary receives `share` percent. `verdict` is what led to it."""
+
+    step: int
+    at: str
+    state: str
+    verdict: str
+    share: float
+    reason: str
+    checks: tuple[StoredCheck, ...]
+
+
+class ShownRollout(msgspec.Struct, frozen=True):
+    """A rollout with all its steps, oldest first. `state` and `share` are those of the last one. `plan` is as
+    `--steps` takes it. Fields may be added, never removed; times are ISO 8601 in UTC.
+    """
+
+    number: int
+    client: str
+    model: str
+    environment: str
+    canary: str
+    stable: str
+    plan: str
+    state: str
+    share: float
+    started_at: str
+    started_by: str
+    steps: tuple[ShownStep, ...]
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that it is of."""
+        return Stream(self.client, self.model, self.environment)
+
+    @property
+    def is_over_in_vain(self) -> bool:
+        """Whether it failed or was stopped."""
+        return self.state in (RolloutState.FAILED, RolloutState.STOPPED)
+
+
+def shown(rollout: Rollout, steps: Sequence[Step]) -> ShownRollout:
+    """A rollout as commands and the API show it to staff."""
+    stream, last = rollout.stream, steps[-1]
+    return ShownRollout(
+        rollout.number,
+        stream.client,
+        stream.model,
+        stream.environment,
+        rollout.canary,
+        rollout.stable,
+        plan.written(rollout.plan),
         last.state.value,
-        iso(last.at),
-        one_line(last.reason),
+        last.share,
+        iso(rollout.started_at),
+        rollout.started_by,
+        tuple(
+            ShownStep(one.number, iso(one.at), one.state.value, verdict, one.share, one.reason, one.checks)
+            for one, verdict in zip(steps, verdicts(steps), strict=True)
+        ),
     )
 
 
-def history_line(rollout: Rollout, steps: tuple[Step, ...]) -> str:
+def row(one: ShownRollout) -> tuple[str, ...]:
+    """A rollout as a row of a table with `HEADINGS`."""
+    last = one.steps[-1]
+    cells = (one.canary, one.stable, plan.percent(last.share), last.state, last.at, last.reason)
+    return (str(one.stream), *(one_line(cell) for cell in cells))
+
+
+def history_line(one: ShownRollout) -> str:
     """A rollout in one line: when it was started and by whom, how it ended, and why."""
-    last, highest = steps[-1], plan.percent(max(step.share for step in steps))
-    took = format_duration(round(max(0.0, last.at - rollout.started_at)))
-    is_running = last.state is RolloutState.RUNNING
-    how = f"running at {plan.percent(last.share)}" if is_running else f"{last.state} after {took}"
+    last, highest = one.steps[-1], plan.percent(max(step.share for step in one.steps))
+    is_running = last.state == RolloutState.RUNNING
+    how = f"running at {plan.percent(last.share)}" if is_running else f"{last.state}{_after(one)}"
     return one_line(
-        f"{rollout.number} {iso(rollout.started_at)} {rollout.canary} beside {rollout.stable}, by "
-        f"{rollout.started_by}: {how}, {highest} at most: {last.reason}"
+        f"{one.number} {one.started_at} {one.canary} beside {one.stable}, by {one.started_by}: {how}, "
+        f"{highest} at most: {last.reason}"
     )
+
+
+def _after(one: ShownRollout) -> str:
+    try:
+        begun, ended = (read(text).micros / 1e6 for text in (one.started_at, one.steps[-1].at))
+    except NoTimeError:
+        return ""
+    return f" after {format_duration(round(max(0.0, ended - begun)))}"
 
 
 def verdicts(steps: Sequence[Step]) -> list[str]:
@@ -146,32 +210,3 @@ def verdicts(steps: Sequence[Step]) -> list[str]:
         else ""
         for step, is_raised in zip(steps, raised, strict=True)
     ]
-
-
-def as_json(rollout: Rollout, steps: tuple[Step, ...]) -> dict[str, Any]:
-    """A rollout with all its steps. Keys may be added, never removed."""
-    return {
-        "number": rollout.number,
-        "client": rollout.stream.client,
-        "model": rollout.stream.model,
-        "environment": rollout.stream.environment,
-        "canary": rollout.canary,
-        "stable": rollout.stable,
-        "plan": plan.written(rollout.plan),
-        "state": steps[-1].state.value,
-        "share": steps[-1].share,
-        "started_at": iso(rollout.started_at),
-        "started_by": rollout.started_by,
-        "steps": [
-            {
-                "step": one.number,
-                "at": iso(one.at),
-                "state": one.state.value,
-                "verdict": verdict,
-                "share": one.share,
-                "reason": one.reason,
-                "checks": [msgspec.structs.asdict(check) for check in one.checks],
-            }
-            for one, verdict in zip(steps, verdicts(steps), strict=True)
-        ],
-    }

@@ -99,7 +99,7 @@ class Outbox:
         """How far the site had come; None if that is not known."""
         try:
             return msgspec.json.decode((self.folder / _STATE).read_bytes(), type=Marker)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, RecursionError):
             return None
 
     def mark(self, marker: Marker) -> None:

@@ -121,7 +121,7 @@ def read_line(text: str) -> Checkpoint:
             str(content["key"]),
             bytes.fromhex(content["signature"]),
         )
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a checkpoint: {error}") from error
 
 

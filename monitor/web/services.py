@@ -13,6 +13,8 @@ from monitor.drift.settings import DriftSettings
 from monitor.exporters.collector import Measured
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.exporters.push.exporter import ExporterSettings
+from monitor.gauges.settings import GaugeSettings
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
 from monitor.metrics.settings import MetricSettings
@@ -25,6 +27,7 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.rollouts.load_arms import Reading
 from monitor.rules.engine.readings import Past, no_past
 from monitor.rules.rule import Rule, RuleSet
+from monitor.sites.settings import KnownSite, SiteSettings
 from monitor.status import NOTHING_CONFIGURED, Configured
 from monitor.store.db import Store
 from monitor.web.auth.access import Access
@@ -57,7 +60,8 @@ class Services:
     stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
     `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows;
     `texts` is what may be shown of the texts of a client; `configured` reads what the state of models shows of the
-    configuration and of its rule files.
+    configuration and of its rule files; `sources` are the configured ones, with whether each of several daemons counts
+    all messages that wait; `gauges`, `exporters`, `site` and `sites` are the sections of the configuration.
     """
 
     store: Store
@@ -91,6 +95,11 @@ class Services:
     windows: WindowSettings = field(default_factory=WindowSettings)
     texts: Mapping[str, TextPolicy] = field(default_factory=dict)
     configured: Callable[[], Configured] = lambda: NOTHING_CONFIGURED
+    sources: Mapping[str, bool] = field(default_factory=dict)
+    gauges: Mapping[str, GaugeSettings] = field(default_factory=dict)
+    exporters: Mapping[str, ExporterSettings] = field(default_factory=dict)
+    site: SiteSettings = field(default_factory=SiteSettings)
+    sites: Mapping[str, KnownSite] = field(default_factory=dict)
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

@@ -4,13 +4,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.app import App
-from monitor.cli import lists, through_daemon
+from monitor.cli import through_daemon
+from monitor.cli.lists import of_clients, of_models, of_operation
 from monitor.cli.registry import app as commands
 from monitor.clock import ManualClock
 from monitor.config.root import load
@@ -22,8 +24,8 @@ from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.migrate import newest
 from monitor.store.quarantine import Quarantined
 from monitor.web import app as web_app
-from tests.support import clients
-from tests.support.clients import NOW, PRICE, fire, resolve
+from tests.support import clients, versioned
+from tests.support.clients import FRAUD, NOW, PRICE, fire, resolve
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
 from tests.support.server import running
@@ -34,8 +36,13 @@ CONFIG = """\
 store: {{url: "sqlite:///{file}"}}
 web: {{listen: "127.0.0.1:{port}", requests_per_minute: 100000}}
 rules: {{files: ["{folder}/mine.yaml"]}}
+sources: {{orders: {{kind: http, format: kserve, client: acme, model: fraud}}}}
+gauges: {{machine: {{kind: machine, client: acme, model: fraud}}, own: {{kind: machine}}}}
+exporters: {{statsd: {{kind: statsd, url: "udp://127.0.0.1:9"}}}}
+sites: {{plant: {{client: acme, key: "ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}}
 clients: {{acme: {{models: {{fraud: {{title: Fraud check}}, ranking: {{}}}}}}, globex: {{models: {{price: {{}}}}}}}}
 """
+BROKEN = "groups: [{name: g, rules: [{alert: New, whn: {}}]}]\n"
 HOSTILE = "\x1b[2J\u202eCRITICAL\u2028\r\n\x00"
 LISTS: tuple[tuple[str, ...], ...] = (
     ("status",),
@@ -49,6 +56,42 @@ LISTS: tuple[tuple[str, ...], ...] = (
     ("incident", "list", "nobody"),
     ("quarantine",),
     ("quarantine", "--client", "globex", "--json"),
+    ("silence", "list"),
+    ("silence", "list", "--json"),
+    ("rollout", "status"),
+    ("rollout", "status", "--json"),
+    ("rollout", "status", "acme/fraud"),
+    ("rollout", "history", "acme/fraud"),
+    ("rollout", "history", "acme/fraud", "--json"),
+    ("rollout", "history", "acme/ranking"),
+    ("rollout", "watch", "acme/fraud", "--for", "1s"),
+    ("verdict", "acme/fraud", "--canary", "8", "--stable", "7", "--gate", "final", "--json"),
+    ("release", "list", "acme/fraud"),
+    ("release", "list", "acme/fraud", "--json"),
+    ("release", "show", "acme/fraud", "8"),
+    ("release", "check", "acme/fraud", "8"),
+    ("rollback", "list"),
+    ("rollback", "list", "acme/fraud", "--json"),
+    ("rollback", "show", versioned.DECISION),
+    ("rollback", "show", versioned.DECISION, "--json"),
+    ("rollback", "drills", "acme/fraud"),
+    ("rollback", "drills", "acme/fraud", "--json"),
+    ("baseline", "show", "acme/fraud"),
+    ("baseline", "show", "acme/fraud", "--json"),
+    ("prompts", "list"),
+    ("prompts", "list", "--client", "acme", "--json"),
+    ("canary", "list"),
+    ("canary", "list", "--json"),
+    ("sources", "list"),
+    ("sources", "list", "--json"),
+    ("gauges", "list"),
+    ("gauges", "list", "--json"),
+    ("exporters", "list"),
+    ("exporters", "list", "--json"),
+    ("site", "status"),
+    ("site", "status", "--json"),
+    ("digest", "preview", "acme", "--weekly"),
+    ("service-report", "acme", "--period", "2026-10"),
 )
 
 
@@ -58,6 +101,7 @@ class Desk:
 
     app: App
     run: Callable[..., Result]
+    folder: Path
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +128,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         known = client_state.incidents(connection, "acme", settings, NOW)
         chosen = notes.named(known, "acme/fraud/LowAccuracy")
         notes.write(connection, chosen, "The feed was late.", author="lea", address="", now=NOW)
+        versioned.put(connection, FRAUD, NOW, "acme's \x1b[2J\u202ewords")
     shop.store.close()
     port = free_port()
     (folder / "mine.yaml").write_text("groups: []\n")
@@ -94,15 +139,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         name = "elsewhere" if who != "nobody" else "daemon"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("WATCHKEEPER_KEY", tokens[who])
-            patch.setattr(lists, "time", SimpleNamespace(time=lambda: NOW))
+            for module in (of_clients, of_models, of_operation):
+                patch.setattr(module, "time", SimpleNamespace(time=lambda: NOW))
             return CliRunner().invoke(commands, [*words, "--config", str(folder / f"{name}.yaml")])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web_app, "AUDIT_EVERY", 0.1)
         app = App(load(folder / "daemon.yaml"), ManualClock(NOW))
-        (folder / "mine.yaml").write_text("groups: [{name: g, rules: [{alert: New, whn: {}}]}]\n")
+        (folder / "mine.yaml").write_text(BROKEN)
         with running(app.server):
-            yield Desk(app, run)
+            yield Desk(app, run, folder)
         app.store.close()
 
 
@@ -110,9 +156,35 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def test_the_daemon_prints_what_the_store_prints(desk: Desk, words: tuple[str, ...]) -> None:
     here, there = desk.run("nobody", *words), desk.run("viewer", *words)
     assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
-    assert here.output
+    assert str(there.exception) == str(here.exception)
+    assert isinstance(here.exception, SystemExit | NotFoundError | None)
+    assert here.output or here.exception
     assert "\x1b" not in here.stdout
-    assert "\u202e" not in here.stdout or "--json" in words
+    assert "\u202e" not in here.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["acme/fraud/LowAccuracy", "globex/price", "HighErrorRate", "acme/churn/LowAccuracy"]
+)
+def test_an_alert_is_explained_alike(desk: Desk, name: str) -> None:
+    (desk.folder / "mine.yaml").write_text("groups: []\n")
+    here, there = desk.run("nobody", "explain", name), desk.run("viewer", "explain", name)
+    (desk.folder / "mine.yaml").write_text(BROKEN)
+    assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
+    assert here.exit_code == 0
+    assert name.rpartition("/")[2] in here.stdout
+
+
+def test_a_key_of_one_client_does_not_learn_the_names_of_others(desk: Desk) -> None:
+    for name in ("acme/fraud", "acme/fraud/LowAccuracy", "acme/fraud/LowAccuracies"):
+        refused = desk.run("globex", "explain", name)
+        assert isinstance(refused.exception, NotFoundError)
+        assert "mean" not in str(refused.exception)
+    for name in ("LowAccuracy", "fraud", "acme"):
+        found = desk.run("globex", "explain", name)
+        assert "acme" not in found.output.replace(name, "")
+        assert "fraud" not in (str(found.exception) + found.output).replace(name, "")
+    assert "globex/price" in desk.run("globex", "explain", "HighErrorRate").stdout
 
 
 def test_what_is_printed_is_of_the_store(desk: Desk) -> None:
@@ -129,7 +201,7 @@ def test_what_is_printed_is_of_the_store(desk: Desk) -> None:
 
 
 def test_records_of_many_pages_are_all_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "PAGE", 2)
+    monkeypatch.setattr(of_clients, "PAGE", 2)
     for most in ("3", "9"):
         here, there = (desk.run(who, "quarantine", "--json", "--most", most) for who in ("nobody", "viewer"))
         assert there.stdout == here.stdout
@@ -154,7 +226,10 @@ def test_a_key_of_one_client_shows_that_client_only(desk: Desk) -> None:
 
 
 def test_no_other_key_reads_them(desk: Desk) -> None:
-    of_acme = (("status",), ("alerts",), ("incident", "list", "acme"), ("quarantine", "--client", "acme"))
+    of_acme = (
+        *(("status",), ("alerts",), ("incident", "list", "acme"), ("quarantine", "--client", "acme")),
+        *(("explain", "acme/fraud"), ("silence", "list"), ("rollout", "history", "acme/fraud")),
+    )
     for who, lists_of_acme in (("reader", of_acme), ("wrong", of_acme[:1])):
         for words in lists_of_acme:
             refused = desk.run(who, *words)

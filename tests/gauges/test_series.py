@@ -1,6 +1,7 @@
 """Metrics of model servers, as they print them, become readings."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ DCGM_FI_DEV_XID_ERRORS{{gpu="0",Hostname="a"}} {xid}
 
 def read(series: SeriesReader, text: str) -> dict[tuple[Quantity, str], float]:
     found: dict[tuple[Quantity, str], float] = {}
-    for one in series.read(parse("http://server/metrics", text.encode())):
+    for one in series.read(parse("http://server/metrics", text.encode(), series.names)):
         found[one.quantity, one.resource] = found.get((one.quantity, one.resource), 0.0) + one.value
     return found
 
@@ -146,7 +147,35 @@ def test_a_counter_that_restarted_counts_from_zero_and_one_that_vanished_is_unkn
 @pytest.mark.parametrize("text", ["<html><body>404</body></html>", "a{b", 'a{b="c"} x', "\x00\xff 1 2 3 4"])
 def test_what_is_no_metrics_endpoint_is_told(text: str) -> None:
     with pytest.raises(GaugeError, match="not in Prometheus' text format"):
-        parse("http://server", text.encode("latin-1"))
+        parse("http://server", text.encode("latin-1"), {"n_total"})
+
+
+def test_a_target_with_lines_without_end_is_read_in_no_time_and_takes_no_memory() -> None:
+    labels = ",".join(f'l{n}="v"' for n in range(300_000))
+    samples = "\n".join(f'other{{l="{n:07d}"}} {n}' for n in range(300_000))
+    began = time.process_time()
+    assert [
+        one.value for one in parse("u", f"a{{}} 1\nother{{{labels}}} 1\nn 7\n".encode(), {"n_total"})
+    ] == [1, 7]
+    assert len(parse("u", f"{samples}\n# TYPE n counter\nn 7\n".encode(), {"n"})) == 2
+    assert time.process_time() - began < 5
+    for body, told in (
+        (f"n{{{labels}}} 1", "a line of"),
+        (samples.replace("other", "n"), "more than 5,000 series"),
+    ):
+        began = time.process_time()
+        with pytest.raises(GaugeError, match=told):
+            parse("u", body.encode(), {"n"})
+        assert time.process_time() - began < 2
+
+
+def test_counters_that_are_named_anew_each_time_are_forgotten() -> None:
+    series = SeriesReader([SeriesMapping(quantity=Quantity.REQUESTS, series=("n",), resource="{r}")])
+    for turn in range(3):
+        series.read([Sample("n", {"r": f"{turn} {n}"}, 1.0) for n in range(4000)])
+    [counters] = series._counters
+    assert len(counters._last) == 5000
+    assert len(series.read([Sample("n", {"r": "2 3999"}, 5.0)])) == 1
 
 
 @given(

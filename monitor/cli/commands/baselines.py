@@ -15,7 +15,7 @@ from monitor.cli.options import (
     JsonOption,
     SeparatorOption,
 )
-from monitor.cli.output import bar, put, put_json, say
+from monitor.cli.output import bar, put_json, put_line, say
 from monitor.cli.stream_names import StreamArgument, moment, stream_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
@@ -40,37 +40,22 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 
     Example: watchkeeper baseline show acme/fraud
     """
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.windows import baseline as baselines
+    from msgspec import to_builtins
 
-    stream = stream_of(model)
-    with opened(load(config)).read() as connection:
-        current = baselines.load(connection, stream)
-    if current is None:
-        raise NotFoundError(f"{stream} has no baseline yet", hint="see: watchkeeper baseline set --help")
-    columns = {column.name: column.kind.value for column in current.layout.columns if not column.other}
-    related = [column.name for column in current.layout.relations]
-    about = {
-        "source": current.source,
-        "made": iso(current.created_at),
-        "rows": current.profile.rows,
-        "columns": columns,
-        "relations": related,
-        "notes": list(current.layout.notes),
-    }
+    from monitor.cli.lists import of_models
+    from monitor.config.root import load
+
+    known = of_models.baseline(load(config), stream_of(model))
     if as_json:
-        put_json({"stream": str(stream), **about})
+        put_json(to_builtins(known))
         return
-    put(
-        f"{stream}: {counted(current.profile.rows, 'row')} from {current.source}, made {iso(current.created_at)}"
-    )
-    for name, kind in columns.items():
-        put(f"  {name}: {kind}")
-    for name in related:
-        put(f"  {name}")
-    for note in current.layout.notes:
-        put(f"  note: {note}")
+    put_line(f"{known.stream}: {counted(known.rows, 'row')} from {known.source}, made {known.made}")
+    for name, kind in known.columns.items():
+        put_line(f"  {name}: {kind}")
+    for name in known.relations:
+        put_line(f"  {name}")
+    for note in known.notes:
+        put_line(f"  note: {note}")
 
 
 @baseline.command("set")

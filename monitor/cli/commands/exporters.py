@@ -26,27 +26,16 @@ def list_exporters(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = 
 
     Example: watchkeeper exporters list --json
     """
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.exporters.push.registry import kind_of
-    from monitor.exporters.push.runner import PART
-    from monitor.exporters.push.trial import place_of
-    from monitor.store import faults
+    from msgspec import to_builtins
 
-    settings = load(config)
-    with opened(settings).read() as connection:
-        failing = {
-            one.subject: one.reason for one in faults.load(connection, time.time()) if one.part == PART
-        }
-    columns = ("exporter", "kind", "host", "every", "failure")
-    rows = [
-        (name, kind_of(section), place_of(section), f"{section.every:g}s", failing.get(name, ""))
-        for name, section in settings.exporters.items()
-    ]
+    from monitor.cli.lists import of_operation
+    from monitor.config.root import load
+
+    listed = [to_builtins(one) for one in of_operation.exporters(load(config))]
     if as_json:
-        put_json([dict(zip(columns, row, strict=True)) for row in rows])
-    elif rows:
-        put_table(columns, rows)
+        put_json(listed)
+    elif listed:
+        put_table(tuple(listed[0]), [tuple(one.values()) for one in listed])
     else:
         say("no exporters are configured")
 

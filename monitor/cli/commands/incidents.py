@@ -34,7 +34,7 @@ def list_incidents(
 
     Example: watchkeeper incident list acme
     """
-    from monitor.cli import lists
+    from monitor.cli.lists import of_clients as lists
     from monitor.config.root import load
     from monitor.health import wording
     from monitor.health.verdict import naming

@@ -8,7 +8,7 @@ import typer
 
 from monitor import __version__
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.cli.output import put, say
+from monitor.cli.output import put, put_file, say
 from monitor.errors import NotFoundError
 
 digest = typer.Typer(
@@ -41,19 +41,11 @@ def preview(
 
     Example: watchkeeper digest preview acme --weekly
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_operation
     from monitor.config.root import load
-    from monitor.digest import Sender, render
 
-    settings = load(config)
-    base, address = int(settings.predictions.base_window), settings.web.public_url
-    sender = Sender(opened(settings), settings.clients, (), address, __version__, base)
-    built = sender.preview(client, time.time(), "weekly" if weekly else "daily")
-    if built is None:
-        raise NotFoundError(
-            f"no data for the client '{client}'", hint="check that it sends predictions: watchkeeper status"
-        )
-    put(render.html(built, __version__, is_alone=True) if html else render.text(built, __version__))
+    built = of_operation.digest(load(config), client, "weekly" if weekly else "daily")
+    put_file(built.html) if html else put(built.text)
 
 
 @digest.command("send")
@@ -88,30 +80,14 @@ def service_report(
 
     Example: watchkeeper service-report acme --period 2026-10 --out report.html
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_operation
     from monitor.config.root import load
-    from monitor.digest.service import page, periods, report
-    from monitor.health.client_state import local_date
-    from monitor.health.settings import ClientSettings
 
-    settings, now = load(config), time.time()
-    client_settings = settings.clients.get(client, ClientSettings())
-    requested = (
-        periods.parse(period)
-        if period
-        else periods.containing("monthly", local_date(now, client_settings)).previous()
-    )
-    with opened(settings).read() as connection:
-        built = report.read(connection, client, client_settings, requested, now)
-    if built is None:
-        raise NotFoundError(
-            f"no data of '{client}' in {requested.key}",
-            hint="the client has no models, or the period has not begun",
-        )
+    built = of_operation.service_report(load(config), client, period)
     if out is None:
-        put(page.text(built, __version__).rstrip("\n"))
+        put(built.text.rstrip("\n"))
         return
-    out.write_text(page.html(built, __version__), encoding="utf-8", errors="replace")
+    out.write_text(built.html, encoding="utf-8", errors="replace")
     put(str(out))
 
 

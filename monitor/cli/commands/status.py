@@ -11,7 +11,6 @@ from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, Json
 from monitor.cli.output import Exit, put, put_json, put_line, put_table, say
 from monitor.cli.stream_names import seconds_of
 from monitor.clock import iso
-from monitor.errors import NotFoundError
 from monitor.records import Severity
 from monitor.visible import counted, visible
 
@@ -46,7 +45,7 @@ def status(
     """
     from msgspec import to_builtins
 
-    from monitor.cli import lists
+    from monitor.cli.lists import of_clients as lists
     from monitor.config.root import load
     from monitor.status import as_text, worst
 
@@ -77,7 +76,7 @@ def alerts(
     """
     from msgspec import to_builtins
 
-    from monitor.cli import lists
+    from monitor.cli.lists import of_clients as lists
     from monitor.config.root import load
 
     shown = lists.alerts(load(config), client, resolved=everything)
@@ -104,24 +103,12 @@ def explain(
 
     Example: watchkeeper explain acme/fraud/HighErrorRate
     """
-    from monitor.alerts import explain as explaining
-    from monitor.alerts.inactive import explain_inactive
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.config.rule_files import rules_of
 
-    settings, now = load(config), time.time()
-    rules = rules_of(settings)
-    with opened(settings).read() as connection:
-        try:
-            matching = explaining.find(connection, name)
-        except NotFoundError:
-            for line in explain_inactive(connection, name, rules):
-                put(line)
-            return
-        for alert in matching:
-            for line in explaining.explain(connection, alert, rules, settings.alerts, now).lines:
-                put(line)
+    for one in of_models.explanations(load(config), name):
+        for line in one.lines:
+            put_line(line)
 
 
 def report(
@@ -187,14 +174,12 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
 
     Example: watchkeeper silence list --json
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.store import silences
 
-    with opened(load(config)).read() as connection:
-        listed = silences.load(connection, time.time())
+    listed = of_models.silences(load(config))
     rows = [
-        (s.id, ", ".join(s.matchers), iso(s.starts_at), iso(s.ends_at), s.author, s.comment) for s in listed
+        (one.id, ", ".join(one.matchers), one.starts, one.ends, one.author, one.comment) for one in listed
     ]
     columns = ("id", "matchers", "from", "until", "author", "comment")
     if as_json:

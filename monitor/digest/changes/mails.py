@@ -149,5 +149,5 @@ def _read(one: Subscription) -> Told:
     """What was told; nothing if it cannot be read, so that everything is told again."""
     try:
         return msgspec.json.decode(one.told, type=Told)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return Told()

@@ -55,7 +55,7 @@ class ModelServer:
         """The readings of one response."""
         section = self._settings
         body = fetch(section.url, section.timeout, section.headers, section.ca_file)
-        samples = parse(section.url, body)
+        samples = parse(section.url, body, self._series.names)
         readings = self._series.read(samples)
         if not readings and not self._series.has_counters:
             msg = f"{section.url} has none of the series of `{section.server}`"

@@ -9,10 +9,13 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from monitor.config.sections import FileName, RealNumber, Secret, Section
-from monitor.gauges.metrics_endpoints.scrape import fetch
+from monitor.gauges.metrics_endpoints.scrape import MOST_SERIES, fetch
 from monitor.gauges.metrics_endpoints.series import Sample, SeriesMapping, SeriesReader
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
+
+_MOST_BYTES = 4 << 20
+"""A larger answer to a query is refused: 800 bytes for each of the results that are read."""
 
 
 class QuerySettings(Section):
@@ -83,7 +86,12 @@ class Prometheus:
         section = self._settings
         asked = urlencode({"query": query, "timeout": f"{section.timeout:g}s"})
         url = f"{section.url.rstrip('/')}/api/v1/query?{asked}"
-        answer = _data(section.url, fetch(url, section.timeout, section.headers, section.ca_file))
+        body = fetch(url, section.timeout, section.headers, section.ca_file, _MOST_BYTES)
+        answer = _data(section.url, body)
+        if len(answer) > MOST_SERIES:
+            raise GaugeError(
+                f"a query to {section.url} has more than {MOST_SERIES:,} results", hint="add them up: sum by"
+            )
         for element in answer:
             labels, pair = element.get("metric"), element.get("value")
             if isinstance(labels, dict) and isinstance(pair, list) and len(pair) == 2:

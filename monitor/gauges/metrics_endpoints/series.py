@@ -10,7 +10,7 @@ import re2
 from pydantic import Field, field_validator, model_validator
 
 from monitor.config.sections import RealNumber, Section
-from monitor.gauges.reading import LEVELS, Increments, Quantity, Reading
+from monitor.gauges.reading import LEVELS, MOST_REMEMBERED, Increments, Quantity, Reading
 from monitor.visible import visible
 
 LONGEST_RESOURCE = 128
@@ -82,6 +82,12 @@ class SeriesReader:
         self._codes: dict[str, float] = {}
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of all series that are read."""
+        named = {name for one in self._mappings for name in (*one.series, one.total, one.free)}
+        return frozenset(named - {""})
+
+    @property
     def has_counters(self) -> bool:
         """Whether counters were seen, which have no reading at first."""
         return bool(self._codes) or any(counter.has_any for counter in self._counters)
@@ -124,8 +130,10 @@ class SeriesReader:
         """One for each resource whose last error is another one than before. The first reading has no before."""
         readings = []
         for resource, code in by_resource(mapping, samples).items():
-            before = self._codes.get(resource)
+            before = self._codes.pop(resource, None)
             self._codes[resource] = code
+            if len(self._codes) > MOST_REMEMBERED:
+                del self._codes[next(iter(self._codes))]
             if before is not None:
                 readings.append(Reading(mapping.quantity, resource, float(code not in (0.0, before))))
         return readings

@@ -15,6 +15,9 @@ from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.visible import visible
 
+_MOST_MESSAGES = 2**53
+"""Larger numbers are none of RabbitMQ's, and cannot be counted with."""
+
 
 class RabbitQueueSettings(GaugeSettings):
     """A queue of RabbitMQ whose management plugin is enabled."""
@@ -58,7 +61,7 @@ class RabbitQueue:
         oldest = figures.get("head_message_timestamp")  # where the publisher sets timestamps
         if not figures["messages"]:
             readings.append(Reading(Quantity.QUEUE_AGE, shown, 0.0))
-        elif isinstance(oldest, int) and oldest > 0:
+        elif isinstance(oldest, int) and 0 < oldest < _MOST_MESSAGES:
             readings.append(Reading(Quantity.QUEUE_AGE, shown, max(0.0, time.time() - oldest)))
         return readings
 
@@ -69,6 +72,6 @@ def _figures(url: str, body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise GaugeError(f"{url} does not answer as RabbitMQ does", hint="correct `url`") from error
     messages = content.get("messages") if isinstance(content, dict) else None
-    if not isinstance(messages, int) or messages < 0:
+    if not isinstance(messages, int) or not 0 <= messages < _MOST_MESSAGES:
         raise GaugeError(f"{url} does not know the queue's messages yet", hint="wait for some seconds")
     return dict(content)

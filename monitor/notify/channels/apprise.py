@@ -85,7 +85,7 @@ class Apprise:
         except subprocess.TimeoutExpired as error:
             words = f"Apprise did not finish within {self.seconds:g} s"
             raise AttemptError(words, FailureKind.UNREACHABLE) from error
-        except (subprocess.SubprocessError, OSError, msgspec.MsgspecError) as error:
+        except (subprocess.SubprocessError, OSError, msgspec.MsgspecError, RecursionError) as error:
             words = f"the Apprise process failed: {error}"
             raise AttemptError(words, FailureKind.UNREACHABLE) from error
         return answer

@@ -184,7 +184,7 @@ def change(notification: Notification, close_code: str) -> dict[str, str]:
 def _read(content: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # A login page or a proxy's page with the status 200: nothing tells that it was stored.
         message = f"ServiceNow answered something else than a record: {error}"
         raise AttemptError(message, FailureKind.UNREACHABLE) from error

@@ -31,7 +31,7 @@ class Answer:
         """
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = f"HTTP {self.status} whose body is not JSON: {excerpt(self.body)}"
             raise ExecutorError(msg, is_certain=False, code=self.status) from error
 

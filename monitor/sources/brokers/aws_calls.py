@@ -55,7 +55,7 @@ class AwsCalls:
             raise AwsError(outgoing.reason(error)) from error
         try:
             answer = json.loads(response.content or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AwsError(f"HTTP {response.status_code} without JSON") from error
         if not isinstance(answer, dict):
             raise AwsError(f"HTTP {response.status_code} without an object")

@@ -27,7 +27,7 @@ def token_address(key_file: str) -> str:
         return _MACHINE
     try:
         return str(json.loads(Path(key_file).read_bytes()).get("token_uri") or _GOOGLE)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return _GOOGLE
 
 
@@ -69,7 +69,7 @@ class GoogleTokens:
             key = json.loads(Path(self._key_file).read_bytes())
             uri = str(key.get("token_uri") or _GOOGLE)
             claim = self._claim(key, uri)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise TokenError(f"{self._key_file} is not the key file of a service account: {error}") from error
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": claim}
         try:
@@ -108,7 +108,7 @@ def _encoded(content: bytes) -> str:
 def _answer(status: int, content: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TokenError(f"HTTP {status} without JSON") from error
     if status != 200 or not isinstance(answer, dict):
         words = (

@@ -153,7 +153,7 @@ class PubSub:
                     response = client.post(self._base + name, json=parameters, headers=headers)
         except TokenError as error:
             raise SourceError(f"{where}: {error}", hint="correct `credentials`") from error
-        except outgoing.FAILURES as error:
+        except (*outgoing.FAILURES, RecursionError) as error:
             if isinstance(error, ImportError):
                 hint = "pip install 'watchkeeper[pubsub]'"
                 raise SourceError("the package for Pub/Sub's keys is not installed", hint=hint) from error

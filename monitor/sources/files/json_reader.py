@@ -149,19 +149,21 @@ def _pieces(raw_records: Iterable[_Raw], as_text: Collection[str]) -> Iterator[C
 def _record(raw: bytes | msgspec.Raw) -> dict[str, object]:
     try:
         return leaves(msgspec.json.decode(raw, type=dict[str, object]))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return leaves(_with_nan(bytes(raw), dict, error))
 
 
-def _with_nan(text: bytes, kind: type[_Kind], error: msgspec.DecodeError) -> _Kind:
+def _with_nan(text: bytes, kind: type[_Kind], error: Exception) -> _Kind:
     """Parse JSON with NaN and Infinity, which JSON does not define but the HTTP ingest also accepts.
 
     Raises:
-        msgspec.DecodeError: `error`, if the text is invalid for another reason.
+        msgspec.DecodeError: `error`, if the text is invalid for another reason, such as its depth.
     """
+    if isinstance(error, RecursionError):
+        raise msgspec.DecodeError("it is nested too deeply") from None
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise error from None
     if not isinstance(parsed, kind):
         raise error

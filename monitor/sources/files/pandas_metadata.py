@@ -45,7 +45,7 @@ def _notes(schema: pa.Schema) -> dict[str, Any]:
     try:
         notes = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
         columns = notes.get("columns", [])
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     is_usual = isinstance(columns, list) and all(isinstance(column, dict) for column in columns)
     return notes if is_usual else {}

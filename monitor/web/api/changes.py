@@ -9,6 +9,7 @@ import msgspec
 from litestar.exceptions import NotFoundException
 
 from monitor.alerts import silencing
+from monitor.alerts.silencing import client_of
 from monitor.clock import iso
 from monitor.config.units import DAY
 from monitor.errors import AccessError, InputError, NotFoundError
@@ -22,7 +23,7 @@ from monitor.web.api import reference_changes, version_changes
 from monitor.web.api.change import Asked, Change, Nothing, handler
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
-from monitor.web.pages.actions import client_of, is_for
+from monitor.web.pages.actions import is_for
 
 _OF_ADMINS = frozenset(("audit", "backup", "demo", "erase", "key", "restore", "store"))
 """Commands for admins of all clients, by their first word."""

@@ -23,9 +23,19 @@ _PARAMETERS = {
     "of": "Labels of the measurement, such as feature=amount,version=7.",
     "from": "Start: seconds or milliseconds since the epoch, ISO 8601, now-6h.",
     "to": "End, in the same formats.",
+    "name": "An alert's id, a rule, client/model, or client/model/rule.",
+    "offset": "The number of entries to leave out.",
+    "canary": "The new version.",
+    "version": "The version.",
+    "who": "A part of the name of whoever did it.",
+    "since": "Seconds since the epoch.",
+    "kind": "daily or weekly.",
+    "period": "A month (2026-10) or a week (2026-W43); the last month if empty.",
     "span": "Instead of from and to: 3h, 24h, 7d or 30d.",
 }
 _WITH_TIMES = "course"
+_KINDS = {bool: "boolean", int: "integer", float: "number"}
+"""The type of a parameter by that of its default; a bool is an int, too."""
 _ERROR = {
     "type": "object",
     "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
@@ -71,7 +81,10 @@ def document(
     described: Sequence[tuple[dict[str, Any], dict[str, Any]]], version: str, root: str = ""
 ) -> dict[str, Any]:
     """The OpenAPI document of an API whose paths start with `root`, of operations with their schemas."""
-    paths = {path: operations for one, _ in described for path, operations in one.items()}
+    paths: dict[str, Any] = {}
+    for one, _ in described:
+        for path, operations in one.items():
+            paths[path] = paths.get(path, {}) | operations
     schemas = {name: schema for _, one in described for name, schema in one.items()}
     return {
         "openapi": "3.1.0",
@@ -124,7 +137,7 @@ def _errors(responses: dict[str, str]) -> dict[str, Any]:
 
 def _parameter(name: str, path: str, default: Any) -> dict[str, Any]:
     is_in_path = f"{{{name}}}" in path
-    kind = "boolean" if isinstance(default, bool) else "integer" if isinstance(default, int) else "string"
+    kind = next((word for of, word in _KINDS.items() if isinstance(default, of)), "string")
     schema: dict[str, Any] = {"type": kind}
     if not is_in_path and default != "":
         schema["default"] = default

@@ -264,7 +264,7 @@ def _post(path: str) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
 async def _hook_metadata(request: Request[Any, Any, Any]) -> dict[str, str]:
     try:
         return msgspec.json.decode(await request.body(), type=Hook).metadata
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"not a valid Flagger webhook: {error}") from error
 
 

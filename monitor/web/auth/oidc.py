@@ -123,7 +123,7 @@ class Provider:
             response = client.request("GET", address, withhold_token=True)
             response.raise_for_status()
             content: Mapping[str, Any] = dict(response.json())
-        except (*outgoing.FAILURES, TypeError) as error:
+        except (*outgoing.FAILURES, TypeError, RecursionError) as error:
             raise WatchkeeperError(
                 f"the identity provider cannot be reached: {outgoing.reason(error)}",
                 hint="check web.oidc.issuer",

@@ -1,6 +1,5 @@
 """Changes from the pages of staff: alerts acknowledged or silenced, keys created and revoked; all audited."""
 
-import contextlib
 import re
 import secrets
 from dataclasses import replace
@@ -12,11 +11,11 @@ from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, URLEncodedBody
 from sqlalchemy import Connection
 
+from monitor.alerts.silencing import client_of
 from monitor.clock import iso
 from monitor.config.units import DAY, parse_duration
 from monitor.errors import InputError
 from monitor.records import Alert, Silence
-from monitor.rules.language import matchers
 from monitor.rules.language.matchers import Matcher
 from monitor.store import alerts, api_keys, incidents, silences
 from monitor.store.api_keys import KeyKind
@@ -155,16 +154,6 @@ def _listed(text: str) -> list[str]:
 def is_for(visitor: Visitor, silence: Silence) -> bool:
     """Whether a silence concerns the visitor: staff of one client see and end those of that client."""
     return not visitor.client or client_of(silence) == visitor.client
-
-
-def client_of(silence: Silence) -> str:
-    """The one client that a silence is limited to; empty for several."""
-    for text in silence.matchers:
-        with contextlib.suppress(ValueError):
-            matcher = matchers.parse(text)
-            if (matcher.name, matcher.operator) == ("client", "="):
-                return matcher.value
-    return ""
 
 
 def _silence_form(data: dict[str, str]) -> tuple[float, str]:

@@ -20,8 +20,10 @@ from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import load
 from monitor.predictions.intake.parse import RecordKind
+from monitor.records import Stream
 from monitor.store import alerts, api_keys
 from monitor.store.api_keys import KeyKind, bounds
+from tests.support import versioned
 from tests.support.log import NOW, send
 from tests.support.server import running
 
@@ -82,6 +84,15 @@ def _reads_page(who: Bearer, _method: str, _path: str) -> bool:
     return who.kind in ("page", "staff") and who.may_see()
 
 
+def _reads_lists(who: Bearer, _method: str, path: str) -> bool:
+    """Keys of one client get its own; that nothing of another is in them is what the marker shows."""
+    return who.is_staff and ("?" not in path or who.may_see())
+
+
+def _reads_all(who: Bearer, _method: str, _path: str) -> bool:
+    return who.is_staff and not who.client
+
+
 def _is_any_reader(who: Bearer, _method: str, _path: str) -> bool:
     return who.kind in ("page", "staff")
 
@@ -107,16 +118,13 @@ def _operates(who: Bearer, _method: str, _path: str) -> bool:
 
 def _operates_model(who: Bearer, method: str, path: str) -> bool:
     """Of bodies that name acme; where only an id is given, it is not found."""
+    if method == "GET":
+        return _reads_lists(who, method, path)
     return _operates(who, method, path) and ("{identity" in path or who.may_see())
 
 
 def _asks_leave(who: Bearer, _method: str, _path: str) -> bool:
     return who.is_staff and who.may_see()
-
-
-def _reads_lists(who: Bearer, _method: str, _path: str) -> bool:
-    """Keys of one client get its own; that nothing of another is in them is what the marker shows."""
-    return who.is_staff
 
 
 def _sends(who: Bearer, _method: str, _path: str) -> bool:
@@ -142,8 +150,17 @@ POLICIES: tuple[tuple[str, Callable[[Bearer, str, str], bool] | None], ...] = (
     (r"/api/v1/keys.*", _administers),
     (r"/api/v1/commands", _asks_leave),
     (r"/api/v1/(rollouts|rollbacks|baselines|prompts|canaries|approvals).*", _operates_model),
-    (r"/api/v1/(incidents/notes|silences).*", _operates),
-    (r"/api/v1/(status|alerts|incidents|quarantine)", _reads_lists),
+    (r"/api/v1/(incidents/notes|silences/).*", _operates),
+    (
+        r"/api/v1/silences",
+        lambda who, method, path: (_operates if method == "POST" else _reads_lists)(who, method, path),
+    ),
+    (
+        r"/api/v1/(status|alerts|incidents|quarantine|explanations|releases.*|gauges|digests|service-reports)",
+        _reads_lists,
+    ),
+    (r"/api/v1/(sources|exporters|sites)", _reads_all),
+    (r"/api/v1/audit", _administers),
     (r"/api/v1/clients/.*", _reads_page),
     (r"/staff/keys.*|/staff/audit", _administers),
     (r"/staff/subscribers.*", _operates),
@@ -209,6 +226,7 @@ class Site:
             "name": "plant" if "/sites/" in path else "style.css",
             "left": "staging",
             "right": "production",
+            "identity": versioned.DECISION if "decisions" in path else "1",
             "alert": "HighErrorRate",
         }
         return re.sub(r"\{(\w+):\w+\}", lambda found: quote(good.get(found[1], "1")), path) or "/"
@@ -228,6 +246,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ]
     send(app.log, RecordKind.PREDICTIONS, [*rows, _row("acme", "fraud", 60) | {"timestamp": "ACME-SECRET"}])
     app.tick()
+    with app.store.write() as connection:
+        versioned.put(connection, Stream("acme", "fraud"), NOW, "ACME-SECRET")
     with app.store.read() as connection:
         fired = next(one for one in alerts.load_open(connection) if one.stream.client == "acme")
     tokens = _tokens(app)
@@ -274,7 +294,7 @@ def _tokens(app: App) -> dict[Bearer, str]:
 
 def _policy(path: str) -> Callable[[Bearer, str, str], bool] | None:
     for pattern, policy in POLICIES:
-        if re.fullmatch(pattern, path):
+        if re.fullmatch(pattern, path.partition("?")[0]):
             return policy
     raise AssertionError(f"no policy says who may open {path}: add one")
 
@@ -319,6 +339,32 @@ def test_each_key_opens_what_it_is_for_and_nothing_else(site: Site) -> None:
     assert wrong == [], "\n".join(wrong)
 
 
+OF_ACME = (
+    "?client=acme&model=fraud&environment=production&version=8&canary=8&name=acme/fraud/HighErrorRate"
+    "&period=2026-10&most=5"
+)
+
+
+def test_lists_of_staff_that_name_a_client_are_for_those_who_may_see_it(site: Site) -> None:
+    wrong, lists = [], [
+        path
+        for method, path in site.routes
+        if method == "GET" and _policy(path) not in (PUBLIC, _is_any_reader, _reads_page, _scrapes, _works_here)
+        and path.startswith("/api/v1/")
+    ]  # fmt: skip
+    assert len(lists) >= 18
+    for path in lists:
+        asked = path + OF_ACME
+        policy = _policy(asked)
+        assert policy is not None
+        for who in BEARERS:
+            status, body = site.ask("GET", asked, who)
+            may = who.is_valid and policy(who, "GET", asked)
+            if status != 200 if may else status not in DENIED or MARK in body:
+                wrong.append(f"{asked} {who}: {status} {body[:80]!r}")
+    assert wrong == [], "\n".join(wrong)
+
+
 def test_the_marker_is_on_the_pages_of_its_client(site: Site) -> None:
     admin = Bearer("staff", "", "admin")
     for path in (
@@ -326,6 +372,17 @@ def test_the_marker_is_on_the_pages_of_its_client(site: Site) -> None:
         "/api/v1/clients",
         "/c/acme/m/fraud",
         "/api/v1/quarantine",
+        "/api/v1/silences",
+        f"/api/v1/rollouts{OF_ACME}",
+        "/api/v1/rollbacks",
+        f"/api/v1/rollbacks/decisions/{versioned.DECISION}",
+        *(
+            f"/api/v1/{name}{OF_ACME}"
+            for name in ("releases", "releases/manifests", "rollbacks/drills", "baselines")
+        ),
+        "/api/v1/prompts",
+        "/api/v1/canaries",
+        f"/api/v1/digests{OF_ACME}",
         "/staff/audit",
     ):
         status, body = site.ask("GET", path, admin)

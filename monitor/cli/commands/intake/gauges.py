@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, say
+from monitor.cli.output import put, put_json, put_line, say
 from monitor.visible import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from monitor.gauges.reading import Reading
-    from monitor.records import Measurement
+    from monitor.web.api.staff.operation_schemas import GaugeAnswer
 
 BETWEEN_READINGS = 1.0
 """Seconds between the two readings of a test: counters have increments only then."""
@@ -37,27 +35,20 @@ def list_gauges(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
 
     Example: watchkeeper gauges list --json
     """
-    import time
+    from msgspec import to_builtins
 
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_operation
     from monitor.config.root import load
-    from monitor.evaluation.gauge_metrics import GaugeMetrics
 
-    configured = load(config)
-    measured = GaugeMetrics(opened(configured), configured.gauges).measure(time.time())
-    figures = [one for some in measured.values() for one in some]
-    shown = [
-        _shown(name, getattr(section, "kind", ""), str(section.watched_stream), figures)
-        for name, section in configured.gauges.items()
-    ]
+    shown = of_operation.gauges(load(config))
     if as_json:
-        put_json(shown)
+        put_json([to_builtins(one) for one in shown])
     else:
         for one in shown:
             _put(one)
     if not shown:
         say("no gauges are configured")
-    if any(not one["figures"] for one in shown):
+    if any(not one.figures for one in shown):
         raise typer.Exit(1)
 
 
@@ -91,38 +82,14 @@ def _fields(reading: "Reading") -> dict[str, Any]:
     return {"quantity": reading.quantity.value, "resource": reading.resource, "value": reading.value}
 
 
-def _shown(name: str, kind: str, stream: str, figures: "Sequence[Measurement]") -> dict[str, Any]:
-    own = [one for one in figures if one.label("gauge").partition("/")[0] == name and one.label("resource")]
-    return {
-        "name": name,
-        "kind": kind,
-        "stream": stream,
-        "figures": [
-            {
-                "metric": one.metric,
-                "resource": one.label("resource"),
-                "gauge": one.label("gauge"),
-                "value": one.value,
-                "unit": one.unit,
-                "reason": one.reason,
-            }
-            for one in own
-        ],
-    }
-
-
-def _put(one: dict[str, Any]) -> None:
+def _put(one: "GaugeAnswer") -> None:
     from monitor.rules.language.wording import figure
 
-    put(f"{one['name']} ({one['kind']})  {one['stream']}")
-    if not one["figures"]:
-        put(f"    no figures in the last minutes (hint: watchkeeper gauges test {one['name']})")
-    for one_figure in one["figures"]:
-        machine = one_figure["gauge"].partition("/")[2]
+    put_line(f"{one.name} ({one.kind})  {one.stream}")
+    if not one.figures:
+        put_line(f"    no figures in the last minutes (hint: watchkeeper gauges test {one.name})")
+    for shown in one.figures:
+        machine = shown.gauge.partition("/")[2]
         place = f" on {machine}" if machine else ""
-        text = (
-            figure(one_figure["value"], one_figure["unit"])
-            if one_figure["value"] is not None
-            else one_figure["reason"]
-        )
-        put(f"    {one_figure['resource']}{place}  {one_figure['metric']}: {text}")
+        text = figure(shown.value, shown.unit) if shown.value is not None else shown.reason
+        put_line(f"    {shown.resource}{place}  {shown.metric}: {text}")

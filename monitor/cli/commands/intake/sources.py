@@ -2,19 +2,18 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, say
+from monitor.cli.output import put, put_json, put_line, say
 from monitor.visible import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.config.root import Config
     from monitor.sources.preview import Preview
+    from monitor.web.api.staff.operation_schemas import SourceAnswer
 
 MOST = 10
 MOST_BYTES = 10_000_000
@@ -46,32 +45,20 @@ def list_sources(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
 
     Example: watchkeeper sources list --json
     """
-    import time
+    from msgspec import to_builtins
 
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_operation
     from monitor.config.root import load
-    from monitor.store import source_positions, source_states
 
-    configured = load(config)
-    with opened(configured).read() as connection:
-        states = source_states.load(connection, time.time())
-        shown = [
-            _shown(
-                name,
-                [one for one in states if one.source == name],
-                source_positions.load(connection, name),
-                max if section.counts_all else sum,
-            )
-            for name, section in configured.sources.items()
-        ]
+    shown = of_operation.sources(load(config))
     if as_json:
-        put_json(shown)
+        put_json([to_builtins(one) for one in shown])
     else:
         for one in shown:
             _put(one)
     if not shown:
         say("no sources are configured")
-    if any(one["state"] != "works" for one in shown):
+    if any(one.state != "works" for one in shown):
         raise typer.Exit(1)
 
 
@@ -155,40 +142,20 @@ def _clients(configured: "Config") -> frozenset[str] | None:
     return frozenset(configured.clients) or None
 
 
-def _shown(
-    name: str, states: list[Any], positions: dict[str, str], total: "Callable[[list[int]], int]"
-) -> dict[str, Any]:
-    """One source as a mapping: over all daemons that read it. `total` of their counts is what waits."""
-    errors = [state.error for state in states if state.error]
-    waiting = [state.waiting for state in states if state.waiting is not None]
-    ages = [state.oldest_seconds for state in states if state.oldest_seconds is not None]
-    return {
-        "name": name,
-        "kind": states[0].kind if states else "",
-        "state": "not read" if not states else "fails" if errors else "works",
-        "error": errors[0] if errors else "",
-        "waiting": total(waiting) if waiting else None,
-        "oldest_seconds": max(ages) if ages else None,
-        "accepted": sum(state.accepted for state in states),
-        "rejected": sum(state.rejected for state in states),
-        "positions": positions,
-    }
-
-
-def _put(one: dict[str, Any]) -> None:
-    waiting = "unknown" if one["waiting"] is None else f"{one['waiting']:,}"
-    age = "" if one["oldest_seconds"] is None else f", the oldest for {one['oldest_seconds']:.0f} s"
-    kind = f" ({one['kind']})" if one["kind"] else ""
-    put(f"{one['name']}{kind}  {one['state']}")
-    if one["error"]:
-        put(f"    {one['error']}")
-    if one["state"] == "not read":
+def _put(one: "SourceAnswer") -> None:
+    waiting = "unknown" if one.waiting is None else f"{one.waiting:,}"
+    age = "" if one.oldest_seconds is None else f", the oldest for {one.oldest_seconds:.0f} s"
+    kind = f" ({one.kind})" if one.kind else ""
+    put_line(f"{one.name}{kind}  {one.state}")
+    if one.error:
+        put_line(f"    {one.error}")
+    if one.state == "not read":
         put("    no running daemon reads this source (hint: watchkeeper run)")
         return
     put(f"    messages waiting: {waiting}{age}")
-    put(f"    records since the start: {one['accepted']:,} accepted, {one['rejected']:,} rejected")
-    for shard, position in sorted(one["positions"].items())[:20]:
-        put(f"    position of {shard}: {position}")
+    put(f"    records since the start: {one.accepted:,} accepted, {one.rejected:,} rejected")
+    for shard, position in sorted(one.positions.items())[:20]:
+        put_line(f"    position of {shard}: {position}")
 
 
 def _put_preview(result: "Preview") -> None:

@@ -7,7 +7,6 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, put_table, say
-from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 
 canary = typer.Typer(
@@ -65,17 +64,13 @@ def list_canaries(
 
     Example: watchkeeper canary list --client acme
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.store import registered_texts
 
-    with opened(load(config)).read() as connection:
-        known = registered_texts.load(connection).canaries
     columns = ("id", "client", "model", "name", "created")
     rows = [
-        (one.id, one.client, one.model or "all", one.name or "-", iso(one.created_at))
-        for one in known
-        if client in ("", one.client)
+        (one.id, one.client, one.model or "all", one.name or "-", one.created)
+        for one in of_models.canaries(load(config), client)
     ]
     if as_json:
         put_json([dict(zip(columns, row, strict=True)) for row in rows])

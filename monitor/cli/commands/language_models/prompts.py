@@ -9,7 +9,6 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import put_json, put_table, say
-from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 from monitor.visible import counted
 
@@ -74,22 +73,17 @@ def list_prompts(
 
     Example: watchkeeper prompts list --json
     """
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.store import registered_texts
+    from msgspec import to_builtins
 
-    with opened(load(config)).read() as connection:
-        known = registered_texts.load(connection).prompts
-    columns = ("client", "model", "version", "words", "hashes", "registered")
-    rows = [
-        (one.client, one.model, one.version, one.words, len(one.shingles), iso(one.registered_at))
-        for one in known
-        if client in ("", one.client)
-    ]
+    from monitor.cli.lists import of_models
+    from monitor.config.root import load
+
+    listed = of_models.prompts(load(config), client)
     if as_json:
-        put_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        put_table(columns, [tuple(map(str, row)) for row in rows])
+        put_json([to_builtins(one) for one in listed])
+        return
+    columns = ("client", "model", "version", "words", "hashes", "registered")
+    put_table(columns, [tuple(str(getattr(one, name)) for name in columns) for one in listed])
 
 
 @prompts.command("remove")

@@ -9,7 +9,6 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.cli.stream_names import seconds_of
-from monitor.clock import iso
 from monitor.errors import InputError
 from monitor.visible import counted
 
@@ -44,31 +43,18 @@ def list_entries(
 
     Example: watchkeeper audit list --client acme --last 7d
     """
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.store.audit import Filter, find
+    from msgspec import to_builtins
 
-    wanted = Filter(client, who=who, start=time.time() - seconds_of(last))
-    with opened(load(config)).read() as connection:
-        entries = find(connection, wanted, 0, most)
+    from monitor.cli.lists import of_operation
+    from monitor.config.root import load
+
+    found = of_operation.entries(load(config), client, who, time.time() - seconds_of(last), most)
     columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
-    rows = [
-        (
-            iso(one.at),
-            one.who,
-            one.address,
-            one.action,
-            one.client,
-            one.target,
-            str(one.outcome),
-            str(one.times),
-        )
-        for one in entries
-    ]
+    rows = [{name: str(value) for name, value in to_builtins(one).items()} for one in found]
     if as_json:
-        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+        put_json(rows)
     else:
-        put_table(columns, rows)
+        put_table(columns, [tuple(row.values()) for row in rows])
 
 
 @audit.command("export")

@@ -10,7 +10,7 @@ import typer
 
 from monitor.cli.commands.releases.release import release
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.cli.output import Exit, put, say
+from monitor.cli.output import Exit, put, put_line, say
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.errors import InputError
 from monitor.visible import visible
@@ -77,15 +77,12 @@ def check(model: StreamArgument, version: VersionArgument, config: ConfigOption 
 
     Example: watchkeeper release check acme/fraud 8
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.releases.approval.approve import decision_on
 
-    settings, stream = load(config), stream_of(model)
-    with opened(settings).read() as connection:
-        decision = decision_on(connection, stream, version, settings.release_policy(stream))
-    put(decision.reason)
-    if decision.is_needed:
+    decision = of_models.missing_approval(load(config), stream_of(model), version)
+    put_line(decision.reason)
+    if decision.needed:
         raise typer.Exit(Exit.FAILED)
 
 

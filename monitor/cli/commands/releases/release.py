@@ -10,13 +10,11 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, put_table, say
 from monitor.cli.stream_names import StreamArgument, moment, stream_of
-from monitor.clock import iso
-from monitor.errors import InputError, NotFoundError
+from monitor.errors import InputError
 from monitor.visible import visible
 
 if TYPE_CHECKING:
     from monitor.releases.recording.manifest import Manifest
-    from monitor.store.releases import Release
 
 release = typer.Typer(
     help="Records of releases: what was released where, when and by whom.", no_args_is_help=True
@@ -190,30 +188,29 @@ def list_releases(
 
     Example: watchkeeper release list acme/fraud
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.releases.recording.record import contradicting
-    from monitor.store import model_versions, releases
 
-    stream = stream_of(model)
-    with opened(load(config)).read() as connection:
-        recorded = releases.of(connection, stream)
-        answered = {one.version: one for one in model_versions.of(connection, stream)}
+    known = of_models.releases(load(config), stream_of(model))
     columns = ("version", "released", "by", "digest", "source", "answered until", "contradictions")
-    rows = []
-    for one in reversed(recorded):
-        differ = contradicting([other for other in recorded if other.version == one.version])
-        version = answered.get(one.version)
-        last = iso(version.last_seen) if version else "-"
-        words = (one.version, iso(one.released_at), one.released_by or "-", one.digest[:12], one.source, last)
-        rows.append(tuple(visible(word) for word in (*words, ", ".join(differ) or "-")))
-    unrecorded = [name for name in answered if name and name not in {one.version for one in recorded}]
+    rows = [
+        (
+            visible(one.version),
+            one.released_at,
+            visible(one.released_by or "-"),
+            one.digest[:12],
+            one.source,
+            one.answered_until or "-",
+            visible(", ".join(one.contradictions) or "-"),
+        )
+        for one in known.releases
+    ]
     if as_json:
         put_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         put_table(columns, rows)
-        if unrecorded:
-            say(f"answered without a record: {', '.join(visible(name) for name in unrecorded[-20:])}")
+        if known.unrecorded:
+            say(f"answered without a record: {', '.join(visible(name) for name in known.unrecorded[-20:])}")
 
 
 @release.command("show")
@@ -226,29 +223,21 @@ def show(
 
     Example: watchkeeper release show acme/fraud 8
     """
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.store import releases
-
-    stream = stream_of(model)
-    with opened(load(config)).read() as connection:
-        recorded = releases.with_manifests(connection, stream, version)
-    if not recorded:
-        raise NotFoundError(
-            f"no release {visible(version)!r} of {visible(str(stream))}",
-            hint=f"see: watchkeeper release list {visible(str(stream))}",
-        )
-    put_json([_as_json(one) for one in recorded])
-
-
-def _as_json(one: "Release") -> dict[str, Any]:
     import msgspec
 
-    head = {
-        "digest": one.digest,
-        "released_at": iso(one.released_at),
-        "recorded_at": iso(one.recorded_at),
-        "recorded_by": one.recorded_by,
-        "source": one.source,
-    }
-    return head | {"manifest": msgspec.json.decode(one.manifest)}
+    from monitor.cli.lists import of_models
+    from monitor.config.root import load
+
+    put_json(
+        [
+            {
+                "digest": one.digest,
+                "released_at": one.released_at,
+                "recorded_at": one.recorded_at,
+                "recorded_by": one.recorded_by,
+                "source": one.source,
+                "manifest": msgspec.json.decode(one.manifest),
+            }
+            for one in of_models.manifests(load(config), stream_of(model), version)
+        ]
+    )

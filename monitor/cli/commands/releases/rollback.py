@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, put_table, say
+from monitor.cli.output import put, put_json, put_line, put_table, say
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.clock import iso
-from monitor.errors import NotFoundError
 from monitor.visible import visible
 
 if TYPE_CHECKING:
@@ -44,25 +43,22 @@ def list_rollbacks(
 
     Example: watchkeeper rollback list acme/fraud
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.store import rollback_stops, rollbacks
 
-    settings = load(config)
-    with opened(settings).read() as connection:
-        listed = rollbacks.of_stream(connection, stream_of(model)) if model else rollbacks.latest(connection)
-        stops = rollback_stops.in_force(connection)
+    known = of_models.rollbacks(load(config), stream_of(model) if model else None)
     if as_json:
-        put_json([_as_json(one) for one in listed])
+        put_json([_as_json(one) for one in known.rollbacks])
         return
-    file = Path(settings.rollback.stop_file)
-    if file.exists():
-        say(f"all rollbacks are stopped by the file {file}")
-    for stop in stops:
-        say(f"rollbacks of {stop.stream or 'all models'} are stopped by {stop.author} since {iso(stop.at)}")
+    if known.file:
+        say(f"all rollbacks are stopped by the file {visible(known.file)}")
+    for stop in known.stops:
+        say(
+            visible(f"rollbacks of {stop.model or 'all models'} are stopped by {stop.author} since {stop.at}")
+        )
     columns = ("id", "decided", "model", "version", "to", "what", "mode", "state", "trigger")
-    put_table(columns, (_row(one) for one in listed))
-    if not listed:
+    put_table(columns, (_row(one) for one in known.rollbacks))
+    if not known.rollbacks:
         say("no decisions on rollbacks yet")
 
 
@@ -76,30 +72,25 @@ def show(
 
     Example: watchkeeper rollback show 3f9a01bc77de
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.store import outbox, rollbacks
 
-    with opened(load(config)).read() as connection:
-        one = rollbacks.named(connection, identity)
-        if one is None:
-            raise NotFoundError(f"no decision {identity!r}", hint="watchkeeper rollback list")
-        sent = [delivery.id for delivery in outbox.about(connection, one.id, 0) if delivery.id is not None]
-        answers = [
-            receipt for receipts in outbox.receipts_of(connection, sent).values() for receipt in receipts
-        ]
+    found = of_models.rollback(load(config), identity)
+    one = found.rollback
     if as_json:
         put_json(_as_json(one))
         return
-    put(f"{one.kind} of version {one.version} of {one.stream}, to version {one.other or '(not known)'}")
-    put(f"{one.state}: {one.detail or one.reason}")
-    put(f"why: {one.reason}")
-    put(f"decided {iso(one.decided_at)} by {one.author}, mode {one.mode}, executor {one.executor or 'none'}")
+    put_line(f"{one.kind} of version {one.version} of {one.stream}, to version {one.other or '(not known)'}")
+    put_line(f"{one.state}: {one.detail or one.reason}")
+    put_line(f"why: {one.reason}")
+    put_line(
+        f"decided {iso(one.decided_at)} by {one.author}, mode {one.mode}, executor {one.executor or 'none'}"
+    )
     for name, moment in (("sent", one.sent_at), ("answered", one.answered_at), ("ended", one.ended_at)):
         if moment is not None:
             put(f"{name} {iso(moment)}")
-    for answer in answers:
-        put(f"attempt {iso(answer.at)}: {answer.outcome} after {answer.seconds:.1f} s: {answer.detail}")
+    for answer in found.attempts:
+        put_line(f"attempt {answer.at}: {answer.outcome} after {answer.seconds:.1f} s: {answer.detail}")
     for when, share in (("before", one.share_before), ("after", one.share_after)):
         if share is not None:
             put(f"share of the traffic {when}: {share:.1%}")

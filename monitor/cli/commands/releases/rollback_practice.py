@@ -86,13 +86,10 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
 
     Example: watchkeeper rollback drills acme/fraud
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.store import rollback_drills
 
-    stream = stream_of(model)
-    with opened(load(config)).read() as connection:
-        listed = rollback_drills.of_model(connection, stream.client, stream.model)
+    listed = of_models.drills(load(config), stream_of(model)).drills
     if as_json:
         put_json([_as_json(one) for one in listed])
         return

@@ -2,21 +2,15 @@
 
 import getpass
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.cli.output import Exit, put, put_json, put_line, put_table, say
 from monitor.cli.stream_names import StreamArgument, seconds_of, stream_of
-from monitor.clock import iso
 from monitor.errors import InputError
 from monitor.visible import visible
-
-if TYPE_CHECKING:
-    from monitor.config.root import Config
-    from monitor.rollouts.view import View
 
 rollout = typer.Typer(
     help="Staged rollouts of new versions.\n\nExample: watchkeeper rollout status",
@@ -99,6 +93,7 @@ def watch(
 
     Example: watchkeeper rollout watch acme/fraud --canary 8 --for 1s
     """
+    from monitor.cli.lists import of_models
     from monitor.cli.rollout_view import shown_on
     from monitor.config.root import load
 
@@ -107,10 +102,10 @@ def watch(
     if pause <= 0:
         raise InputError("--every has to be longer than 0", hint="such as 5s")
     until = time.monotonic() + seconds_of(within) if within else float("inf")
-    view_at = _looker(settings, model, canary)
+    stream = stream_of(model)
     with shown_on(put) as show:
         while True:
-            view = view_at(time.time())
+            view = of_models.rollout_seen(settings, stream, canary)
             show(view)
             if view.exit is not None or time.monotonic() + pause > until:
                 break
@@ -130,29 +125,30 @@ def status(
 
     Example: watchkeeper rollout status acme/fraud
     """
-    from monitor.cli.store_option import opened
+    from msgspec import to_builtins
+
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
     from monitor.rollouts import view as rollout_view
-    from monitor.store import rollouts
 
     settings = load(config)
-    with opened(settings).read() as connection:
-        if not model:
-            listed = rollouts.newest(connection)
-            put_json([rollout_view.as_json(one, steps) for one, steps in listed]) if as_json else put_table(
-                rollout_view.HEADINGS, [rollout_view.row(one, steps[-1]) for one, steps in listed]
-            )
-            return
-        known = rollouts.latest(connection, stream_of(model))
-    if known is None:
+    if not model:
+        listed = of_models.newest_rollouts(settings)
+        put_json([to_builtins(one) for one in listed]) if as_json else put_table(
+            rollout_view.HEADINGS, [rollout_view.row(one) for one in listed]
+        )
+        return
+    known = of_models.rollouts(settings, stream_of(model), 1)
+    if not known:
         say(f"no rollout of {stream_of(model)}")
         raise typer.Exit(Exit.CANNOT_TELL)
+    newest = known[0]
     if as_json:
-        put_json(rollout_view.as_json(*known))
+        put_json(to_builtins(newest))
     else:
-        for step in known[1]:
-            put(f"{iso(step.at)}  {step.share:5g} %  {step.state}: {step.reason}")
-    if known[1][-1].state in (rollouts.RolloutState.FAILED, rollouts.RolloutState.STOPPED):
+        for step in newest.steps:
+            put_line(f"{step.at}  {step.share:5g} %  {step.state}: {step.reason}")
+    if newest.is_over_in_vain:
         raise typer.Exit(Exit.FAILED)
 
 
@@ -168,19 +164,19 @@ def history(
 
     Example: watchkeeper rollout history acme/fraud --json
     """
-    from monitor.cli.store_option import opened
+    from msgspec import to_builtins
+
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
     from monitor.rollouts import view as rollout_view
-    from monitor.store import rollouts
 
     stream = stream_of(model)
-    with opened(load(config)).read() as connection:
-        past = rollouts.of_stream(connection, stream, most)
+    past = of_models.rollouts(load(config), stream, most)
     if as_json:
-        put_json([rollout_view.as_json(one, steps) for one, steps in past])
+        put_json([to_builtins(one) for one in past])
         return
-    for one, steps in past:
-        put(rollout_view.history_line(one, steps))
+    for one in past:
+        put_line(rollout_view.history_line(one))
     if not past:
         say(f"no rollout of {stream}")
 
@@ -209,20 +205,3 @@ def stop(
             ended = running.stop(connection, stream, who=by, address=_ADDRESS, now=time.time())
         canary, stable = ended.canary, ended.stable
     say(f"the rollout of version {canary} is stopped: version {stable} receives all traffic")
-
-
-def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
-    """A function that reads what there is to see at a time."""
-    from monitor.cli.store_option import opened
-    from monitor.config.verdict_reading import reading_of
-    from monitor.releases.approval.approve import missing_approval
-    from monitor.rollouts import view as rollout_view
-
-    store, stream, reading = opened(settings), stream_of(model), reading_of(settings)
-    unapproved = missing_approval(settings.release_policy)
-
-    def view_at(now: float) -> "View":
-        with store.read() as connection:
-            return rollout_view.view(connection, stream, canary, reading, now, unapproved)
-
-    return view_at

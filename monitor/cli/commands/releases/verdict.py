@@ -1,12 +1,11 @@
 """`verdict`: whether the rollout of a new version may continue, for scripts."""
 
-import time
 from typing import Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import Exit, put, put_json
+from monitor.cli.output import Exit, put_json, put_line
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.errors import InputError
 
@@ -30,23 +29,17 @@ def verdict(
 
     Example: watchkeeper verdict acme/fraud --canary 8 --gate final
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_models
     from monitor.config.root import load
-    from monitor.config.verdict_reading import reading_of
-    from monitor.rollouts.evaluate import evaluate
     from monitor.rollouts.verdict import Gate, Outcome
-    from monitor.web.api.rollouts import as_json as shape
-    from monitor.web.api.rollouts import with_approval
 
     settings = load(config)
     if gate not in set(Gate):
         raise InputError(f"unknown gate {gate!r}", hint="use guard or final")
-    with opened(settings).read() as connection:
-        stream, reading = stream_of(model), reading_of(settings)
-        compared = evaluate(connection, stream, canary, stable, Gate(gate), reading, time.time())
-        decision = with_approval(connection, stream, compared, Gate(gate), settings.release_policy(stream))
-    put_json(shape(decision)) if as_json else put(f"{decision.outcome}: {decision.reason}")
-    if decision.outcome is Outcome.INCONCLUSIVE:
-        raise typer.Exit(Exit.CANNOT_TELL)
-    if decision.outcome is Outcome.FAIL:
+    decision = of_models.verdict(settings, stream_of(model), canary, stable, Gate(gate))
+    outcome = str(decision.get("verdict"))
+    put_json(decision) if as_json else put_line(f"{outcome}: {decision.get('reason')}")
+    if outcome == Outcome.FAIL:
         raise typer.Exit(Exit.FAILED)
+    if outcome != Outcome.PASS:
+        raise typer.Exit(Exit.CANNOT_TELL)

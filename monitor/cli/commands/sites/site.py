@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, put_table, say
+from monitor.cli.output import put, put_json, put_line, put_table, say
 from monitor.errors import InputError
 from monitor.visible import counted
 
@@ -185,29 +185,25 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     Example: watchkeeper site status --json
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli.lists import of_operation
     from monitor.config.root import load
-    from monitor.sites.status import of_others, of_this
 
-    settings, now = load(config), time.time()
-    with opened(settings).read() as connection:
-        mine = of_this(connection, settings.site)
-        others = of_others(connection, settings.sites, now)
+    known = of_operation.sites(load(config))
     if as_json:
-        put_json({"site": mine, "sites": [one.fields for one in others]})
+        put_json({"site": known.site, "sites": [one.fields for one in known.sites]})
     else:
-        if mine is not None:
-            for name, value in mine.items():
-                put(f"{name}: {value}")
-        if others:
+        for name, value in (known.site or {}).items():
+            put_line(f"{name}: {value}")
+        if known.sites:
             put_table(
-                ("site", "client", "last bundle", "arrived", "as of", "missing"), [o.row for o in others]
+                ("site", "client", "last bundle", "arrived", "as of", "missing"),
+                [tuple(one.row) for one in known.sites],
             )
-        for one in others:
-            put(one.sentence)
-    if mine is None and not others:
+        for one in known.sites:
+            put_line(one.sentence)
+    if known.site is None and not known.sites:
         say("no site is configured")
-    if any(one.is_failing for one in others):
+    if any(one.is_failing for one in known.sites):
         raise typer.Exit(1)
 
 

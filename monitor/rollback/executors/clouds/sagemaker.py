@@ -162,7 +162,7 @@ class SageMakerExecutor:
             described = json.loads(answer)
         except ExecutorError as error:
             raise ExecutorError(error.message, is_certain=True, code=error.code) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ExecutorError(f"{operation} answered with no JSON", is_certain=True) from error
         return described if isinstance(described, dict) else {}
 

@@ -65,7 +65,7 @@ def _document(row: Mapping[str, Any], name: str) -> list[object]:
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.strip() else None
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             msg = f"its {name} is not JSON: {error}"
             raise ValueError(msg) from error
     return [] if value is None else rows_of(value)

@@ -96,7 +96,7 @@ def _rows(side: Mapping[str, Any]) -> list[object]:
 def _json_rows(text: str) -> list[object]:
     try:
         return rows_of(json.loads(text))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) < 2:
             msg = f"its data is not JSON: {error}"

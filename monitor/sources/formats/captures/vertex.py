@@ -44,6 +44,6 @@ def _instances(row: Mapping[str, Any], name: str) -> list[object]:
         raise ValueError(msg)
     try:
         return [json.loads(text) if isinstance(text, str) else text for text in texts]
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         msg = f"its {name} has a text that is not JSON: {error}"
         raise ValueError(msg) from error

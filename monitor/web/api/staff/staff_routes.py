@@ -3,19 +3,16 @@
 from typing import Any
 
 from litestar import Request, get
-from litestar.exceptions import NotFoundException
 from litestar.params import FromQuery
 
 from monitor.errors import InputError
 from monitor.status import StatusAnswer
 from monitor.store import streams
-from monitor.web import services as web_services
 from monitor.web.api.change import PREFIX
 from monitor.web.api.schemas import AlertAnswer
-from monitor.web.api.staff import staff_lists
+from monitor.web.api.staff import model_routes, operation_routes, staff_lists
+from monitor.web.api.staff.asking import asked
 from monitor.web.api.staff.staff_schemas import QuarantineAnswer, StaffIncidentAnswer
-from monitor.web.auth import session
-from monitor.web.services import Services
 
 MOST_RECORDS, LARGEST_NUMBER = 1_000, 2**63 - 1
 
@@ -23,7 +20,8 @@ MOST_RECORDS, LARGEST_NUMBER = 1_000, 2**63 - 1
 @get(f"{PREFIX}/status", sync_to_thread=True, include_in_schema=False)
 def states(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[StatusAnswer]:
     """The state of every model with its reasons, worst first, and that of the daemon if it has a problem. For staff."""
-    services, chosen = _asked(request, client)
+    one = asked(request, client)
+    services, chosen = one.services, one.client
     configured = services.configured()
     with services.store.read() as connection:
         now = services.clock.now()
@@ -35,7 +33,8 @@ def alerts(
     request: Request[Any, Any, Any], client: FromQuery[str] = "", resolved: FromQuery[bool] = False
 ) -> list[AlertAnswer]:
     """The open alerts, worst first; also resolved ones if asked for, then in any order. For staff."""
-    services, chosen = _asked(request, client)
+    one = asked(request, client)
+    services, chosen = one.services, one.client
     with services.store.read() as connection:
         now = services.clock.now()
         return staff_lists.alerts(connection, now, services.alerts, chosen, resolved=resolved)
@@ -44,7 +43,8 @@ def alerts(
 @get(f"{PREFIX}/incidents", sync_to_thread=True, include_in_schema=False)
 def all_incidents(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[StaffIncidentAnswer]:
     """The incidents of the last 30 days with rules, updates and their authors, newest first. For staff."""
-    services, chosen = _asked(request, client)
+    one = asked(request, client)
+    services, chosen = one.services, one.client
     with services.store.read() as connection:
         names = {one.client for one in streams.streams(connection)} | set(services.clients)
         return staff_lists.incidents(
@@ -60,7 +60,8 @@ def quarantine(
     before: FromQuery[int] = 0,
 ) -> QuarantineAnswer:
     """Rejected records, newest first, and the number of all by model and reason. For staff."""
-    services, chosen = _asked(request, client)
+    one = asked(request, client)
+    services, chosen = one.services, one.client
     if not 1 <= most <= MOST_RECORDS or not 0 <= before <= LARGEST_NUMBER:
         hint = f"most is between 1 and {MOST_RECORDS:,}, and before is what the last answer says"
         raise InputError(f"there is no page most={most}, before={before}"[:200], hint=hint)
@@ -68,18 +69,4 @@ def quarantine(
         return staff_lists.quarantine(connection, services.clock.now(), chosen, most, before)
 
 
-def _asked(request: Request[Any, Any, Any], client: str) -> tuple[Services, str]:
-    """The client that staff ask about: the named one, or that of their key; empty for all.
-
-    Raises:
-        NotFoundException: they may not read it, or are no staff.
-    """
-    session.about(request, client)
-    visitor = session.staff(request)
-    if not visitor.may_read(client or visitor.client):
-        raise NotFoundException
-    session.about(request, client or visitor.client)
-    return web_services.of(request), client or visitor.client
-
-
-ROUTES = (states, alerts, all_incidents, quarantine)
+ROUTES = (states, alerts, all_incidents, quarantine, *model_routes.ROUTES, *operation_routes.ROUTES)
