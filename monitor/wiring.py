@@ -57,7 +57,7 @@ from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind
 from monitor.web.server import Server
-from monitor.web.services import Services
+from monitor.web.services import Services, Surroundings
 from monitor.windows.declared import in_force
 from monitor.windows.profile import Profile
 from monitor.worker import WorkerSetup, declare_words, judge_of, make, rollback_settings
@@ -270,3 +270,9 @@ def server(
     web = config.web
     front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
     return Server(behind(front, web.public_path), web)
+
+
+def surroundings(config: Config) -> Surroundings:
+    """What the configuration says of other systems."""
+    counts_all = {name: section.counts_all for name, section in config.sources.items()}
+    return Surroundings(counts_all, config.gauges, config.exporters, config.site, config.sites)

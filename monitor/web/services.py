@@ -44,6 +44,19 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the configuration says of other systems: `sources` by name, with whether each of several daemons counts all
+    messages that wait; gauges, exporters, and sites.
+    """
+
+    sources: Mapping[str, bool] = field(default_factory=dict)
+    gauges: Mapping[str, GaugeSettings] = field(default_factory=dict)
+    exporters: Mapping[str, ExporterSettings] = field(default_factory=dict)
+    site: SiteSettings = field(default_factory=SiteSettings)
+    sites: Mapping[str, KnownSite] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """The parts of the daemon that handlers use.
 
@@ -60,8 +73,7 @@ class Services:
     stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
     `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows;
     `texts` is what may be shown of the texts of a client; `configured` reads what the state of models shows of the
-    configuration and of its rule files; `sources` are the configured ones, with whether each of several daemons counts
-    all messages that wait; `gauges`, `exporters`, `site` and `sites` are the sections of the configuration.
+    configuration and of its rule files.
     """
 
     store: Store
@@ -95,11 +107,7 @@ class Services:
     windows: WindowSettings = field(default_factory=WindowSettings)
     texts: Mapping[str, TextPolicy] = field(default_factory=dict)
     configured: Callable[[], Configured] = lambda: NOTHING_CONFIGURED
-    sources: Mapping[str, bool] = field(default_factory=dict)
-    gauges: Mapping[str, GaugeSettings] = field(default_factory=dict)
-    exporters: Mapping[str, ExporterSettings] = field(default_factory=dict)
-    site: SiteSettings = field(default_factory=SiteSettings)
-    sites: Mapping[str, KnownSite] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

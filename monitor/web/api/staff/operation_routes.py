@@ -21,28 +21,28 @@ KINDS = ("daily", "weekly")
 def sources(request: Request[Any, Any, Any]) -> list[schemas.SourceAnswer]:
     """The sources: messages that wait, positions, records, the last error. For staff of all clients."""
     one = asked_of_all(request)
-    return one.read(lists.sources, one.now, one.services.sources)
+    return one.read(lists.sources, one.now, one.services.surroundings.sources)
 
 
 @get(f"{PREFIX}/gauges", **_OPTIONS)
 def gauges(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[schemas.GaugeAnswer]:
     """The gauges with their figures of the last minutes. For staff."""
     one = asked(request, client)
-    return lists.gauges(one.services.store, one.now, one.services.gauges, one.client)
+    return lists.gauges(one.services.store, one.now, one.services.surroundings.gauges, one.client)
 
 
 @get(f"{PREFIX}/exporters", **_OPTIONS)
 def exporters(request: Request[Any, Any, Any]) -> list[schemas.ExporterAnswer]:
     """The systems to which metrics are sent. For staff of all clients."""
     one = asked_of_all(request)
-    return one.read(lists.exporters, one.now, one.services.exporters)
+    return one.read(lists.exporters, one.now, one.services.surroundings.exporters)
 
 
 @get(f"{PREFIX}/sites", **_OPTIONS)
 def sites(request: Request[Any, Any, Any]) -> schemas.SitesAnswer:
     """What this site has bundled, and what has arrived of others. For staff of all clients."""
     one = asked_of_all(request)
-    return one.read(lists.sites, one.now, one.services.site, one.services.sites)
+    return one.read(lists.sites, one.now, one.services.surroundings.site, one.services.surroundings.sites)
 
 
 @get(f"{PREFIX}/audit", **_OPTIONS)
