@@ -20,7 +20,7 @@ from monitor.expressions.grammar import (
     Source,
     check_row,
     column_of,
-    function_call,
+    function_calls,
     parse,
 )
 from monitor.expressions.rows import Evaluation, Values
@@ -91,7 +91,7 @@ class Expression:
     @property
     def calls(self) -> list[FunctionCall]:
         """The calls of functions of yours."""
-        return list(filter(None, map(function_call, ast.walk(self.body))))
+        return list(function_calls(self.body))
 
     @property
     def uses_features(self) -> bool:

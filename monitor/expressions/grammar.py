@@ -3,7 +3,8 @@
 import ast
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from monitor.signals.plugins.plugin_names import target_of
@@ -19,6 +20,8 @@ FUNCTIONS = {"abs": 1, "sqrt": 1, "log": 1, "exp": 1, "round": 1, "least": 2, "g
 """Functions of a row, with the number of their arguments."""
 PLUGIN, MOST_READ = "plugin", 32
 """A function of yours, and how many columns it may get."""
+MOST_PLACES = 8
+"""How many numbers a function of yours may return for a row."""
 AGGREGATES = ("sum", "mean", "count", "share", "quantile", "median")
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
@@ -102,24 +105,42 @@ def column_of(node: ast.expr) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A call of a function of yours: `target` is `package:function`, `reads` are the columns that it gets."""
+    """A call of a function of yours: `target` is `package:function`, `reads` are the columns that it gets. Of several
+    numbers that it returns for each row, `place` is the one that is taken.
+    """
 
     target: str
     reads: tuple[str, ...]
+    place: int | None = None
 
     @property
     def column(self) -> str:
         """The column of its values."""
-        content = "\n".join((self.target, *self.reads))
+        content = "\n".join(
+            (self.target, *self.reads, *([] if self.place is None else ["", str(self.place)]))
+        )
         return f"plugin.{blake2b(content.encode(), digest_size=8).hexdigest()}"
 
 
 def function_call(node: ast.AST) -> FunctionCall | None:
     """The call of a function of yours that a checked node is; None if it is none."""
+    if isinstance(node, ast.Subscript):
+        call = function_call(node.value)
+        return call and replace(call, place=node.slice.value)  # type: ignore[attr-defined]
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == PLUGIN):
         return None
     target = node.args[0].value  # type: ignore[attr-defined]
     return FunctionCall(target, tuple(column_of(one) or "" for one in node.args[1:]))
+
+
+def function_calls(body: ast.AST) -> Iterator[FunctionCall]:
+    """The calls of functions of yours in a checked node."""
+    call = function_call(body)
+    if call is not None:
+        yield call
+        return
+    for inner in ast.iter_child_nodes(body):
+        yield from function_calls(inner)
 
 
 def check_row(source: Source, node: ast.expr) -> None:
@@ -139,14 +160,27 @@ def check_row(source: Source, node: ast.expr) -> None:
             raise source.error(node, "is an unknown operator: use + - * / **")
         case ast.Compare():
             _check_comparison(source, node)
-        case ast.Call():
-            _check_call(source, node)
+        case ast.Call() | ast.Subscript(value=ast.Call()):
+            _check_call(source, _called(source, node))
         case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not()) | ast.BoolOp() | ast.IfExp():
             for one in ast.iter_child_nodes(node):
                 if isinstance(one, ast.expr):
                     check_row(source, one)
         case _:
             raise source.error(node, f"{type(node).__name__} is not allowed in an expression")
+
+
+def _called(source: Source, node: ast.Call | ast.Subscript) -> ast.Call:
+    """The call of which a node takes the value, or the number at a place."""
+    if isinstance(node, ast.Call):
+        return node
+    call, place = node.value, node.slice
+    assert isinstance(call, ast.Call)
+    if not (isinstance(call.func, ast.Name) and call.func.id == PLUGIN):
+        raise source.error(node, "only plugin(...) has several numbers")
+    if not (isinstance(place, ast.Constant) and type(place.value) is int and 0 <= place.value < MOST_PLACES):
+        raise source.error(node, f"the place of a number is 0 to {MOST_PLACES - 1}, such as plugin(...)[0]")
+    return call
 
 
 def _check_column(source: Source, node: ast.expr) -> None:

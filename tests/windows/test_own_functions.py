@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -28,6 +29,19 @@ def sleeps(rows): time.sleep(60)
 def ends(rows): os._exit(3)
 def vectors(rows): return [[1.0, 2.0]] * rows.num_rows
 """
+COUNTS = """
+import pathlib
+def lines(rows):
+    asked = pathlib.Path(__file__).parent / "asked"
+    asked.write_text(str(int(asked.read_text() or 0) + 1 if asked.exists() else 1))
+    return [
+        None if text is None
+        else [text.count("y") + more, text.count("y") + text.count("n") + more]
+        for text in rows.column(0).to_pylist()
+        for more in [int("".join(filter(str.isdigit, text or "")) or 0)]
+    ]
+def count(rows): return [1] * rows.num_rows
+"""
 
 
 @pytest.fixture
@@ -39,7 +53,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     def process(target: str, _of: int) -> Any:
         made = functions.signal_room.plugin().Plugin
         return begun.setdefault(
-            target, made("own_metric", target, of="function of own metrics", deadline=1.0)
+            target,
+            made("own_metric", target, of="function of own metrics", vectors=pa.float64(), deadline=1.0),
         )
 
     monkeypatch.setattr(functions, "_process", process)
@@ -76,7 +91,7 @@ def test_the_example_of_the_documentation(written: Path) -> None:
     ("name", "told"),
     [
         ("raises", "rate"), ("sleeps", "did not answer within"), ("ends", "its process ended"),
-        ("vectors", "vectors"), ("gone", "no attribute"),
+        ("vectors", "several numbers"), ("gone", "no attribute"),
     ],
 )  # fmt: skip
 def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, told: str) -> None:
@@ -104,6 +119,11 @@ def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, tol
         ("mean(plugin('os:system', 1))", "gets columns"),
         ("mean(plugin(x, x))", "names no function"),
         ("mean(plugin())", "1 to 32 columns"),
+        ("mean(plugin('a:b', x)[8])", "the place of a number is 0 to 7"),
+        ("mean(plugin('a:b', x)[-1])", "the place of a number is 0 to 7"),
+        ("mean(plugin('a:b', x)['n'])", "the place of a number is 0 to 7"),
+        ("mean(plugin('a:b')[0])", "1 to 32 columns"),
+        ("mean(abs(x)[0])", "only plugin(...) has several numbers"),
         ("plugin('a:b', x)", "is a value of each row"),
         ("mean(plugin('a:b', truth, feedback))", "become known at different times"),
     ],
@@ -111,6 +131,30 @@ def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, tol
 def test_calls_that_are_mistakes(text: str, told: str) -> None:
     with pytest.raises(ExpressionError, match=re.escape(told)):
         compile_expression(text)
+
+
+def test_a_function_that_returns_counts_is_a_ratio_with_its_interval_and_is_asked_once(written: Path) -> None:
+    """Numerators and denominators of each row: as many lines of an order as were delivered, and as there are."""
+    (written / "line_metrics.py").write_text(COUNTS)
+    text = "sum(plugin('line_metrics:lines', lines)[0]) / sum(plugin('line_metrics:lines', lines)[1])"
+    ratio = OwnMetric("delivered", compile_expression(text))
+    flag = OwnMetric("none", compile_expression("mean(plugin('line_metrics:count', lines)[0])"))
+    lines = ["yy", "yn", "n", None, "yyyn", "16777217y"]
+    rows = pa.RecordBatch.from_pydict({"prediction": ["ok"] * 6, "features.lines": lines})
+    faults = Faults()
+    found = count(rows, LAYOUT, 5, [ratio, flag], are_joined=False, faults=faults)
+    assert found is not None
+    part = found.slices[OVERALL]
+    assert part.tally(ratio.tally) == {ROWS: 5, f"{ASIDE}line_metrics:lines gave no value": 1}
+    hits, of = np.array([2, 1, 0, 3, 16777218]), np.array([2, 2, 1, 4, 16777218])
+    value, interval = figure(ratio, part)
+    assert value == hits.sum() / of.sum()
+    assert interval is not None
+    half = 1.959964 * np.sqrt(((hits - value * of) ** 2).sum()) / of.sum()
+    assert interval[1] - value == pytest.approx(half, rel=1e-3)
+    [fault] = faults.active()
+    assert "there is no [0]" in fault.reason
+    assert (written / "asked").read_text() == "1"
 
 
 def test_expectations_call_no_functions() -> None:

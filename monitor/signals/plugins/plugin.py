@@ -33,6 +33,8 @@ MOST_NUMBERS = 8_192
 """Of a vector."""
 SET_ASIDE, LONGEST_SET_ASIDE = 60.0, 3600.0
 """Seconds for which a plug-in that failed is not asked: twice as long after each failure in a row."""
+_AS_LOGGED = pa.float32()
+"""The numbers of vectors in the log."""
 _MOST_BYTES = 2**28
 _CHUNK = 2**16
 
@@ -54,11 +56,12 @@ class Plugin:
         *,
         deadline: float = DEADLINE,
         of: str = "",
+        vectors: pa.DataType = _AS_LOGGED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.target = name_of(name), target_of(target)
         self._called = of or f"signal '{name}'"
-        self._deadline, self._clock = deadline, clock
+        self._deadline, self._clock, self._vectors = deadline, clock, vectors
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready, self._began = False, 0.0
         self._failures, self._again_at, self._reason = 0, -float("inf"), ""
@@ -138,7 +141,8 @@ class Plugin:
         assert self._process is not None
         self._send(self._process, LENGTH.pack(len(request)) + request, until)
         answer = self._answer(self._process, until)
-        values = _checked(pa.ipc.open_stream(answer).read_all().column(0).combine_chunks(), calls.num_rows)
+        returned = pa.ipc.open_stream(answer).read_all().column(0).combine_chunks()
+        values = _checked(returned, calls.num_rows, self._vectors)
         self._failures = 0
         return values
 
@@ -211,7 +215,7 @@ def _begun(target: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def _checked(values: pa.Array, rows: int) -> pa.Array:
+def _checked(values: pa.Array, rows: int, vectors: pa.DataType) -> pa.Array:
     if len(values) != rows:
         raise ValueError(f"it returned {counted(len(values), 'value')} for {counted(rows, 'call')}")
     if pa.types.is_null(values.type):
@@ -219,15 +223,15 @@ def _checked(values: pa.Array, rows: int) -> pa.Array:
     if pa.types.is_boolean(values.type):
         return values
     if pa.types.is_list(values.type):
-        return _checked_vectors(values)
+        return _checked_vectors(values, vectors)
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         raise ValueError(f"it returned values of type {values.type}, not numbers")
     numbers = values.cast(pa.float64())
     return pc.if_else(pc.is_finite(numbers), numbers, None)
 
 
-def _checked_vectors(values: pa.ListArray) -> pa.ListArray:
-    """Vectors as they are logged, float32; one with a number that is none, or that is too long, is not measured."""
+def _checked_vectors(values: pa.ListArray, numbers: pa.DataType) -> pa.ListArray:
+    """Vectors of numbers of a type; one with a number that is none, or that is too long, is not measured."""
     kind = values.type.value_type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise ValueError(f"it returned values of type {values.type}, not numbers")
@@ -235,7 +239,7 @@ def _checked_vectors(values: pa.ListArray) -> pa.ListArray:
         one and (one if len(one) <= MOST_NUMBERS and all(map(_is_finite, one)) else None)
         for one in values.to_pylist()
     ]
-    return pa.array([one or None for one in rows], pa.list_(pa.float32()))
+    return pa.array([one or None for one in rows], pa.list_(numbers))
 
 
 def _is_finite(number: float | None) -> bool:

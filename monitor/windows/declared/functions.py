@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor.predictions.texts import signal_room
 from monitor.runtime.faults import Faults
@@ -20,9 +21,13 @@ _PATIENCE = 20.0
 def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faults) -> pa.RecordBatch:
     """The rows with a column for each call of a function in the metrics. One that fails gets none, and is told."""
     calls = {call.column: call for metric in metrics for call in metric.expression.calls}
+    returned: dict[tuple[str, tuple[str, ...]], pa.Array | Exception] = {}
     for name, call in calls.items():
+        asked = call.target, call.reads
+        if asked not in returned:  # once for all its places
+            returned[asked] = _returned(call.target, _table(rows, call.reads))
         try:
-            values = _values(call.target, _table(rows, call.reads))
+            values = _at(returned[asked], call.place)
         except Exception as error:  # whatever a function of somebody else does must not stop the counts
             faults.report(PART, call.target, error)
         else:
@@ -31,19 +36,45 @@ def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faul
     return rows
 
 
+def _returned(target: str, table: pa.Table) -> pa.Array | Exception:
+    try:
+        return _values(target, table)
+    except Exception as error:  # which is told by whoever wants the values
+        return error
+
+
+def _at(values: pa.Array | Exception, place: int | None) -> pa.Array:
+    """The values, or of several numbers of each row the one at a place; null where there is none.
+
+    Raises:
+        TypeError: the function returns something else than what is taken of it.
+    """
+    if isinstance(values, Exception):
+        raise values
+    if pa.types.is_list(values.type) != (place is not None):
+        if place is None:
+            raise TypeError(
+                "it returned several numbers for each row: take one of them, such as plugin(...)[0]"
+            )
+        raise TypeError(f"it returned one number for each row: there is no [{place}]")
+    if place is None:
+        return values
+    has = pc.greater(pc.list_value_length(values), place)
+    return pc.list_element(pc.if_else(has, values, pa.scalar([None] * (place + 1), values.type)), place)
+
+
 def _values(target: str, table: pa.Table) -> pa.Array:
     process = _process(target, os.getpid())  # a forked process must not share the pipes of its parent
     if not process.is_ready(_PATIENCE):
         raise TimeoutError(f"it was not loaded within {_PATIENCE:g} s")
-    values = process.values(table)
-    if pa.types.is_list(values.type):
-        raise TypeError("it returned vectors, not numbers")
-    return values
+    return process.values(table)
 
 
 @lru_cache(maxsize=64)
 def _process(target: str, _of_process: int) -> Any:
-    return signal_room.plugin().Plugin("own_metric", target, of="function of own metrics")
+    return signal_room.plugin().Plugin(
+        "own_metric", target, of="function of own metrics", vectors=pa.float64()
+    )
 
 
 def _table(rows: pa.RecordBatch, reads: Sequence[str]) -> pa.Table:
