@@ -160,7 +160,7 @@ class Worker:
         self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
         self._counted: list[tuple[Stream, Window, Counted, tuple[str, ...]]] = []
         self._measured: list[tuple[Stream, Window]] = []
-        self._teller = Teller()
+        self._teller, self._share = Teller(), Share((), setup.name)
         key = config.store.key.get_secret_value()
         self._store = FencedStore(config.store.url, self._is_in_force, key=key)
         with self._store.read() as connection:
@@ -187,7 +187,9 @@ class Worker:
         if order.reloads != self._reloads:
             self._reloads = order.reloads
             self._rules.request()
-        share = Share(order.division.workers, self._name)
+        if order.division.workers != self._share.workers:
+            self._share = Share(order.division.workers, self._name)
+        share = self._share
         try:
             report = self._tick(share, order.now)
         except StoreError as error:

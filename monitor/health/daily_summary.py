@@ -25,6 +25,7 @@ _EVERY = 60.0
 _NEW_STREAMS_EVERY = 10.0
 _DAYS = 8
 """Days per transaction; ingest waits while it is committed."""
+_NOT_CONFIGURED = ClientSettings()
 
 
 class DailySummaries:
@@ -120,7 +121,7 @@ class DailySummaries:
         return today if hour is None else self._day(stream, hour)
 
     def _settings(self, stream: Stream) -> ClientSettings:
-        return self._clients.get(stream.client, ClientSettings())
+        return self._clients.get(stream.client, _NOT_CONFIGURED)
 
     def _day(self, stream: Stream, at: float) -> date:
         return datetime.fromtimestamp(at, self._settings(stream).zone).date()

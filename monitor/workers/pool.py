@@ -127,6 +127,7 @@ class WorkerPool:
         self.workers = [WorkerState(name, resident) for name, resident in workers.items()]
         self._threads = ThreadPoolExecutor(max(1, len(workers)), thread_name_prefix="worker")
         self._attempts = Attempts()
+        self._share = Share((), self._own, is_daemon=True)
         self._is_new, self._is_stopped = True, False
 
     def judge(self, now: float) -> Elsewhere:
@@ -140,8 +141,10 @@ class WorkerPool:
             if worker.is_alive and worker.work is None and worker.name in division.workers:
                 self._submit(worker, self._order(now, division))
         reports = self._collect(now, self._at_most)
+        if self._share.workers != division.workers:
+            self._share = Share(division.workers, self._own, is_daemon=True)
         return Elsewhere(
-            Share(division.workers, self._own, is_daemon=True),
+            self._share,
             division,
             self._own in division.workers,
             sum(worker.streams for worker in self.workers if worker.is_alive),

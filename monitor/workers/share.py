@@ -9,6 +9,8 @@ from hashlib import blake2b
 
 from monitor.records import DAEMON, Stream
 
+_MOST = 100_000
+"""Streams of which the owner is remembered."""
 IsMine = Callable[[Stream], bool]
 
 
@@ -42,5 +44,7 @@ class Share:
             return self._is_daemon
         mine = self._known.get(stream)
         if mine is None:
+            if len(self._known) >= _MOST:
+                self._known.clear()  # of streams that may be gone
             mine = self._known[stream] = owner(stream, self.workers) == self.name
         return mine

@@ -19,7 +19,7 @@ class Plan:
     `numeric` the number columns.
 
     `cell_starts` and `cell_kept` are for `reduceat`; `first_cell` is the first cell of each column among the kept ones.
-    `ordered` marks the places of the values of number columns from minus to plus infinity, `first_ordered` the first of
+    `ordered` are the places of the values of number columns from minus to plus infinity, `first_ordered` the first of
     each column among them. `widths` is the width of each of these places for the Wasserstein distance, in the column's
     units, as float32 if that can represent them.
     """
@@ -31,7 +31,7 @@ class Plan:
     cell_starts: np.ndarray
     cell_kept: np.ndarray
     first_cell: np.ndarray
-    ordered: np.ndarray
+    ordered: tuple[slice, ...]
     first_ordered: np.ndarray
     lengths: np.ndarray
     widths: np.ndarray
@@ -45,7 +45,7 @@ class Plan:
 
     def order(self, kept: np.ndarray) -> np.ndarray:
         """The counts of the values of number columns, from minus to plus infinity, column by column."""
-        return as_floats(kept[self.ordered])
+        return as_floats(np.concatenate([kept[places] for places in self.ordered] or [kept[:0]]))
 
     def sums(self, cells: np.ndarray) -> np.ndarray:
         """Sums over the cells of each column, shape (columns,)."""
@@ -73,9 +73,6 @@ def _plan(layout: Layout) -> Plan:
     numbers = [column for column in columns if not column.labelled]
     starts, kept, first = _cell_index(columns, layout.size)
     lengths = [column.size - MINUS_INFINITY for column in numbers]
-    ordered = np.zeros(layout.size, bool)
-    for column in numbers:
-        ordered[column.start + MINUS_INFINITY : column.start + column.size] = True
     return Plan(
         columns=columns,
         features=np.array([bool(column.feature) for column in columns], bool),
@@ -84,7 +81,7 @@ def _plan(layout: Layout) -> Plan:
         cell_starts=starts,
         cell_kept=kept,
         first_cell=first,
-        ordered=ordered,
+        ordered=tuple(slice(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers),
         first_ordered=np.cumsum([0, *lengths])[:-1].astype(np.int64),
         lengths=np.array(lengths, np.int64),
         widths=_small(np.concatenate([_widths(column) for column in numbers])) if numbers else np.empty(0),

@@ -51,8 +51,9 @@ class Threshold:
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """A result per measured instance; one without labels if nothing was measured."""
         results: ConditionResults = {}
+        named = self._named(context.by)
         for measurement in context.readings.find(context.stream, self.seconds, self.metric):
-            instance = self.instance(measurement, context.by)
+            instance = self._instance(measurement.labels, context.by, named)
             if instance is not None:
                 results[instance] = self._assess(measurement, context)
         if not results and not context.by:
@@ -69,14 +70,19 @@ class Threshold:
 
     def instance(self, measurement: Measurement, by: tuple[str, ...]) -> Labels | None:
         """The labels that make this measurement an instance, or None if the condition does not apply to it."""
-        if not measurement.labels:
-            return None if self.matchers and not all_match(self.matchers, {}) else ()
-        if self.matchers and not all_match(self.matchers, dict(measurement.labels)):
+        return self._instance(measurement.labels, by, self._named(by))
+
+    def _named(self, by: tuple[str, ...]) -> set[str]:
+        """The labels that an instance may have."""
+        return {*by, *(matcher.name for matcher in self.matchers)}
+
+    def _instance(self, its: Labels, by: tuple[str, ...], named: set[str]) -> Labels | None:
+        for name, _ in its:
+            if name not in named:
+                return None
+        if self.matchers and not all_match(self.matchers, dict(its)):
             return None
-        pinned = {matcher.name for matcher in self.matchers}
-        if any(name not in by and name not in pinned for name, _ in measurement.labels):
-            return None
-        return tuple(pair for pair in measurement.labels if pair[0] in by)
+        return tuple([pair for pair in its if pair[0] in by]) if its else ()
 
     def _assess(self, measurement: Measurement, context: EvaluationContext) -> ConditionResult:
         value = measurement.value

@@ -45,6 +45,7 @@ def figure(value: float | None, unit: str) -> str:
     return f"{text} {unit}" if unit else text
 
 
+@lru_cache(maxsize=4096)
 def bound(limit: float | None, unit: str) -> str:
     """The limit of a value; a dash if the value itself is a multiple of its limit."""
     return "-" if unit == OF_THE_LIMIT and limit == 1 else figure(limit, unit)
