@@ -215,7 +215,7 @@ def _begun(target: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def _checked(values: pa.Array, rows: int, vectors: pa.DataType) -> pa.Array:
+def _checked(values: pa.Array, rows: int, vectors: pa.DataType = _AS_LOGGED) -> pa.Array:
     if len(values) != rows:
         raise ValueError(f"it returned {counted(len(values), 'value')} for {counted(rows, 'call')}")
     if pa.types.is_null(values.type):

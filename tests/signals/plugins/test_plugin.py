@@ -42,7 +42,7 @@ def test_numbers_and_flags_become_columns_and_one_process_answers_again(made: li
     ("function", "reason"),
     [
         ("raises", "RuntimeError: no model here"),
-        ("too_few", "returned 1 values for 3 calls"),
+        ("too_few", "returned 1 value for 3 calls"),
         ("words", "values of type string, not numbers"),
         ("dies", "its process ended"),
     ],
