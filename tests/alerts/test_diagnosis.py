@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from monitor.alerts.diagnosis.causes import (
     NONE_FOUND,
-    NONE_FOUND_BUT_VOLUME,
+    NONE_FOUND_IN_A_PAST,
+    NONE_FOUND_SO_SOON,
     elsewhere,
     versions_before,
     volume_changed,
@@ -210,7 +211,9 @@ def test_the_volume_of_a_loaded_past_is_no_cause_and_that_is_said() -> None:
     since = after(error=failing(0.3, "timeout"))
     evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 60.0), (VERSION_6,))
     assert [one for one in diagnose(evidence, [], NOW).causes if one.startswith("the volume rose")]
-    assert diagnose(replace(evidence, is_live=False), [], NOW).causes == (NONE_FOUND_BUT_VOLUME,)
+    soon = replace(evidence, seconds=(120.0, evidence.seconds[1]))
+    assert diagnose(soon, [], NOW).causes == (NONE_FOUND_SO_SOON,)
+    assert diagnose(replace(evidence, is_live=False), [], NOW).causes == (NONE_FOUND_IN_A_PAST,)
 
 
 def test_what_was_sent_while_it_was_made_is_live_and_a_loaded_past_is_not(tmp_path: Path) -> None:

@@ -21,13 +21,16 @@ SLACK = 60.0
 MOST_COLUMNS = 3
 VOLUME = 2.0
 """A rate of requests that changed by this factor is a change."""
+LEAST_BEFORE = 600.0
+"""Seconds of traffic before the onset, for its rate to be usual: a model that has just begun has none."""
 LEAST_ROWS = 50
 _ABOUT_VOLUME = frozenset(("volume", "throughput", "silence_seconds"))
 NONE_FOUND = "none found: no new version and no change of inputs or volume in the hour before"
-NONE_FOUND_BUT_VOLUME = (
-    "none found: no new version and no change of inputs in the hour before (the volume is not compared: the "
-    "predictions before were loaded as a past)"
+_WITHOUT_VOLUME = (
+    "none found: no new version and no change of inputs in the hour before (the volume is not compared: "
 )
+NONE_FOUND_IN_A_PAST = f"{_WITHOUT_VOLUME}the predictions before were loaded as a past)"
+NONE_FOUND_SO_SOON = f"{_WITHOUT_VOLUME}the model sent nothing earlier than ten minutes before)"
 
 
 def versions_before(versions: Sequence[Version], since: float, now: float) -> list[str]:

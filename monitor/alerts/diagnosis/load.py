@@ -215,10 +215,12 @@ def _causes(evidence: Evidence, alerts: Iterable[Alert], now: float) -> tuple[st
     sentences = causes.versions_before(evidence.versions, evidence.since, now)
     if not evidence.columns:  # drift names its columns itself
         sentences += causes.inputs_changed(before, after, _part(evidence), evidence.feature)
-    if before is not None and not evidence.columns and evidence.is_live:
+    has_usual = evidence.seconds[0] >= causes.LEAST_BEFORE
+    if before is not None and has_usual and not evidence.columns and evidence.is_live:
         rates = (before.rows / evidence.seconds[0], after.rows / evidence.seconds[1])
         sentences += causes.volume_changed(*rates, after.rows, alert.metric)
     sentences += causes.elsewhere(alert, alerts, evidence.since)
     is_looked_at = _has_rows(evidence) and not evidence.columns
-    none = causes.NONE_FOUND if evidence.is_live else causes.NONE_FOUND_BUT_VOLUME
+    none = causes.NONE_FOUND if has_usual else causes.NONE_FOUND_SO_SOON
+    none = none if evidence.is_live else causes.NONE_FOUND_IN_A_PAST
     return tuple(sentences) or ((none,) if is_looked_at else ())
