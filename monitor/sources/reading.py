@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from monitor.store.idempotency import Request
 _FEW = 2
 """Fewer plain messages are read one by one."""
 _LINES = "application/x-ndjson"
-_OF_OUTCOMES = tuple(f'"{name}"'.encode() for name in (*OUTCOME_FIELDS, SCORES))
+_OF_OUTCOMES = re.compile('"(?:{})"'.format("|".join(map(re.escape, (*OUTCOME_FIELDS, SCORES)))).encode())
 _NULL_FOR_DEFAULT = re.compile(rb'"(client|model|environment|version|timestamp)"\s*:\s*null')
 """A default stands for it."""
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"
@@ -238,12 +239,14 @@ class PayloadReader:
 
     def _are_plain(self, payloads: Sequence[Payload]) -> bool:
         """Whether all payloads are plain; looks at all of them at once."""
-        joined, breaks = b"\n".join([payload.body.strip() for payload in payloads]), len(payloads) - 1
+        bodies = [payload.body.strip() for payload in payloads]
+        joined = b"\n".join(bodies)
         return (
-            joined[:1] == b"{"
-            and joined.count(b"\n") == joined.count(b"\n{") == breaks
+            {body[:1] for body in bodies} == {b"{"}
+            and joined.count(b"\n") == len(bodies) - 1
             and _is_prediction(joined)
-            and all(self._is_placed(payload) and not payload.error for payload in payloads)
+            and not any(map(attrgetter("error"), payloads))
+            and (self.is_ordered or all(map(self._is_placed, payloads)))
         )
 
     def _is_plain(self, payload: Payload) -> bool:
@@ -259,7 +262,7 @@ class PayloadReader:
 
 def _is_prediction(lines: bytes) -> bool:
     """Whether lines of JSON hold predictions, and no field that is null and has a default."""
-    if b"\r" in lines or any(word in lines for word in _OF_OUTCOMES):
+    if b"\r" in lines or _OF_OUTCOMES.search(lines) is not None:
         return False
     return b"null" not in lines or _NULL_FOR_DEFAULT.search(lines) is None
 

@@ -40,7 +40,14 @@ def micros_of_column(column: pa.Array, order: DateOrder | None = None) -> pa.Arr
 
 
 def micros_of_texts(texts: pa.StringArray, order: DateOrder | None = None) -> pa.Array:
-    """As `micros_of_column`, for texts."""
+    """As `micros_of_column`, for texts. Those that repeat, as seconds of a busy service do, are read once."""
+    encoded = texts.dictionary_encode()
+    if len(encoded.dictionary) <= len(texts) // 2:
+        return _micros_of_texts(encoded.dictionary, order).take(encoded.indices)
+    return _micros_of_texts(texts, order)
+
+
+def _micros_of_texts(texts: pa.StringArray, order: DateOrder | None) -> pa.Array:
     usual = _with_year_first(texts, order)
     is_iso = pc.fill_null(pc.match_substring_regex(usual, _ISO), False)
     parsed = _of_iso(pc.if_else(is_iso, usual, None)) if pc.any(is_iso).as_py() else None

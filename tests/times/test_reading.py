@@ -252,3 +252,19 @@ def test_a_day_in_any_notation_is_that_day(moment: datetime) -> None:
         assert micros_of(moment.strftime(form), DAY) == day
     for form in ("%m/%d/%Y", "%-m/%-d/%Y"):
         assert micros_of(moment.strftime(form), MONTH) == day
+
+
+@given(
+    st.lists(
+        st.sampled_from([*SAME, "28/11/2026 16:00", "11/28/2026", "20261128", "noon", "", None]),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from([None, *DateOrder]),
+)
+def test_law_times_that_repeat_are_read_as_each_by_itself(
+    texts: list[str | None], written: DateOrder | None
+) -> None:
+    once = [micros_of_column(pa.array([text], pa.string()), written).to_pylist()[0] for text in texts]
+    for times in (1, 5):
+        assert micros_of_column(pa.array(texts * times, pa.string()), written).to_pylist() == once * times

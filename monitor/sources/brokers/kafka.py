@@ -162,27 +162,29 @@ class Kafka:
         payloads: list[Payload] = []
         until = time.monotonic() + wait
         while (missing := min(most, waiting) - len(payloads)) > 0 and (left := until - time.monotonic()) > 0:
-            payloads += map(_payload, self._consume(missing, left))
+            some = self._consume(missing, left)
+            payloads += [_payload(one, one.topic(), one.partition(), one.offset()) for one in some]
         return payloads
 
     def fetch(self, most: int, wait: float) -> Fetched:
         """Messages of the assigned partitions, up to about 8 MB."""
-        messages: list[Any] = []
+        payloads: list[Payload] = []
         expected: dict[tuple[str, int], int] = {}
         size = 0
-        while len(messages) < most and size < _MOST_BYTES:
-            some = self._consume(min(_AT_ONCE, most - len(messages)), 0.0 if messages else wait)
+        while len(payloads) < most and size < _MOST_BYTES:
+            some = self._consume(min(_AT_ONCE, most - len(payloads)), 0.0 if payloads else wait)
             if not some:
                 break
             for message in some:  # a partition that left and came back meanwhile begins again at its position
                 where = message.topic(), message.partition()
-                if message.offset() >= expected.get(where, 0):
-                    expected[where] = message.offset() + 1
-                    messages.append(message)
-                    size += len(message)
-        if not messages and self._problem:
+                offset = message.offset()
+                if offset >= expected.get(where, 0):
+                    expected[where] = offset + 1
+                    payload = _payload(message, *where, offset)
+                    payloads.append(payload)
+                    size += len(payload.body)
+        if not payloads and self._problem:
             raise self._failure(self._cause or self._problem)
-        payloads = [_payload(message) for message in messages]
         if payloads:
             self._fetched_at = time.monotonic()
             sent = {payload.shard: payload.sent_at for payload in payloads if payload.sent_at is not None}
@@ -352,16 +354,15 @@ def _words(error: object) -> str:
     return inner.str() if hasattr(inner, "str") else str(inner)
 
 
-def _payload(message: Any) -> Payload:
+def _payload(message: Any, topic: str, partition: int, offset: int) -> Payload:
     kind, milliseconds = message.timestamp()
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
     return Payload(
         message.value() or b"",
         f"{topic}, partition {partition}, offset {offset}",
         _shard(topic, partition),
         str(offset + 1),
         sent_at=milliseconds / 1000 if kind else None,
-        headers=_headers(message.headers()),
+        headers=_headers(pairs) if (pairs := message.headers()) else {},
     )
 
 
@@ -369,5 +370,5 @@ def _shard(topic: str, partition: int) -> str:
     return f"{topic}/{partition}"
 
 
-def _headers(pairs: Sequence[tuple[str, bytes | None]] | None) -> Mapping[str, str]:
-    return {name.lower(): (value or b"").decode(errors="replace") for name, value in pairs or ()}
+def _headers(pairs: Sequence[tuple[str, bytes | None]]) -> Mapping[str, str]:
+    return {name.lower(): (value or b"").decode(errors="replace") for name, value in pairs}

@@ -149,7 +149,7 @@ def test_the_outputs_of_version_2_become_predictions_and_the_version() -> None:
     [
         (b"\x00\x01", "not JSON"),
         (b"", "not JSON"),
-        ({"inputs": [tensor("x", "FP32", [2, 2], [1])]}, "has 1 values, and its shape [2, 2] has 4"),
+        ({"inputs": [tensor("x", "FP32", [2, 2], [1])]}, "has 1 value, and its shape [2, 2] has 4"),
         ({"inputs": [tensor("x", "FP32", [-1], [1])]}, "is not a list of numbers"),
         ({"inputs": [tensor("x", "FP32", [10**9, 10**9], [])]}, "has 0 values"),
         ({"inputs": [tensor("x", "COMPLEX", [1], size=0)]}, "unknown type 'COMPLEX'"),

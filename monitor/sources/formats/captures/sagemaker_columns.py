@@ -33,7 +33,8 @@ class _About(msgspec.Struct, gc=False, rename="camel"):
 class _Line(msgspec.Struct, gc=False, rename="camel"):
     capture_data: _Sides
     event_metadata: _About
-    ground_truth_data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    ground_truth_data: msgspec.UnsetType = msgspec.UNSET
+    """A line with ground truth is no call."""
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -47,15 +48,13 @@ def columns(body: bytes, names: Sequence[str]) -> pa.RecordBatch | None:
         return None
     try:
         lines = _DECODER.decode_lines(body)
-        inputs = [_text(line.capture_data.endpoint_input) for line in lines]
-        answers = [_text(line.capture_data.endpoint_output) for line in lines]
+        inputs = _texts([line.capture_data.endpoint_input for line in lines])
+        answers = _texts([line.capture_data.endpoint_output for line in lines])
     except (msgspec.MsgspecError, RecursionError, ValueError):  # a Base64 or UTF-8 error is one, too
         return None
     ids = [line.event_metadata.inference_id or line.event_metadata.event_id or "" for line in lines]
-    if not lines or not all(ids) or any(line.ground_truth_data is not msgspec.UNSET for line in lines):
-        return None
-    rows = [text.count("\n") + 1 for text in inputs]
-    if rows != [text.count("\n") + 1 for text in answers]:
+    rows = _rows(inputs)
+    if not lines or not all(ids) or rows != _rows(answers):
         return None
     features, predicted = csv_columns.columns(inputs), csv_columns.columns(answers)
     if features is None or predicted is None or len(predicted) > 1 or predicted[0].null_count:
@@ -69,6 +68,26 @@ def columns(body: bytes, names: Sequence[str]) -> pa.RecordBatch | None:
         fields["timestamp"] = pa.DictionaryArray.from_arrays(each, times)
     named = zip(names or (f"_c{number}" for number in range(len(features))), features, strict=True)
     return pa.RecordBatch.from_pydict(fields | {f"features.{name}": column for name, column in named})
+
+
+def _texts(sides: Sequence[_Side]) -> list[str]:
+    """The bodies of calls, as `_text` reads each. Most are plain: they are looked at together.
+
+    Raises:
+        ValueError: one is in another notation, damaged or empty.
+    """
+    if {side.encoding for side in sides} == {"CSV"}:
+        texts = [side.data for side in sides]
+        if all(texts) and "\n" not in "".join(texts):
+            return texts
+    return [_text(side) for side in sides]
+
+
+def _rows(texts: Sequence[str]) -> list[int]:
+    """The number of rows of each body."""
+    if "\n" not in "".join(texts):
+        return [1] * len(texts)
+    return [text.count("\n") + 1 for text in texts]
 
 
 def _text(side: _Side) -> str:
@@ -88,6 +107,8 @@ def _text(side: _Side) -> str:
 
 def _ids(calls: Sequence[str], rows: Sequence[int]) -> pa.Array:
     """The id of each row: that of its call, with the row's number where the call has several."""
+    if len(rows) == sum(rows):
+        return pa.array(calls, pa.string())
     return pa.array(
         [
             one if count == 1 else f"{one}#{row}"
