@@ -17,14 +17,15 @@ from opentelemetry.trace import SpanKind
 from monitor.clock import ManualClock, SystemClock
 from monitor.maintenance.erasure import Subject, erase_records
 from monitor.records import Stream
+from monitor.sources.otlp.agents import gathering
 from monitor.sources.otlp.agents import waiting_runs as making
 from monitor.sources.otlp.agents.gathering import QUIET_AFTER
 from monitor.sources.otlp.agents.waiting_runs import LONGEST_RUN, OUTER_WAIT
-from monitor.store import waiting_runs
+from monitor.store import scores, waiting_runs
 from monitor.store.api_keys import Bounds
 from tests.support.ingest_server import Ingest, serving
 from tests.support.log import NOW
-from tests.support.otlp import CALL, JSON, PROTOBUF, call, rows_of, send, span, traces
+from tests.support.otlp import CALL, JSON, PROTOBUF, call, evaluation, pairs, rows_of, send, span, traces
 
 HELPER = Stream("acme", "helper")
 WAIT = 15.0
@@ -244,6 +245,32 @@ def test_a_program_without_agents_keeps_nothing_and_its_first_run_is_not_counted
     send(ingest, traces(call(5, "d", parent=1, trace=3, start=later), agent(trace=3, start=later)))
     wait(ingest)
     assert [run.get("steps") for run in runs(ingest)] == [None, 1.0]
+
+
+def test_many_calls_without_an_agent_are_not_kept(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MOST_IN_VAIN", 3)
+    send(ingest, traces(*(call(2, f"a{trace}", parent=1, trace=trace) for trace in range(1, 9))))
+    assert waiting(ingest) == 3
+    send(ingest, traces(tool(3, trace=9), agent(trace=9, start=NOW - 10)))
+    later = NOW + 5
+    send(ingest, traces(call(2, "b", parent=1, trace=10, start=later), agent(trace=10, start=later)))
+    wait(ingest)
+    assert sorted(str(run.get("tool_calls")) for run in runs(ingest)) == ["0.0", "None"]
+
+
+def test_a_judge_scores_a_run_in_the_context_of_its_agent(ingest: Ingest) -> None:
+    send(ingest, traces(agent(7)))
+    request = evaluation(**{"gen_ai.evaluation.name": "goal_reached", "gen_ai.evaluation.score.value": 1.0})
+    group = request.resource_logs[0]
+    group.resource.attributes.extend(pairs({"watchkeeper.client": "acme", "watchkeeper.model": "helper"}))
+    record = group.scope_logs[0].log_records[0]
+    record.trace_id, record.span_id = (1).to_bytes(16, "big"), (7).to_bytes(8, "big")
+    assert send(ingest, request, signal="logs").status_code == 200
+    wait(ingest)
+    with ingest.store.read() as connection:
+        (score,) = connection.execute(scores.SCORES.select()).all()
+    assert [run["id"] for run in runs(ingest)] == [score.prediction]
+    assert (score.score, score.value) == ("goal_reached", 1.0)
 
 
 def test_what_a_key_may_not_write_is_refused_at_once(ingest: Ingest) -> None:

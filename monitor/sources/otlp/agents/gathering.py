@@ -14,6 +14,8 @@ from monitor.sources.otlp.span import Refused, Span
 
 QUIET_AFTER = 600.0
 """Seconds without agents and tools, after which calls of a program are not kept."""
+MOST_IN_VAIN = 5_000
+"""Calls without agents and tools, after which none are kept either."""
 _MOST_PROGRAMS = 10_000
 _MOST_LEVELS = 200
 
@@ -29,6 +31,11 @@ class Program(NamedTuple):
 class _State:
     last: float
     complete_since: float = 0.0
+    in_vain: int = 0
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether its calls are not kept."""
+        return now - self.last > QUIET_AFTER or self.in_vain >= MOST_IN_VAIN
 
 
 @dataclass
@@ -37,16 +44,20 @@ class Programs:
 
     _states: dict[Program, _State] = field(default_factory=dict)
 
-    def may_run_agents(self, program: Program, now: float) -> bool:
-        """Whether calls of a program may belong to agents."""
-        return now - self._state(program, now).last <= QUIET_AFTER
+    def keeps_call(self, program: Program, now: float) -> bool:
+        """Whether a call of a program is kept, since it may belong to an agent."""
+        state = self._state(program, now)
+        if state.is_quiet(now):
+            return False
+        state.in_vain += 1
+        return True
 
     def ran(self, program: Program, now: float) -> None:
         """An agent or a tool of it came. If its calls were not kept before, what began before now is incomplete."""
         state = self._state(program, now)
-        if now - state.last > QUIET_AFTER:
+        if state.is_quiet(now):
             state.complete_since = now
-        state.last = now
+        state.last, state.in_vain = now, 0
 
     def lost(self, program: Program, now: float) -> None:
         """Spans of it were not kept."""
@@ -96,7 +107,7 @@ class Gathered:
             self._programs.ran(program, self._now)
         is_kept = kind is not Kind.FRAME
         if kind is Kind.CALL:
-            is_kept = bool(span.parent) and self._programs.may_run_agents(program, self._now)
+            is_kept = bool(span.parent) and self._programs.keeps_call(program, self._now)
         if is_kept:
             self.spans.setdefault(trace, {})[span.id] = agent_span(span, kind, client)
         else:
