@@ -19,6 +19,12 @@ def visible(text: str, *, keep: str = "") -> str:
     return _NOT_ASCII.sub(lambda match: _escaped(match[0], keep), text)
 
 
+def beginning(text: str, most: int, *, keep: str = "") -> str:
+    """The first `most` characters, made visible, and how many more there are."""
+    left = len(text) - most
+    return visible(text[:most], keep=keep) + (f" … {counted(left, 'more character')}" if left > 0 else "")
+
+
 def one_line(text: str) -> str:
     """Return `text` on one line: line breaks and tabs become spaces, other unprintable characters are escaped."""
     return " ".join(visible(text, keep="\r\n\t" + JOINERS).split())

@@ -48,7 +48,7 @@ TICKS = Measurement(
 ARRAY = Measurement(
     "accepting a prediction in an array of 100", 11, "µs of CPU", f"{_PAGE}, the same table, highest of three"
 )
-IDLE = Measurement("daemon at rest", 181, "MB", f"{_PAGE}, 150 MB for an idle daemon, highest")
+IDLE = Measurement("daemon at rest", 187, "MB", f"{_HARDWARE}, Beside a measured run")
 STREAM = Measurement(
     "baseline, layout and buckets of a model with 50 features", 1.2, "MB", f"{_PAGE}, a thousand streams"
 )

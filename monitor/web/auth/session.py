@@ -88,7 +88,7 @@ def principal_of(access: Access, kind: KeyKind, request: Request[Any, Any, Any])
     Raises:
         AccessError: neither.
     """
-    peer = request.client.host if request.client else ""
+    peer = address_of(request)
     headers = {name.lower(): value for name, value in request.headers.items()}
     principal = access.who(kind, headers, peer, request.scope["http_version"], is_same_user(request.scope))
     request.state["principal"] = principal  # for the audit log

@@ -110,7 +110,7 @@ def answer(
             note=data.get("note", ""),
             answers=asked.id,
         )
-        address = request.client.host if request.client else ""
+        address = session.address_of(request)
         try:
             if not approve.decide(connection, answered, address):
                 raise NotFoundException

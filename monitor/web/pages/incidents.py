@@ -67,7 +67,7 @@ def write_note(
         chosen = next((one for one in listed if one.id == identity), None)
         if chosen is None:
             raise NotFoundException
-        address, text = _address(request), data.get("text", "")
+        address, text = session.address_of(request), data.get("text", "")
         notes.write(connection, chosen, text, author=visitor.audit_name, address=address, now=now)
     return _back(client)
 
@@ -87,7 +87,12 @@ def withdraw_note(
     with services.store.write() as connection:
         now = services.clock.now()
         notes.withdraw(
-            connection, client, identity, author=visitor.audit_name, address=_address(request), now=now
+            connection,
+            client,
+            identity,
+            author=visitor.audit_name,
+            address=session.address_of(request),
+            now=now,
         )
     return _back(client)
 
@@ -102,10 +107,6 @@ def _operator(request: Request[Any, Any, Any], client: str, data: Form) -> Visit
     if not visitor.may_read(client):
         raise NotFoundException
     return visitor
-
-
-def _address(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else ""
 
 
 def _back(client: str) -> Response[Any]:

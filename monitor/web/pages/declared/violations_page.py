@@ -21,10 +21,9 @@ from monitor.predictions.log.columns import name_of
 from monitor.predictions.texts import signal_room
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
-from monitor.store import audit, predictions
-from monitor.store.audit import Entry
+from monitor.store import predictions
 from monitor.store.db import faults_of
-from monitor.visible import counted, one_line, visible
+from monitor.visible import beginning, counted, one_line
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -71,10 +70,9 @@ def violations_page(
     policy = services.texts.get(client, TextPolicy.REDACT)
     examples: list[Example] = []
     if asked is not None:
-        peer = (request.client.host if request.client else "")[:64]
         what = f"rows of {stream}: {asked.about}: {asked.words}"[:512]
         with services.store.write() as connection:  # not shown if it cannot be recorded
-            audit.add(connection, [Entry(now, visitor.audit_name, peer, "read rows", client, what, 200)])
+            session.note(request, connection, visitor, client, what, "read rows")
         with services.store.read() as connection:
             examples = newest(connection, stream, asked, policy, now)
     return rendering.page(
@@ -147,8 +145,7 @@ def _shown(value: Any, policy: TextPolicy) -> str:
         return f"a text of {len(text):,} characters"
     if policy is not TextPolicy.KEEP:
         text = signal_room.registry().redact(pa.array([text], pa.string()))[0].as_py()
-    left = len(text) - MOST_CHARACTERS
-    return visible(text[:MOST_CHARACTERS]) + (f" … {left:,} more characters" if left > 0 else "")
+    return beginning(text, MOST_CHARACTERS)
 
 
 HANDLERS = (violations_page,)

@@ -74,7 +74,7 @@ def decide(
     version, word, note = data.get("version", ""), data.get("decision", ""), data.get("note", "").strip()
     if word not in ("approve", "decline") or not note:
         raise ValidationException("approve or decline, and say what you saw")
-    peer, now = request.client.host if request.client else "", services.clock.now()
+    peer, now = session.address_of(request), services.clock.now()
     try:
         written = data.get("evidence", "").strip()
         seen = approve.evidence(written.encode("utf-8", "replace")) if written else ""

@@ -93,7 +93,7 @@ def _switch(
     if not visitor.may_read(stream.client) or (is_for_all and visitor.client):
         raise NotFoundException
     services, scope = web_services.of(request), None if is_for_all else stream
-    peer = request.client.host if request.client else ""
+    peer = session.address_of(request)
     person, now = Person(visitor.audit_name, peer, data.get("comment", "").strip()), services.clock.now()
     with services.store.write() as connection:
         if is_stop:

@@ -67,7 +67,7 @@ def stop(
     if not visitor.may_read(client):
         raise NotFoundException
     services, stream = web_services.of(request), Stream(client, model, environment)
-    peer = request.client.host if request.client else ""
+    peer = session.address_of(request)
     with services.store.write() as connection:
         try:
             running.stop(connection, stream, who=visitor.audit_name, address=peer, now=services.clock.now())

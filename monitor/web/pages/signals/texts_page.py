@@ -15,10 +15,9 @@ from monitor.predictions.texts import signal_room
 from monitor.predictions.texts.call import LISTS, SINGLE
 from monitor.predictions.texts.measuring import FOUND
 from monitor.records import Stream
-from monitor.store import audit, texts
-from monitor.store.audit import Entry
+from monitor.store import texts
 from monitor.store.db import faults_of
-from monitor.visible import JOINERS, visible
+from monitor.visible import JOINERS, beginning
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -60,10 +59,9 @@ def texts_page(
     flags = [one.name for one in signal_room.registry().SIGNALS if one.is_flag]
     signal = signal if signal in flags else ""
     now = services.clock.now()
-    peer = (request.client.host if request.client else "")[:64]
     with services.store.write() as connection:  # not shown if it cannot be recorded
-        what = f"texts of {stream}: {signal or 'all'}"
-        audit.add(connection, [Entry(now, visitor.audit_name, peer, "read texts", client, what[:512], 200)])
+        what = f"texts of {stream}: {signal or 'all'}"[:512]
+        session.note(request, connection, visitor, client, what, "read texts")
     with services.store.read() as connection:
         shown = newest(connection, stream, signal, now)
     return rendering.page(
@@ -107,9 +105,7 @@ def _parts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         listed = [value] if isinstance(value, str) else [one for one in value or () if one]
         for number, text in enumerate(listed, 1):
             where = f"{name} {number}" if len(listed) > 1 else name
-            left = len(text) - MOST_CHARACTERS
-            more = f" … {left:,} more characters" if left > 0 else ""
-            yield where.replace("_", " "), visible(text[:MOST_CHARACTERS], keep=_KEPT) + more
+            yield where.replace("_", " "), beginning(text, MOST_CHARACTERS, keep=_KEPT)
 
 
 HANDLERS = (texts_page,)
