@@ -1,6 +1,6 @@
 """Explain the state of an alert: reason, figures, silences, notifications and history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -70,10 +70,24 @@ def explain(
     connection: Connection, alert: Alert, rules: RuleSet, settings: AlertSettings, now: float
 ) -> Explanation:
     """Explain one alert at the time `now`."""
+    return next(explain_all(connection, [alert], rules, settings, now))
+
+
+def explain_all(
+    connection: Connection, chosen: Iterable[Alert], rules: RuleSet, settings: AlertSettings, now: float
+) -> Iterator[Explanation]:
+    """Explain alerts at the time `now`; what is the same for all is read once."""
     everything = alert_rows.load(connection)
     reasons = suppressed(everything.values(), silences.load(connection, now), now, settings)
-    why_not = reasons.get(alert.fingerprint, "")
-    channels = tuple(_channel_records(connection, alert))
+    known = incidents.load_since(connection, 0.0)
+    for alert in chosen:
+        yield _explained(connection, alert, rules, now, reasons.get(alert.fingerprint, ""), known)
+
+
+def _explained(
+    connection: Connection, alert: Alert, rules: RuleSet, now: float, why_not: str, known: Iterable[Incident]
+) -> Explanation:
+    channels = tuple(_channel_records(connection, alert, known))
     changes = alert_rows.load_transitions(connection, 0.0, now + 1, fingerprint=alert.fingerprint)[-LATEST:]
     rule = next((r for r in rules.for_stream(alert.stream) if r.name == alert.rule), None)
     lines = [
@@ -92,12 +106,8 @@ def explain(
     return Explanation(alert, why_not, channels, tuple(changes), tuple(lines))
 
 
-def _channel_records(connection: Connection, alert: Alert) -> list[ChannelRecord]:
-    mine = [
-        incident
-        for incident in incidents.load_since(connection, 0.0)
-        if (alert.fingerprint, alert.episode) in incident.members
-    ]
+def _channel_records(connection: Connection, alert: Alert, known: Iterable[Incident]) -> list[ChannelRecord]:
+    mine = [incident for incident in known if (alert.fingerprint, alert.episode) in incident.members]
     return [ChannelRecord(i, tuple(outbox.conversation(connection, i.channel, i.key))) for i in mine]
 
 

@@ -11,8 +11,10 @@ from monitor.records import Measurement, Stream
 from monitor.rules.language.wording import figure
 from monitor.rules.rule import Rule, RuleSet
 from monitor.store import measurements, streams
+from monitor.visible import counted
 
-_MOST_FIGURES = 5
+MOST, _MOST_FIGURES = 100, 5
+"""Models of a rule that are explained at once, and figures of each metric."""
 
 
 def explain_inactive(connection: Connection, word: str, rules: RuleSet, client: str = "") -> list[str]:
@@ -31,7 +33,9 @@ def explain_inactive(connection: Connection, word: str, rules: RuleSet, client: 
     if not pairs:
         near = _suggestion(word, streams_with_data, _named(rules, streams_with_data, client))
         raise NotFoundError(f"no alert matches {word!r}{near}", hint=_HINT)
-    return [line for stream, rule in pairs for line in _lines(connection, stream, rule)]
+    lines = [line for stream, rule in pairs[:MOST] for line in _lines(connection, stream, rule)]
+    left = [f"{counted(len(pairs) - MOST, 'further model')}: name one"] if len(pairs) > MOST else []
+    return [*lines, *left]
 
 
 _HINT = (

@@ -105,6 +105,13 @@ def recorded_since(connection: Connection, since: float) -> list[Release]:
     return _read(connection, select(*_HEAD).where(RELEASES.c.recorded_at >= since))
 
 
+def of_version(connection: Connection, stream: Stream, version: str) -> list[Release]:
+    """The releases of one version, oldest first, without manifests."""
+    return _read(
+        connection, select(*_HEAD).where(*is_of_stream(RELEASES.c, stream), RELEASES.c.version == version)
+    )
+
+
 def with_manifests(connection: Connection, stream: Stream, version: str) -> list[Release]:
     """The releases of one version, oldest first, with their manifests."""
     query = select(RELEASES).where(*is_of_stream(RELEASES.c, stream), RELEASES.c.version == version)

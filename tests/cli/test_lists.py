@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner, Result
 
+from monitor.alerts import inactive
 from monitor.app import App
 from monitor.cli import through_daemon
 from monitor.cli.lists import of_clients, of_models, of_operation
@@ -24,6 +25,7 @@ from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.migrate import newest
 from monitor.store.quarantine import Quarantined
 from monitor.web import app as web_app
+from monitor.web.api.staff import model_lists
 from tests.support import clients, versioned
 from tests.support.clients import FRAUD, NOW, PRICE, fire, resolve
 from tests.support.ports import free_port
@@ -173,6 +175,19 @@ def test_an_alert_is_explained_alike(desk: Desk, name: str) -> None:
     assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
     assert here.exit_code == 0
     assert name.rpartition("/")[2] in here.stdout
+
+
+def test_of_a_name_that_thousands_of_alerts_have_some_are_explained(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "LowAccuracy" in desk.run("viewer", "explain", "acme/fraud").stdout
+    assert "HighLatency" in desk.run("viewer", "explain", "acme/fraud").stdout
+    monkeypatch.setattr(model_lists, "MOST_EXPLAINED", 1)
+    monkeypatch.setattr(inactive, "MOST", 1)
+    told = desk.run("viewer", "explain", "acme/fraud").stdout
+    assert "HighLatency" not in told
+    assert "further alert" in told
+    assert "further model" in desk.run("viewer", "explain", "SignificantDrift").stdout
 
 
 def test_a_key_of_one_client_does_not_learn_the_names_of_others(desk: Desk) -> None:

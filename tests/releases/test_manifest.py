@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import InputError
+from monitor.releases.recording import manifest as manifests
 from monitor.releases.recording.manifest import (
     LARGEST,
     components,
     contradictions,
+    differing,
     digest_of,
     encoded,
     parse,
@@ -158,3 +160,17 @@ def test_a_short_commit_is_the_long_one_that_it_begins() -> None:
 
 def test_an_announcement_without_digests_contradicts_nothing() -> None:
     assert contradictions(components(read()), components(parse(json.dumps(FULL).encode(), NOW))) == []
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(("a", "git.commit")), st.sampled_from((A, A[:7], A[:9], B)))))
+def test_several_differ_where_any_two_of_them_do(several: list[dict[str, str]]) -> None:
+    pairs = {name for one in several for other in several for name in contradictions(one, other)}
+    assert differing(several) == pairs
+
+
+def test_a_thousand_releases_of_one_version_are_compared_in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(manifests, "_is_same", lambda name, _one, _other: bool(compared.append(name)) or True)
+    differing([{"a": str(number), "git.commit": str(number)} for number in range(1000)])
+    assert len(compared) <= 2000

@@ -5,7 +5,7 @@ Only client, model and version are required. Digests are SHA-256, written in hex
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -236,6 +236,21 @@ def components(manifest: Manifest) -> dict[str, str]:
 def contradictions(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """The names of components that both have and that differ. A short commit equals the long one that it begins."""
     return [name for name in one if name in other and not _is_same(name, one[name], other[name])]
+
+
+def differing(several: Iterable[Mapping[str, str]]) -> set[str]:
+    """The names of components in which any two of several manifests differ, in a time that grows with their number.
+
+    Short commits that all begin a long one equal each other as well, so each is compared with the longest only.
+    """
+    values: dict[str, set[str]] = {}
+    for one in several:
+        for name, value in one.items():
+            values.setdefault(name, set()).add(value)
+    longest = {name: max(known, key=len) for name, known in values.items()}
+    return {
+        name for name, known in values.items() if any(not _is_same(name, longest[name], one) for one in known)
+    }
 
 
 def package(name: str) -> str:

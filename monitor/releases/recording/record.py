@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor.releases.recording.manifest import Manifest, components, contradictions, digest_of, encoded
+from monitor.releases.recording.manifest import Manifest, components, differing, digest_of, encoded
 from monitor.store import audit, releases
 from monitor.store.audit import Entry
 from monitor.store.releases import Release
@@ -51,12 +51,10 @@ def record(
         what = f"record release {release.version} of {release.stream} ({release.digest[:12]})"
         entry = Entry(now, recorded_by, address, "change", release.stream.client, what, 200)
         audit.add(connection, [entry])
-    others = [one for one in releases.of(connection, release.stream) if one.version == release.version]
+    others = releases.of_version(connection, release.stream, release.version)
     return Recorded(release, is_new, contradicting(others))
 
 
 def contradicting(of_version: Iterable[Release]) -> tuple[str, ...]:
     """The components in which any two releases of one version differ, in order of their names."""
-    known = [one.components for one in of_version]
-    pairs = ((one, other) for at, one in enumerate(known) for other in known[at + 1 :])
-    return tuple(sorted({name for one, other in pairs for name in contradictions(one, other)}))
+    return tuple(sorted(differing(one.components for one in of_version)))

@@ -18,6 +18,7 @@ from monitor.health.declared import own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
+from monitor.releases.recording.record import contradicting
 from monitor.store import measurements, streams, timeseries
 from monitor.store import releases as release_records
 from monitor.store import rollbacks as stored_rollbacks
@@ -215,8 +216,9 @@ def releases(
     by_version: dict[str, list[Release]] = {}
     for one in recorded:
         by_version.setdefault(one.version, []).append(one)
+    differ = {version: contradicting(some) for version, some in by_version.items()}
     is_staff = asked.visitor.may("viewer")
-    return [version_schemas.release(one, by_version[one.version], with_names=is_staff) for one in recorded]
+    return [version_schemas.release(one, differ[one.version], with_names=is_staff) for one in recorded]
 
 
 @get(

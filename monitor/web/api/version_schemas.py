@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from monitor.clock import iso
-from monitor.releases.recording.record import contradicting
 from monitor.rollouts.view import verdicts
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback
@@ -110,11 +109,10 @@ class RollbackAnswer(msgspec.Struct, frozen=True):
     share_after: float | None
 
 
-def release(one: Release, of_version: Sequence[Release], *, with_names: bool) -> ReleaseAnswer:
-    """A release; `of_version` are all of its version."""
+def release(one: Release, differ: Sequence[str], *, with_names: bool) -> ReleaseAnswer:
+    """A release; `differ` are the components in which the releases of its version contradict each other."""
     by = one.released_by if with_names else ""
-    differ = list(contradicting(of_version))
-    return ReleaseAnswer(one.version, one.digest, iso(one.released_at), by, list(one.flags), differ)
+    return ReleaseAnswer(one.version, one.digest, iso(one.released_at), by, list(one.flags), list(differ))
 
 
 def rollout(one: Rollout, steps: Sequence[Step], *, with_reasons: bool) -> RolloutAnswer:

@@ -32,11 +32,15 @@ from monitor.store import (
     rollouts,
     silences,
 )
+from monitor.store.releases import Release
 from monitor.store.rollback_stops import Stop
-from monitor.visible import visible
+from monitor.visible import counted, visible
 from monitor.web.api.staff import model_schemas as schemas
 from monitor.web.api.staff.model_schemas import ExplanationAnswer, SilenceRow
 from monitor.windows import baseline as baselines
+
+MOST_EXPLAINED = 100
+"""Alerts that are explained at once: a rule may have one for each of thousands of models."""
 
 
 def explanations(
@@ -51,10 +55,13 @@ def explanations(
         matching = explaining.find(connection, name, client)
     except NotFoundError:
         return [ExplanationAnswer(explain_inactive(connection, name, rules, client))]
-    return [
-        ExplanationAnswer(list(explaining.explain(connection, alert, rules, settings, now).lines))
-        for alert in matching
-    ]
+    explained = explaining.explain_all(connection, matching[:MOST_EXPLAINED], rules, settings, now)
+    answers = [ExplanationAnswer(list(one.lines)) for one in explained]
+    if left := len(matching) - len(answers):
+        answers.append(
+            ExplanationAnswer([f"{counted(left, 'further alert')}: name client/model/rule, or an id"])
+        )
+    return answers
 
 
 def active_silences(connection: Connection, now: float, client: str) -> list[SilenceRow]:
@@ -80,7 +87,10 @@ def recorded_releases(connection: Connection, stream: Stream) -> schemas.Release
     """The releases of a model, and which of its versions answered."""
     recorded = releases.of(connection, stream)
     answered = {one.version: one for one in model_versions.of(connection, stream)}
-    known = {one.version for one in recorded}
+    by_version: dict[str, list[Release]] = {}
+    for one in recorded:
+        by_version.setdefault(one.version, []).append(one)
+    differ = {version: list(contradicting(some)) for version, some in by_version.items()}
     listed = [
         schemas.RecordedAnswer(
             one.version,
@@ -89,11 +99,11 @@ def recorded_releases(connection: Connection, stream: Stream) -> schemas.Release
             one.digest,
             one.source,
             iso(answered[one.version].last_seen) if one.version in answered else None,
-            list(contradicting([other for other in recorded if other.version == one.version])),
+            differ[one.version],
         )
         for one in reversed(recorded)
     ]
-    return schemas.ReleasesAnswer(listed, [name for name in answered if name and name not in known])
+    return schemas.ReleasesAnswer(listed, [name for name in answered if name and name not in by_version])
 
 
 def manifests(connection: Connection, stream: Stream, version: str) -> list[schemas.ManifestAnswer]:
