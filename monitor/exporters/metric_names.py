@@ -191,6 +191,12 @@ QUALITY = (
         (*BV, "metric", "kind", "segment"),
         "Quality of a model by metric. Do not sum over metrics.",
     ),
+    Metric(
+        "watchkeeper_performance_part_value",
+        "gauge",
+        (*B, "metric", "part"),
+        "Quality of one output, horizon, label or tool, such as `output=width`, over all rows.",
+    ),
     Metric("watchkeeper_performance_threshold", "gauge", (*B, "metric"), "The agreed limit of a metric."),
     Metric(
         "watchkeeper_performance_baseline", "gauge", (*B, "metric"), "The baseline's value of the metric."

@@ -63,6 +63,14 @@ QUALITY = frozenset(
     )
     if info.name not in _NOT_QUALITY
 )
+_PARTS = {
+    **dict.fromkeys((info.name for info in multi_output.INFO), "output"),
+    multi_label.LABEL_F1.name: "class",
+    ranked_scores.CONCORDANCE.name: "horizon",
+    agents.TOOL_ERROR_RATE.name: "tool",
+    forecasts.PINBALL.name: "quantile",
+}
+"""The label of the part of a model that these are figures of."""
 _ESTIMATED = "estimated_"
 BUSINESS = frozenset(info.name for info in business.INFO)
 _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
@@ -296,11 +304,27 @@ def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> Non
             samples.put("watchkeeper_business_kpi_value", [*b, one.metric], one.value)
         elif one.metric.removeprefix(_ESTIMATED) in QUALITY:
             _performance(samples, b, one, one.value)
+    _parts(samples, b, model.measured, settings.max_features)
     view = model.client.view(model.figures.stream.model)
     for metric, limit in sorted(view.limits.items()):
         is_business = metric in BUSINESS or metric in view.metrics
         name = "watchkeeper_business_kpi_target" if is_business else "watchkeeper_performance_threshold"
         samples.put(name, [*b, metric], limit)
+
+
+def _parts(samples: SampleSet, b: list[str], measured: Sequence[Measurement], most: int) -> None:
+    """The figures of single outputs, horizons, labels and tools; of too many, those behind most rows."""
+    name = "watchkeeper_performance_part_value"
+    of_parts = [
+        one for one in measured if len(one.labels) == 1 and one.labels[0][0] == _PARTS.get(one.metric)
+    ]
+    ordered = sorted(
+        (one for one in of_parts if one.value is not None), key=lambda one: (-one.n, one.metric, one.labels)
+    )
+    for one in ordered[:most]:
+        assert one.value is not None
+        samples.put(name, [*b, one.metric, "=".join(one.labels[0])], one.value)
+    samples.drop(name, len(ordered[most:]))
 
 
 def _performance(samples: SampleSet, b: list[str], one: Measurement, value: float) -> None:

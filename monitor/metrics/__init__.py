@@ -106,6 +106,12 @@ _OF_A_WINDOW = tuple(
     if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks, scores, judges)
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
+_DECLINING = (
+    multi_label.SUBSET_ACCURACY.name,
+    multi_output.MAE.name,
+    ranked_scores.CONCORDANCE.name,
+)
+"""What the decline of a task is a decline of: pages and /metrics show these over the same window."""
 LIVE: tuple[Family, ...] = tuple(
     module.measure
     for module in (volume, latency, errors, confidence, automation, satisfaction, cost, signals)
@@ -114,9 +120,10 @@ FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _OF_A_WINDOW)
 
 
 def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
-    """The families that measure any of these metrics, in their order."""
+    """The families that measure any of these metrics, or what they are about, in their order."""
+    wanted = {*metrics, *(_DECLINING if task_decline.DECLINE.name in metrics else ())}
     return tuple(
-        module.measure for module in _OF_A_WINDOW if any(info.name in metrics for info in module.INFO)
+        module.measure for module in _OF_A_WINDOW if any(info.name in wanted for info in module.INFO)
     )
 
 

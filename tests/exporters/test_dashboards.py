@@ -223,6 +223,7 @@ def test_each_exported_metric_is_shown_or_there_is_a_reason() -> None:
         "watchkeeper_exporter_last_success_timestamp_seconds": "only with exporters; a failure raises SetAside",
         "watchkeeper_http_requests": "for rules of the operator's own",
         "watchkeeper_signal_mean": "means of single signals have no common unit; the model's own page has them",
+        "watchkeeper_performance_part_value": "only of some tasks; the model's own page has each part",
         "watchkeeper_judge_agreement_ratio": "a rule watches it; a stream without people's verdicts has none",
     }
     reasons |= {

@@ -74,8 +74,9 @@ class Read:
     staff: dict[str, str]
     sheet: list[str]
 
-    def exports(self, metric: str) -> bool:
-        return any(f'metric="{metric}"' in line for line in self.sheet)
+    def exports(self, metric: str, part: str = "") -> bool:
+        of_metric = (line for line in self.sheet if f'metric="{metric}"' in line)
+        return any(not part or f'part="{part}' in line for line in of_metric)
 
     def section(self, model: str, key: str) -> str:
         return self.staff[model].partition(f'<h2 id="{key}">')[2].partition("<h2")[0]
@@ -85,7 +86,8 @@ def runs() -> tuple[Sent, Sent]:
     made = scored("helpdesk", SCORE, IS_ANOMALY.tolist())
     for place, run in enumerate(made[0]):
         counted = {"steps": place % 5, "calls": int(CALLS[place]), "errors": int(ERRORS[place])}
-        run |= {"prediction": True, "features": counted | {"loops": place % 4 // 3}}
+        of_tool = {"tool_calls.search": counted["calls"], "tool_errors.search": counted["errors"]}
+        run |= {"prediction": True, "features": counted | of_tool | {"loops": place % 4 // 3}}
     return made
 
 
@@ -111,6 +113,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
                 "tool_errors": "errors",
                 "loops": "loops",
                 "goal": "true",
+                "tools": ["search"],
             },
         },
         "churn": {"title": "Churn", "survival": {"horizons": [30]}},
@@ -152,7 +155,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
             {(one["metric"], *one["labels"].values()): one for one in listed},
             {model: http.get(f"/c/acme/m/{model}").text for model in models},
             {model: http.get(f"/staff/m/acme/{model}/production").text for model in models},
-            [line for line in http.get("/metrics").text.splitlines() if "performance_value{" in line],
+            [
+                line
+                for line in http.get("/metrics").text.splitlines()
+                if "performance_value{" in line or "performance_part_value{" in line
+            ],
         )
     app.log.stop()
     app.store.close()
@@ -173,6 +180,8 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(read: Read) -> None
     assert "output_r_squared" in read.section("size", "outputs")
     assert HOSTILE not in "".join([*read.pages.values(), *read.staff.values()])
     assert read.exports("subset_accuracy")
+    assert read.exports("output_mae", "output=w")
+    assert read.exports("label_f1", "class=")
 
 
 def test_a_risk_is_not_held_against_a_time(read: Read) -> None:
@@ -200,6 +209,10 @@ def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> Non
     assert "alert_precision" in read.section("pumps", "scores")
     assert "concordance_at_horizon" in read.section("churn", "scores")
     assert "tool_error_rate" in read.section("helpdesk", "agent")
+    assert "search" in read.section("helpdesk", "agent")
+    assert found["tool_error_rate", "search"]["value"] == found["tool_error_rate",]["value"]
+    assert read.exports("tool_error_rate", "tool=search")
+    assert read.exports("concordance_at_horizon", "horizon=30")
     assert "target missed: precision_at_top_k" in read.staff["pumps"]
     assert "Quality: precision_at_top_k" in read.staff["pumps"]
     assert "Quality: goal_rate" in read.staff["helpdesk"]
