@@ -12,7 +12,6 @@ import pytest
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config.root import Config
 from monitor.drift.explain.drivers import drivers
 from monitor.exporters.grafana.model import ATTRIBUTION_NDCG
 from monitor.predictions.intake.arrow import CONTENT_TYPE
@@ -20,8 +19,8 @@ from monitor.records import Stream
 from monitor.store import alerts
 from monitor.windows import baseline
 from tests.support.log import NOW
-from tests.support.ports import free_port
 from tests.support.server import running
+from tests.support.whole_app import whole_app
 
 STREAM = Stream("acme", "credit")
 SCALES = {"age": 4.0, "income": 2.0, "<b>zip</b>": 1.0, "tenure": 0.5, "channel": 0.1}
@@ -29,19 +28,8 @@ SCALES = {"age": 4.0, "income": 2.0, "<b>zip</b>": 1.0, "tenure": 0.5, "channel"
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    config = Config.model_validate(
-        {
-            "store": {"url": f"sqlite:///{tmp_path}/a.db"},
-            "notify": {"console": False, "file": {"path": str(tmp_path / "told")}},
-            "clients": {"acme": {"models": {"credit": {"title": "Credit"}}}},
-            "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
-        }
-    )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
+    with whole_app(tmp_path, {"acme": {"models": {"credit": {"title": "Credit"}}}}) as made:
+        yield made
 
 
 def table(seed: int, amount: int, scales: dict[str, float]) -> pa.Table:

@@ -11,15 +11,14 @@ import pytest
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config.root import Config
 from monitor.config.units import DAY
 from monitor.digest import compared_groups
 from monitor.exporters.grafana.groups import GROUPS
 from monitor.records import Stream
 from monitor.store import alerts
 from tests.support.log import NOW
-from tests.support.ports import free_port
 from tests.support.server import running
+from tests.support.whole_app import whole_app
 
 STREAM = Stream("acme", "credit")
 FAIRNESS = {"groups": ["sex"], "favourable": "approved", "reference": {"sex": "m"}}
@@ -28,19 +27,10 @@ HOSTILE = "<img src=x>\u202e"
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    config = Config.model_validate(
-        {
-            "store": {"url": f"sqlite:///{tmp_path}/a.db"},
-            "notify": {"console": False, "file": {"path": str(tmp_path / "told")}},
-            "clients": {"acme": {"models": {"credit": {"title": "Credit", "fairness": FAIRNESS}}}},
-            "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
-        }
-    )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
+    with whole_app(
+        tmp_path, {"acme": {"models": {"credit": {"title": "Credit", "fairness": FAIRNESS}}}}
+    ) as made:
+        yield made
 
 
 def applicants(amount: int, of: str, approved: float, chance: random.Random) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from monitor.config.root import Config
 from monitor.records import Stream
 from monitor.store import alerts, targets
 from tests.support.log import NOW
-from tests.support.ports import free_port
 from tests.support.server import running
+from tests.support.whole_app import whole_app
 
 STREAM = Stream("acme", "demand")
 FORECAST = {
@@ -29,19 +29,8 @@ HOSTILE = "<img src=x>\u202e"
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     model = {"title": "Demand", "task": "regression", "forecast": FORECAST, "targets": {"wape": 0.05}}
-    config = Config.model_validate(
-        {
-            "store": {"url": f"sqlite:///{tmp_path}/a.db"},
-            "notify": {"console": False, "file": {"path": str(tmp_path / "told")}},
-            "clients": {"acme": {"models": {"demand": model}}},
-            "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
-        }
-    )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
+    with whole_app(tmp_path, {"acme": {"models": {"demand": model}}}) as made:
+        yield made
 
 
 def forecasts(chance: random.Random, horizon: str, many: int, spread: float) -> list[dict[str, Any]]:

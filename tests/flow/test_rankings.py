@@ -14,14 +14,13 @@ import pytest
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config.root import Config
 from monitor.predictions.intake.arrow import CONTENT_TYPE
 from monitor.records import Stream
 from monitor.store import alerts
 from monitor.windows import baseline
 from tests.support.log import NOW
-from tests.support.ports import free_port
 from tests.support.server import running
+from tests.support.whole_app import whole_app
 
 STREAM = Stream("acme", "feed")
 HOSTILE = '<b>"x"</b>\u202e'
@@ -31,19 +30,8 @@ Sent = dict[str, Any]
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     model = {"title": "Feed", "ranking": {"k": 5, "catalogue": 400}, "targets": {"ndcg_at_k": 0.4}}
-    config = Config.model_validate(
-        {
-            "store": {"url": f"sqlite:///{tmp_path}/a.db"},
-            "notify": {"console": False, "file": {"path": str(tmp_path / "told")}},
-            "clients": {"acme": {"models": {"feed": model}}},
-            "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
-        }
-    )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
+    with whole_app(tmp_path, {"acme": {"models": {"feed": model}}}) as made:
+        yield made
 
 
 def lists(seed: int, amount: int, chosen: float, first: int = 0) -> list[Sent]:

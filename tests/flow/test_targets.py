@@ -14,15 +14,14 @@ import pytest
 from monitor import status
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config.root import Config
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Stream
 from monitor.store import alerts
 from monitor.windows import baseline
 from monitor.windows.baseline_from_table import from_table
 from tests.support.log import NOW, send
-from tests.support.ports import free_port
 from tests.support.server import running
+from tests.support.whole_app import whole_app
 
 CLIENTS = {
     "acme": {
@@ -41,19 +40,8 @@ CLIENTS = {
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    config = Config.model_validate(
-        {
-            "store": {"url": f"sqlite:///{tmp_path}/a.db"},
-            "notify": {"console": False, "file": {"path": str(tmp_path / "told")}},
-            "clients": CLIENTS,
-            "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
-        }
-    )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
+    with whole_app(tmp_path, CLIENTS) as made:
+        yield made
 
 
 class Traffic:
