@@ -57,16 +57,20 @@ def test_what_the_clock_says_beside_a_window_judges_nothing_anew(tmp_path: Path)
     assert ask(part, [replace(other, value=0.9)]) is not both
 
 
-def test_what_looks_back_is_judged_each_time(tmp_path: Path) -> None:
+def test_what_looks_back_is_judged_anew_once_the_past_is_another(tmp_path: Path) -> None:
     (rule,) = one_rule(tmp_path, "{metric: error_rate, over: open, above: 2x last week}").for_stream(STREAM)
     cache, current = ConditionCache(), block(0.3)
-    past = iter([0.2, 0.1])
-    measured = {(STREAM, OPEN): ConcatenatedTables([current])}
-    source = Readings(measured, lambda *_: next(past))
-    answers = [
-        cache.results(rule, EvaluationContext(STREAM, source, rule.by, START))[()].fires for _ in range(2)
-    ]
-    assert answers == [False, True]
+    measured, means = {(STREAM, OPEN): ConcatenatedTables([current])}, [0.2]
+    source = Readings(measured, lambda *_: means[0])
+
+    def ask():
+        return cache.results(rule, EvaluationContext(STREAM, source, rule.by, START))
+
+    first = ask()
+    assert first[()].fires is False
+    assert ask() is first, "all that it read is the same"
+    means[0] = 0.1
+    assert ask()[()].fires is True
 
 
 def test_a_changed_rule_of_the_same_name_is_judged_anew(tmp_path: Path) -> None:

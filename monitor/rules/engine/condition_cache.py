@@ -1,30 +1,39 @@
 """A cache of condition results. A condition depends on measurements only, so as long as it would read the same
-measurement objects, its last results are reused. A tick evaluates only the rules that have new measurements.
+measurement objects, and the same means of the past, its last results are reused. A tick evaluates only the rules that
+have new measurements.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import is_
 
-from monitor.records import Measurement, Stream
+from monitor.records import Labels, Measurement, Stream
 from monitor.rules.engine.condition import ConditionResults, EvaluationContext, Source
 from monitor.rules.engine.readings import Past
 from monitor.rules.rule import Rule
 
+_Asked = tuple[Stream, str, Labels, int, float, float]
+"""What a past is asked; see `Past`."""
+
 
 @dataclass(slots=True)
 class _RecordingSource:
-    """A source that records the measurements read from it."""
+    """A source that records the measurements read from it, and the answers of its past."""
 
     source: Source
     read: list[tuple[int, str, Sequence[Measurement]]] = field(default_factory=list)
-    used_past: bool = False
+    answers: list[tuple[_Asked, float | None]] = field(default_factory=list)
 
     @property
     def past(self) -> Past:
-        """The past. Results that use it are not cached, because it changes with time."""
-        self.used_past = True
-        return self.source.past
+        """The past, recorded."""
+
+        def ask(*asked: *_Asked) -> float | None:
+            mean = self.source.past(*asked)
+            self.answers.append((asked, mean))
+            return mean
+
+        return ask
 
     def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """The measurements of the source, recorded."""
@@ -37,6 +46,7 @@ class _RecordingSource:
 class _Entry:
     rule: Rule
     read: Sequence[tuple[int, str, Sequence[Measurement]]]
+    answers: Sequence[tuple[_Asked, float | None]]
     results: ConditionResults
 
 
@@ -56,10 +66,7 @@ class ConditionCache:
         results = rule.condition.evaluate(
             EvaluationContext(context.stream, recording, context.by, context.now)
         )
-        if recording.used_past:
-            self._entries.pop(key, None)
-        else:
-            self._entries[key] = _Entry(rule, recording.read, results)
+        self._entries[key] = _Entry(rule, recording.read, recording.answers, results)
         return results
 
 
@@ -72,4 +79,5 @@ def _is_unchanged(entry: _Entry, context: EvaluationContext) -> bool:
         now = find(stream, seconds, metric)
         if now is not before and not (len(now) == len(before) and all(map(is_, now, before))):
             return False
-    return True
+    past = context.readings.past if entry.answers else None
+    return past is None or all(past(*asked) == mean for asked, mean in entry.answers)
