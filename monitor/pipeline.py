@@ -169,7 +169,7 @@ class Pipeline:
         if evaluation.alerts:  # diagnoses
             with self.store.read() as connection:
                 base = judge.measuring.base
-                evaluation = diagnosed(connection, evaluation, known, base, now, both.recent)
+                evaluation = diagnosed(connection, evaluation, known, base, now, both.arrived(connection))
         with self.leader.write() as writing:  # states -> notifications, in one transaction
             if writing is None or not others.is_in_force(writing):
                 return done

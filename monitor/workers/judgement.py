@@ -1,12 +1,12 @@
 """What was found of some streams, as it is stored until the leader plans notifications of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import Connection
 
-from monitor.records import Alert, Stream, Transition
+from monitor.records import Alert, State, Stream, Transition
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.store import judgements
 from monitor.store.db import faults_of
@@ -31,11 +31,37 @@ _decoder = msgspec.msgpack.Decoder(_Stored)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """An evaluation of some streams, and what arrived of them in the last seconds."""
+    """An evaluation of some streams, and what arrived of them in the last seconds: `recent`, or `stored` as it was put
+    into the database.
+    """
 
     evaluation: Evaluation = field(default_factory=Evaluation)
     recent: Mapping[Stream, Profile] = field(default_factory=dict)
     streams: frozenset[Stream] = frozenset()
+    stored: Mapping[Stream, _Stored] = field(default_factory=dict)
+
+    def arrived(self, connection: Connection) -> Mapping[Stream, Profile]:
+        """What arrived in the last seconds by stream, decoded when it is asked for: few alerts are diagnosed anew."""
+        return _Arrived(self.recent, self.stored, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived(Mapping[Stream, Profile]):
+    recent: Mapping[Stream, Profile]
+    stored: Mapping[Stream, _Stored]
+    connection: Connection
+
+    def __getitem__(self, stream: Stream) -> Profile:
+        if stream in self.recent:
+            return self.recent[stream]
+        stored = self.stored[stream]
+        return codec.decode(stored.recent, layout_by_id(self.connection, stored.layout))
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self.recent.keys() | self.stored.keys())
+
+    def __len__(self) -> int:
+        return len(self.recent.keys() | self.stored.keys())
 
 
 def put(connection: Connection, found: Judgement, now: float) -> None:
@@ -48,7 +74,7 @@ def put(connection: Connection, found: Judgement, now: float) -> None:
     rows = {}
     for stream, stored in by_stream.items():
         recent = found.recent.get(stream)
-        if recent is not None:
+        if recent is not None and any(alert.state is State.FIRING for alert in stored.alerts):
             stored = _Stored(stored.alerts, stored.transitions, recent.layout.id, codec.encode(recent))
         rows[stream] = _encoder.encode(stored)
     judgements.put(connection, rows, now)
@@ -56,24 +82,23 @@ def put(connection: Connection, found: Judgement, now: float) -> None:
 
 def load(connection: Connection) -> Judgement:
     """All judgements that wait for the leader. One that is damaged is reported and left out."""
-    faults, recent = faults_of(connection), dict[Stream, Profile]()
+    faults, recent = faults_of(connection), dict[Stream, _Stored]()
     alerts, transitions = list[Alert](), list[Transition]()
     found = judgements.load(connection)
     for stream, blob in found.items():
         with faults.isolate("judgements", str(stream), in_transaction=True):
             stored = _decoder.decode(blob)
             if stored.recent:
-                layout = layout_by_id(connection, stored.layout)
-                recent[stream] = codec.decode(stored.recent, layout)
+                recent[stream] = stored
             alerts += stored.alerts
             transitions += stored.transitions
-    return Judgement(Evaluation(alerts, transitions), recent, frozenset(found))
+    return Judgement(Evaluation(alerts, transitions), {}, frozenset(found), recent)
 
 
 def together(some: Iterable[Judgement]) -> Judgement:
     """Judgements of different streams as one."""
     alerts, transitions = list[Alert](), list[Transition]()
-    recent, streams = dict[Stream, Profile](), set[Stream]()
+    recent, stored, streams = dict[Stream, Profile](), dict[Stream, _Stored](), set[Stream]()
     evaluated = errors = 0
     for one in some:
         alerts += one.evaluation.alerts
@@ -81,5 +106,7 @@ def together(some: Iterable[Judgement]) -> Judgement:
         evaluated += one.evaluation.evaluated
         errors += one.evaluation.errors
         recent |= one.recent
+        stored |= one.stored
         streams |= one.streams
-    return Judgement(Evaluation(alerts, transitions, evaluated, errors), recent, frozenset(streams))
+    whole = Evaluation(alerts, transitions, evaluated, errors)
+    return Judgement(whole, recent, frozenset(streams), stored)
