@@ -59,7 +59,8 @@ _LIVE_SECONDS = 30.0
 """Streams that received records within this time are counted before a backlog: faults must be detected at once."""
 _NEW_SECONDS = 300.0
 """Windows that end no longer ago than this are counted first where a stream has a backlog."""
-_MERGED_ROWS = 50_000
+_MERGED_ROWS, _MERGED_LIST_BYTES = 50_000, 2_000_000
+_LISTS = ("ranking", "predicted_labels", "outputs")
 _COUNTS_PER_STREAM = 2**15
 """About how many counts the windows of a stream in one transaction may have in total. Eight times as many, and four
 times as many windows, took 20 MB more while a long past of three models with 64 features was counted."""
@@ -306,12 +307,18 @@ def _merged_batches(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa
         rows = decode_rows(batch.blob)
         alike = waiting.setdefault((batch.window, rows.schema.to_string(show_schema_metadata=False)), [])
         alike.append(rows)
-        if sum(part.num_rows for part in alike) >= _MERGED_ROWS:
+        is_much = sum(map(_list_bytes, alike)) >= _MERGED_LIST_BYTES
+        if is_much or sum(part.num_rows for part in alike) >= _MERGED_ROWS:
             yield batch.window, concatenate(alike)
             alike.clear()
     for (window, _), alike in waiting.items():
         if alike:
             yield window, concatenate(alike)
+
+
+def _list_bytes(rows: pa.RecordBatch) -> int:
+    """The bytes of lists of items, labels and outputs, which are counted as objects."""
+    return sum(rows.column(name).nbytes for name in _LISTS if name in rows.schema.names)
 
 
 def add_to_window(connection: Connection, stream: Stream, window: Window, more: Profile, now: float) -> None:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +7,8 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.predictions.intake.parse import RecordKind
-from monitor.predictions.log.batch import split
+from monitor.predictions.log.batch import encode, split
+from monitor.predictions.log.item_lists import list_text
 from monitor.records import Stream, Window
 from monitor.store import outcomes, profiles
 from monitor.store import predictions as stored_predictions
@@ -180,6 +182,21 @@ def test_many_small_batches_of_different_types_count_as_one(log_and_store):
         pytest.approx(4 / 3, abs=1e-3),
     )
     assert dict(zip(y.column.labels, y.regular.tolist(), strict=True)) == {"1": 1.0, "a": 1.0, "b": 1.0}
+
+
+@pytest.mark.parametrize("name", ["ranking", "predicted_labels", "outputs"])
+def test_long_lists_are_merged_up_to_so_many_bytes(name):
+    """Each item takes 440 bytes while it is counted, so a million new ones a minute would take all memory."""
+    text, window = list_text([f"item {number}" for number in range(1000)]), Window(int(NOW), int(NOW) + 60)
+    rows = pa.RecordBatch.from_pydict({"x": [1.0] * 50, name: [text] * 50})
+    batches = [
+        stored_predictions.StoredBatch(number, STREAM, window, 50, encode(rows), NOW) for number in range(20)
+    ]
+    merged = [part.num_rows for _, part in counting._merged_batches(batches)]
+    assert sum(merged) == 1000
+    assert max(merged) * len(text) <= counting._MERGED_LIST_BYTES + rows.nbytes
+    plain = [replace(one, blob=encode(rows.select(["x"]))) for one in batches]
+    assert [part.num_rows for _, part in counting._merged_batches(plain)] == [1000]
 
 
 def test_streams_that_share_a_transaction_are_counted_apart(log_and_store):
