@@ -132,8 +132,10 @@ def test_a_tick_ends_early_once_its_models_belong_to_another_daemon(
     daemons: Daemons, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.undo()
-    daemons.minute(1004)
     beside = daemons.beside.app
+    if beside.pipeline.worker_states():
+        pytest.skip("its workers judge its models, so it writes nothing of them itself")
+    daemons.minute(1004)
     count = beside.pipeline.judge.measuring.measure
 
     def late(*asked):
