@@ -298,7 +298,7 @@ def test_refused_records_are_counted_and_told_once(
         assert client.flush()
     assert client.counters()["refused"] == 5
     assert client.counters()["sent"] == 5
-    assert caplog.text.count("Watchkeeper refused 1 records: confidence") == 1
+    assert caplog.text.count("Watchkeeper refused 1 record: confidence") == 1
     assert len(predictions(stores, model)) == 5
 
 
