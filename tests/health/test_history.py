@@ -6,7 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, event
+from sqlalchemy import delete
 
 from monitor.health import daily_summary, incident_history
 from monitor.health.daily_summary import DailySummaries, bounds
@@ -14,7 +14,7 @@ from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
 from monitor.store import daily_summaries, measurements, streams
-from monitor.store.db import Store
+from monitor.store.db import Store, sqlite_driver
 from tests.support import clients, schema
 from tests.support.clients import NOW
 
@@ -175,11 +175,9 @@ def test_a_day_is_read_in_one_pass_over_its_hours(tmp_path: Path) -> None:
             connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW
         )  # shapes are known from now on
         asked: list[str] = []
-
-        def note(_c: object, _k: object, statement: str, *_: object) -> None:
-            asked.append(statement)
-
-        event.listen(store.engine, "before_cursor_execute", note)
+        driver = sqlite_driver(connection)
+        assert driver is not None
+        driver.set_trace_callback(asked.append)
         daily_summary.roll_up(connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW)
     assert sum("figures" in statement for statement in asked) == 1
 

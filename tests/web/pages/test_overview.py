@@ -241,7 +241,9 @@ def test_more_models_take_no_more_queries(tmp_path: Path) -> None:
         ran: list[str] = []
         with serving(own) as web:
             web.get("/staff/")
-            event.listen(own.store.engine, "before_cursor_execute", lambda *args: ran.append(args[2]))
+            event.listen(
+                own.store.engine, "checkout", lambda driver, *_: driver.set_trace_callback(ran.append)
+            )
             assert len(rows(web.get("/staff/").text)) == amount + sum(
                 len(one.models) for one in own.clients.values()
             )
