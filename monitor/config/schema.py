@@ -191,6 +191,12 @@ class Config(Section):
             for client, section in self.clients.items()
             for name, model in section.models.items()
         }
+        cost_matrices = {
+            (client, name): model.cost_matrix
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+            if model.cost_matrix
+        }
         anomalies = {
             (client, name): Anomaly(**dict(model.anomaly))
             for client, section in self.clients.items()
@@ -203,6 +209,7 @@ class Config(Section):
             fairness=fairness,
             forecasts=forecasts,
             rankings=rankings,
+            cost_matrices=cost_matrices,
             anomalies=anomalies,
         )
 

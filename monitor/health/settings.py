@@ -72,6 +72,9 @@ class ModelView(Section):
     task: str = ""
     """`binary`, `multiclass`, `classification`, `regression` or `survival`. It determines whether whole numbers are
     classes. Empty: decided from predictions and outcomes; `survival` with `horizons` means `survival`."""
+    cost_matrix: dict[str, dict[str, RealNumber]] = Field(default_factory=dict)
+    """What an answer costs, by answer and then by truth, such as `{approve: {default: 900}, decline: {repaid: 40}}`.
+    What is not named costs nothing. For `estimated_cost`."""
     metrics: OwnMetrics = Field(default_factory=dict)
     """Metrics of your own, by name; each is an expression, or a section with one."""
     fairness: FairnessSection = FairnessSection()

@@ -23,7 +23,7 @@ _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
         "access_ratio", "brier_score", "chi_square", "confidence_low_share", "correction_rate",
-        "cost_per_prediction", "coverage_shortfall", "cpu_throttled_share", "decline_evidence",
+        "cost", "cost_per_prediction", "coverage_shortfall", "cpu_throttled_share", "decline_evidence",
         "domain_classifier_auc", "drift_evidence", "drifted_share", "empty_list_share", "error_rate",
         "expected_calibration_error", "forecast_set_aside", "gauge_failing_seconds", "gpu_faults",
         "hellinger", "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50",

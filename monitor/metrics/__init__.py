@@ -14,7 +14,7 @@ from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores, task_decline
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
-from monitor.metrics.estimated import cbpe, dle, gap
+from monitor.metrics.estimated import cbpe, dle, expected_cost, gap
 from monitor.metrics.fairness import disparity
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality import (
@@ -77,6 +77,7 @@ _MODULES = (
     disparity,
     cbpe,
     dle,
+    expected_cost,
     gap,
     label_delay,
     automation,

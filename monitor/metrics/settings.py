@@ -45,5 +45,7 @@ class MetricSettings:
     """What is sent beside the forecasts of each (client, model) that has it configured."""
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
     """How the lists of each (client, model) that has it configured are judged."""
+    cost_matrices: Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """What an answer of each (client, model) costs, by answer and then by truth."""
     anomalies: Mapping[tuple[str, str], Anomaly] = field(default_factory=dict)
     """What the scores of each (client, model) mean that detects anomalies."""

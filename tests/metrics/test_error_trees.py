@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec import msgpack
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -13,10 +14,12 @@ from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.estimated import dle, gap
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Labels, Measurement, Window, labels
+from monitor.store.checksums import seal
 from monitor.windows import baseline, codec
 from monitor.windows.baseline_from_table import Baseline, conform, from_table
 from monitor.windows.counting import count_new
 from monitor.windows.error_trees import expected_errors, fit, training, trees
+from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout import build
 from monitor.windows.outcome_counts import count_outcomes
@@ -219,6 +222,35 @@ def test_the_table_of_each_feature_alone_misses_it():
     base = from_table(STREAM, rows(0, 6000), 0.0)
     table = together(20, 2000)
     assert estimated(base, table)["estimated_mae", ()].high < mae(table)
+
+
+def test_the_interval_of_the_table_includes_the_error_of_its_fit():
+    """Errors that add up over two labels, and a window of the rarest pair: the baseline has few rows like it."""
+    rng = np.random.default_rng(11)
+
+    def drawn(n: int, rare: float) -> pa.Table:
+        one, other = (rng.choice(["a", "b", "c"], n, p=[1 - 2 * rare, rare, rare]) for _ in range(2))
+        scale = 10.0 + 20 * (one == "b") + 15 * (other == "c")
+        x = rng.normal(size=n)
+        columns = {"features.one": one, "features.other": other, "prediction": x}
+        return pa.table(
+            columns | {"outcome.truth": x + scale * rng.choice([-1, 1], n) * rng.uniform(0.5, 1.5, n)}
+        )
+
+    inside = without = 0
+    for _ in range(12):
+        base = from_table(STREAM, drawn(600, 0.04), 0.0)
+        window = drawn(4000, 0.45)
+        found = estimated(base, window)["estimated_mae", ()]
+        inside += found.low <= mae(window) <= found.high
+        assert base.loss is not None
+        half = 1.96 * np.sqrt(base.loss.variance / found.n)
+        without += abs(found.value - mae(window)) <= half
+    assert inside >= 10 > without
+    again = loss_model.decode(loss_model.encode(base.loss))
+    assert np.array_equal(again.members, base.loss.members)
+    earlier = seal(msgpack.encode((1.0, 2.0, np.zeros(3).tobytes())))  # as an earlier version wrote it
+    assert loss_model.decode(earlier).expected(np.ones(3)) == (1.0, 0.0)
 
 
 def test_an_error_that_wanders_within_the_baseline_widens_the_interval():

@@ -37,7 +37,8 @@ from tests.support.thorough import THOROUGH, examples
 
 WINDOW = Window(0, 60)
 FAIRNESS = {(STREAM.client, STREAM.model): FairnessSettings(("region",), "a", least=1)}
-LIGHT = MetricSettings(min_rows=1, min_outcomes=1, fairness=FAIRNESS)
+COSTS = {(STREAM.client, STREAM.model): {"fraud": {"ok": 1.0}, "ok": {"fraud": 9.0}}}
+LIGHT = MetricSettings(min_rows=1, min_outcomes=1, fairness=FAIRNESS, cost_matrices=COSTS)
 NAMES = frozenset(info.name for info in METRICS)
 DRIFT = frozenset(info.name for info in column_drift.INFO)
 """What is zero between equals."""

@@ -42,8 +42,10 @@ ESTIMATED_RECALL = MetricInfo(
     "`probabilities`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 ESTIMATED_ROC_AUC = MetricInfo(
-    "estimated_roc_auc", "", Better.HIGHER, "ROC AUC estimated from the probabilities.", ("class",),
-    "area over pairs of buckets, each weighed by its expected positives and negatives",
+    "estimated_roc_auc", "", Better.HIGHER, "ROC AUC estimated from the probabilities.",
+    ("class", "version", "segment"),
+    "area over pairs of buckets, each weighed by its expected positives and negatives; by version and segment of the "
+    "last class, unless the accuracy of the segment in the baseline contradicts the shares of all rows",
     "`probabilities`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 INFO = (
@@ -51,6 +53,7 @@ INFO = (
 )  # fmt: skip
 _OWN = 500.0
 """Minimum truths of a segment in the baseline for using its own accuracy per bucket instead of that of all rows."""
+_SURE, _MOST_OFF = 4.0, 0.02
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
@@ -60,15 +63,16 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         yield subject.not_measured(ESTIMATED_ACCURACY, "no baseline")
         return
     base = baseline.profile.overall
-    known = _truths(base)
+    known = truths(base)
     if task_of(subject) in OF_NUMBERS:
         return
     if known >= subject.settings.min_outcomes:
         for where, part, own in subject.scopes():
-            yield from _accuracy(subject, where, part, own if own and _truths(own) >= _OWN else base)
+            yield from _accuracy(subject, where, part, own if own and truths(own) >= _OWN else base)
         yield _error_of_accuracy(subject, subject.profile.overall, base)
         if baseline.layout.id == subject.profile.layout.id and len(baseline.layout.classes) == 2:
             yield from _by_class(subject, baseline)
+            yield from _areas_of_parts(subject, baseline)
     else:
         yield subject.not_measured(
             ESTIMATED_ACCURACY, "the baseline has too few truths with confidence", known
@@ -80,12 +84,12 @@ def error_of(subject: Subject) -> Measurement | None:
     if subject.baseline is None or task_of(subject) in OF_NUMBERS:
         return None
     base = subject.baseline.profile.overall
-    if _truths(base) < subject.settings.min_outcomes:
+    if truths(base) < subject.settings.min_outcomes:
         return None
     return _error_of_accuracy(subject, subject.profile.overall, base)
 
 
-def _truths(base: Slice) -> float:
+def truths(base: Slice) -> float:
     """The number of predictions with a confidence and a known truth."""
     return base.column("confidence.right").n + base.column("confidence.wrong").n
 
@@ -143,6 +147,30 @@ def _by_class(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:
             interval = _within(share, share * (1 - share) / bottom + calibration.variance(gradient / bottom))
             yield subject.ok(info, share, n, where=at, interval=interval)
         yield _area(subject, counts, calibration, at)
+
+
+def _areas_of_parts(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:
+    """The area by version and segment, of one class: that of the other one of two says the same."""
+    name, base = baseline.layout.classes[-1], baseline.profile.overall
+    for where, part, own in subject.scopes():
+        if not where or not part.has(f"probabilities.{name}"):
+            continue
+        counts = part.column(f"probabilities.{name}").regular
+        if counts.sum() >= subject.settings.min_rows and not contradicts(own, base):
+            yield _area(subject, counts, of_class(base, name), labels(**{"class": name}, **dict(where)))
+
+
+def contradicts(own: Slice | None, base: Slice) -> bool:
+    """Whether the answers of a part of the baseline were right more or less often than the shares of all its rows say:
+    beyond chance (four standard errors) and by two points. Estimates from these shares would be wrong there.
+    """
+    if own is None or own is base or not truths(own):
+        return False
+    right = own.column("confidence.right").regular
+    counts = right + own.column("confidence.wrong").regular
+    value, error = of_confidence(base).expected(counts)
+    off = abs(value - float(right.sum()) / float(counts.sum()))
+    return off > max(_SURE * error, _MOST_OFF)
 
 
 def _area(subject: Subject, counts: Floats, calibration: Calibration, at: Labels) -> Measurement:

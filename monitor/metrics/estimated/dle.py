@@ -99,8 +99,8 @@ def _estimate(baseline: Baseline, part: Slice) -> _Estimate | None:
     plan = plan_of(baseline.layout)
     cells = plan.cells(part)
     shares = cells / np.maximum(plan.spread(plan.sums(cells)), 1e-300)
-    value = max(float(baseline.loss.intercept + (shares * baseline.loss.coefficients).sum()), 0.0)
-    return _Estimate(value, baseline.loss.variance, 0.0)
+    value, of_fit = baseline.loss.expected(shares)
+    return _Estimate(value, baseline.loss.variance, of_fit)
 
 
 def _error(subject: Subject, estimate: _Estimate, part: Slice) -> Measurement:

@@ -2,7 +2,7 @@
 
 Each row of the baseline is described by the cells that its values fall into. A ridge regression gives each cell a
 coefficient. The mean of the model over a window needs only the window's cell counts, so expected errors are computed
-from profiles, without rows.
+from profiles, without rows. Five more models, each without a fifth of the rows, say how sure the coefficients are.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,34 @@ from monitor.windows.layout.layout import Column, Layout
 MOST_ROWS = 20_000
 _FEWEST_ROWS = 200
 _RIDGE = 10.0
+MEMBERS = 5
+_FEW = 2.0
+"""What the variance from five models is multiplied by, so that normal intervals are those of Student's t
+with four degrees of freedom: (2.776 / 1.960)²."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossModel:
-    """Coefficients of the cells, in the order of the layout's watched columns. `variance` is that of a single error."""
+    """Coefficients of the cells, in the order of the layout's watched columns. `variance` is that of a single error
+    about its expectation. `members` are the intercepts and coefficients of models that are each learned without a fifth
+    of the rows, shape (5, cells + 1); a baseline of an earlier version has none, shape (0, cells + 1).
+    """
 
     intercept: float
     coefficients: np.ndarray
     variance: float
+    members: np.ndarray
+
+    def expected(self, shares: np.ndarray) -> tuple[float, float]:
+        """The mean error of rows whose cells have these shares, shape (cells,), never negative, and the variance of
+        that mean due to the fit (a grouped jackknife).
+        """
+        value = max(float(self.intercept + (shares * self.coefficients).sum()), 0.0)
+        means = self.members[:, 0] + self.members[:, 1:] @ shares
+        count = max(len(means), 1)
+        return value, float(_FEW * (count - 1) / count * ((means - means.mean()) ** 2).sum()) if len(
+            means
+        ) else 0.0
 
 
 def learn(rows: pa.RecordBatch, layout: Layout) -> LossModel | None:
@@ -47,17 +66,62 @@ def learn(rows: pa.RecordBatch, layout: Layout) -> LossModel | None:
     errors = errors[chosen]
     columns = layout.watched
     design = one_hot(cells_of_rows(rows.take(pa.array(chosen)), columns), columns)
-    centre = design.mean(axis=0)
-    shifted = design - centre
-    gram = shifted.T @ shifted + _RIDGE * np.eye(design.shape[1])
-    coefficients = np.linalg.solve(gram, shifted.T @ (errors - errors.mean()))
-    intercept = float(errors.mean() - centre @ coefficients)
-    return LossModel(intercept, coefficients, float(errors.var()))
+    parts = [_Sums.of(design[fold::MEMBERS], errors[fold::MEMBERS]) for fold in range(MEMBERS)]
+    whole = _Sums.added(parts)
+    intercept, coefficients = whole.fitted()
+    members = [_Sums.added([*parts[:fold], *parts[fold + 1 :]]).fitted() for fold in range(MEMBERS)]
+    missed = errors - intercept - design @ coefficients
+    kept = np.array([[first, *rest] for first, rest in members])
+    return LossModel(intercept, coefficients, float((missed**2).mean()), kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """What a ridge regression needs of some rows: their number, and sums of the design and the errors."""
+
+    rows: int
+    cells: np.ndarray
+    products: np.ndarray
+    error: float
+    with_errors: np.ndarray
+
+    @classmethod
+    def of(cls, design: np.ndarray, errors: np.ndarray) -> "_Sums":
+        return cls(len(errors), design.sum(axis=0), design.T @ design, float(errors.sum()), design.T @ errors)
+
+    @classmethod
+    def added(cls, parts: Sequence["_Sums"]) -> "_Sums":
+        return cls(
+            sum(one.rows for one in parts),
+            np.sum([one.cells for one in parts], axis=0),
+            np.sum([one.products for one in parts], axis=0),
+            sum(one.error for one in parts),
+            np.sum([one.with_errors for one in parts], axis=0),
+        )
+
+    def fitted(self) -> tuple[float, np.ndarray]:
+        """The intercept and the coefficients. The regression of what the first one leaves is added ("twicing"), because
+        it alone takes a rare cell for nearly usual.
+        """
+        centre, mean = self.cells / self.rows, self.error / self.rows
+        gram = self.products - self.rows * np.outer(centre, centre)
+        shifted, prior = self.with_errors - self.cells * mean, _RIDGE * np.eye(len(centre))
+        first = np.linalg.solve(gram + prior, shifted)
+        coefficients = first + np.linalg.solve(gram + prior, shifted - gram @ first)
+        return float(mean - centre @ coefficients), coefficients
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    intercept: float
+    variance: float
+    coefficients: bytes
+    members: bytes = b""
 
 
 def encode(model: LossModel) -> bytes:
     """Encode a model."""
-    return seal(msgspec.msgpack.encode((model.intercept, model.variance, model.coefficients.tobytes())))
+    coefficients, members = model.coefficients.tobytes(), model.members.tobytes()
+    return seal(msgspec.msgpack.encode(_Stored(model.intercept, model.variance, coefficients, members)))
 
 
 def decode(blob: bytes) -> LossModel:
@@ -67,10 +131,10 @@ def decode(blob: bytes) -> LossModel:
         DamageError: the bytes were changed.
     """
     with reading("the loss model of a baseline"):
-        intercept, variance, coefficients = msgspec.msgpack.decode(
-            unseal(blob), type=tuple[float, float, bytes]
-        )
-        return LossModel(intercept, np.frombuffer(coefficients, np.float64), variance)
+        stored = msgspec.msgpack.decode(unseal(blob), type=_Stored)
+        coefficients = np.frombuffer(stored.coefficients, np.float64)
+        members = np.frombuffer(stored.members, np.float64).reshape(-1, coefficients.size + 1)
+        return LossModel(stored.intercept, coefficients, stored.variance, members)
 
 
 def cells_of_rows(rows: pa.RecordBatch, columns: Sequence[Column]) -> np.ndarray:
