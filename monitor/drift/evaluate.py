@@ -272,7 +272,7 @@ def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict])
 def _waiting(baseline: Baseline) -> str:
     return (
         f"drift is not evaluated yet: {window_length.LEAST_WINDOWS} windows counted with the present baseline "
-        f"({baseline.source}) are needed, or three weeks of longer ones if there are few rows"
+        f"({baseline.source}) are needed, or twenty days of longer ones if there are few rows"
     )
 
 

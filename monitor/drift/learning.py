@@ -22,7 +22,6 @@ from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import drift as stored_drift
-from monitor.store import profiles
 from monitor.store.completeness import is_settled
 from monitor.store.db import Store
 from monitor.store.drift import StoredCalibration
@@ -129,9 +128,10 @@ def _may_be_enough(
     period, base = Window(*span), means.base_seconds
     if reference.unit(connection, stream, layout, base, period, means.settings) != base:
         return True  # in a lake
-    seconds = _length(connection, stream, layout, span, means)
-    counted = profiles.counted(connection, stream, base, period.start, period.end, layout.id)
-    return len({start // seconds for start, rows in counted if rows}) >= window_length.least_windows(seconds)
+    starts = reference.starts(connection, stream, layout, base, period, base)
+    rows = reference.rows_within(connection, stream, layout, base, period, base)
+    seconds = window_length.length(rows, period.seconds, base, means.settings, starts)
+    return len({start // seconds for start in starts}) >= window_length.least_windows(seconds)
 
 
 def _length(
@@ -140,7 +140,8 @@ def _length(
     period, base = Window(*span), means.base_seconds
     unit = reference.unit(connection, stream, layout, base, period, means.settings)
     rows = reference.rows_within(connection, stream, layout, base, period, unit)
-    return window_length.length(rows, period.seconds, unit, means.settings)
+    starts = reference.starts(connection, stream, layout, base, period, unit)
+    return window_length.length(rows, period.seconds, unit, means.settings, starts)
 
 
 def learn(

@@ -34,7 +34,8 @@ def missing(
     period = Window(*span)
     unit = reference.unit(connection, stream, baseline.layout, base_seconds, period, settings)
     rows = reference.rows_within(connection, stream, baseline.layout, base_seconds, period, unit)
-    seconds = window_length.length(rows, period.seconds, unit, settings)
+    starts = reference.starts(connection, stream, baseline.layout, base_seconds, period, unit)
+    seconds = window_length.length(rows, period.seconds, unit, settings, starts)
     length, least = format_duration(seconds), window_length.least_windows(seconds)
     if unit != base_seconds:
         return f"the profiled history from {iso(span[0])} to {iso(span[1])} is being learned, in windows of {length}"

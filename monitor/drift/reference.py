@@ -67,6 +67,16 @@ def rows_within(
     return live + sum(one.rows for one in _in_lake(connection, stream, layout, span, unit))
 
 
+def starts(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, unit: int
+) -> list[int]:
+    """The starts of the base windows of a span that have rows; empty if it consists of longer windows of a lake."""
+    if unit != base_seconds:
+        return []
+    counted = profiles.counted(connection, stream, base_seconds, span.start, span.end, layout.id)
+    return [start for start, rows in counted if rows]
+
+
 def windows(
     connection: Connection,
     stream: Stream,

@@ -1,6 +1,11 @@
-"""How long the evaluated windows are, and how many of them are needed to learn from: both depend on the volume."""
+"""How long the evaluated windows are, and how many of them are needed to learn from: both depend on the volume, and on
+whether rows come all day or in batches.
+"""
 
 import math
+from collections.abc import Iterable
+
+import numpy as np
 
 from monitor.config.units import DAY, HOUR, MINUTE, format_duration
 from monitor.drift.settings import DriftSettings
@@ -14,19 +19,40 @@ _ENOUGH = (
 )
 """Lengths in the order in which they are tried, with the rows that most windows must have; the last is a day."""
 
-LEAST_WINDOWS, FEWEST_WINDOWS, LEAST_DAYS = 100, 21, 21
-"""Windows to learn from; of long windows, three weeks suffice, if they are at least 21."""
+LEAST_WINDOWS, FEWEST_WINDOWS, LEAST_DAYS = 100, 20, 20
+"""Windows to learn from; of long windows, twenty days suffice, if they are at least 20: four weeks of working days."""
+_WEEKS = 28 * DAY
+"""The default reference, in which there have to be as many windows with rows."""
 
 
-def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
+def length(rows: float, span: float, unit: int, settings: DriftSettings, starts: Iterable[float] = ()) -> int:
     """The length of an evaluation window in seconds, a multiple of `unit`: as configured; or the shortest up to an hour
-    with which most windows have 100 rows; or an hour from 20 rows on, four hours from 40 on, or a day.
+    with which a window has 100 rows on average; or an hour from 20 rows on, four hours from 40 on, or a day.
+
+    `starts` are times at which there were rows, if they are known. With a job that runs once a day, only one of many
+    windows has rows; a length is only chosen if enough windows of four weeks do.
     """
     if settings.window != "auto":
         return _multiple(int(settings.window), unit)
-    volume = rows / max(span, 1.0)
+    volume, times = rows / max(span, 1.0), np.fromiter(starts, float)
     fitting = ((_multiple(seconds, unit), least) for seconds, least in _ENOUGH)
-    return next((seconds for seconds, least in fitting if volume * seconds >= least), _multiple(DAY, unit))
+    return next(
+        (
+            seconds
+            for seconds, least in fitting
+            if volume * seconds >= least and _has_enough(times, span, seconds)
+        ),
+        _multiple(DAY, unit),
+    )
+
+
+def _has_enough(times: np.ndarray, span: float, seconds: int) -> bool:
+    """Whether four weeks like the span have enough windows of this length with rows, as far as it is known."""
+    if not times.size:
+        return True
+    first = times.min()
+    seen = min(span, max(times.max() - first, 0.0) + DAY)  # with the hours that follow the last rows
+    return bool(np.unique(times // seconds).size * _WEEKS >= least_windows(seconds) * seen)
 
 
 def least_windows(seconds: int) -> int:
@@ -35,7 +61,7 @@ def least_windows(seconds: int) -> int:
 
 
 def needed(seconds: int) -> str:
-    """The same in words: `21 windows of 1d`."""
+    """The same in words: `20 windows of 1d`."""
     return f"{least_windows(seconds)} windows of {format_duration(seconds)}"
 
 

@@ -9,9 +9,11 @@ incidents. The whole table is in memory.
 
 from collections.abc import Callable, Collection, Mapping
 
+import numpy as np
+
 from monitor import drift
 from monitor.clock import iso
-from monitor.config.units import format_duration
+from monitor.config.units import MINUTE, format_duration
 from monitor.drift import replay as replaying
 from monitor.drift import window_length
 from monitor.drift.explain import detection_delay
@@ -61,7 +63,10 @@ def rehearse(
     reference_rows = history.rows(history.start, split)
     layout = from_table.of(reference_rows, kinds_of, dates=configured.dates, with_relations=True)
     columns_adapter = adapter(layout)
-    seconds = window_length.length(reference_rows.num_rows, split - history.start, _MIN_WINDOW_SECONDS, rules)
+    starts = np.unique(history.seconds[history.seconds < split] // MINUTE) * MINUTE
+    seconds = window_length.length(
+        reference_rows.num_rows, split - history.start, _MIN_WINDOW_SECONDS, rules, starts
+    )
     windows = _count(history, layout, columns_adapter, seconds, rules, progress)
     reference_windows = [counts for counts in windows if counts.window.end <= split]
     if len(reference_windows) < window_length.least_windows(seconds):

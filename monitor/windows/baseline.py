@@ -127,14 +127,13 @@ def _with_declared(
 def _with_outcomes(
     connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout
 ) -> pa.RecordBatch | None:
-    """The first rows that have outcomes, to learn the errors of numbers from; None if there are none."""
-    answer = layout.by_name.get("prediction")
-    if answer is None or answer.labelled:
-        return None
+    """The first rows that have outcomes, to learn errors from; None without any, or if nothing learns from them."""
     found: list[pa.RecordBatch] = []
     for stored, _ in decoded(connection, predictions.some(connection, stream, numbers)):
         joined = joining.with_outcomes_of(connection, stored)
         if joined is not None:
+            if not training.has_errors(layout, joined.schema.names):
+                return None
             found.append(joined)
             if sum(part.num_rows for part in found) >= training.MOST_ROWS:
                 break

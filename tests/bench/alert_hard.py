@@ -29,6 +29,10 @@ FEW = (
     FewRows(50, 0, shift=1.0),
     FewRows(50, 0, shift=0.5, wander=0.1, season=0.2),
     FewRows(200, 0, shift=0.3),
+    FewRows(2000, 0, days=120, at_once=True),
+    FewRows(2000, 0, wander=0.1, days=120, at_once=True),
+    FewRows(2000, 0, shift=0.5, at_once=True),
+    FewRows(2000, 0, shift=0.5, wander=0.1, at_once=True),
 )
 STREAMS = (
     ("zipf", 1000, ("new value 2 %", "10 points")),
@@ -106,7 +110,8 @@ def few_table(specs: list[FewRows], lives: list[Life]) -> Iterator[str]:
             life for spec, life in zip(specs, lives, strict=True) if replace(spec, seed=form.seed) == form
         ]
         usual = f"wander {form.wander:g}, season {form.season:g} sd" if form.wander else "independent rows"
-        line = f"| {form.rows} | {usual}, {form.columns} columns |"
+        usual += ", at once on each working day" if form.at_once else ""
+        line = f"| {form.rows:,} | {usual}, {form.columns} columns |"
         if not form.shift:
             pages = sum(one.pages for one in mine)
             yield f"{line} {pages} ({pages * 30 / (form.days * len(mine)):.2f}) | | | | | | |"

@@ -18,13 +18,16 @@ from monitor.records import Window
 from tests.bench.streams import BUCKETS, HOUR, MONDAY, bucketed
 
 REFERENCE_DAYS, JUDGED_DAYS, LASTS_DAYS = 28, 60, 25
+_JOB, _WORKING = 2, 5
+"""The hour of a job, and its days a week."""
 BUDGET = drift.parse("1 per 30 days")
 
 
 @dataclass(frozen=True, slots=True)
 class FewRows:
     """`rows` a day in `columns` number columns. `shift` moves the first for 25 days; `wander` (autocorrelation 0.8) and
-    `season` are in standard deviations.
+    `season` are in standard deviations. `at_once`: the rows of a day come in a single hour, by a job that
+    does not run on weekends.
     """
 
     rows: int
@@ -34,11 +37,15 @@ class FewRows:
     wander: float = 0.0
     season: float = 0.0
     days: int = JUDGED_DAYS
+    at_once: bool = False
 
     @property
     def seconds(self) -> int:
         """The length of its windows."""
-        return window_length.length(self.rows, DAY, 60, drift.DriftSettings())
+        starts = [day * DAY + _JOB * HOUR for day in range(REFERENCE_DAYS) if day % 7 < _WORKING]
+        settings = drift.DriftSettings()
+        rows, span = REFERENCE_DAYS * self.rows, REFERENCE_DAYS * DAY
+        return window_length.length(rows, span, 60, settings, starts if self.at_once else ())
 
     @property
     def drifts(self) -> tuple[int, int]:
@@ -71,6 +78,9 @@ def windows(spec: FewRows) -> Iterator[WindowCounts]:
         level = 0.8 * level + 0.6 * rng.standard_normal(spec.columns)
         mean = spec.wander * level + spec.season * (np.sin(2 * np.pi * t / 24 + phase) + (t // 24 % 7 >= 5))
         n = rng.poisson(spec.rows / 24 * (1 + 0.6 * np.sin(2 * np.pi * t / 24)))
+        if spec.at_once:
+            runs = t % 24 == _JOB and t // 24 % 7 < _WORKING
+            n = rng.poisson(spec.rows) if runs else 0
         if n:
             drawn = rng.standard_normal((spec.columns, n)) + mean[:, None]
             drawn[0] += spec.shift * (begin <= t < end)

@@ -32,6 +32,20 @@ def test_no_column_leaves_while_a_drift_lasts_that_its_wander_hides() -> None:
     assert few_rows.judge(FewRows(50, 2007, shift=0.5, columns=6, wander=0.2)).lasted > 0
 
 
+def test_a_job_that_runs_once_on_working_days_is_judged_by_days_and_closes_nothing_on_weekends() -> None:
+    drifts = [
+        few_rows.judge(FewRows(2000, seed, shift=0.5, columns=6, at_once=True)) for seed in range(2000, 2004)
+    ]
+    assert FewRows(2000, 0, at_once=True).seconds == 86_400
+    assert max(one.delay for one in drifts) <= 5  # days, a weekend among them
+    assert all(0 < one.lasted <= 9 for one in drifts)
+    assert sum(one.holds for one in drifts) >= 3
+    assert [few_rows.judge(FewRows(2000, seed, columns=6, at_once=True)).pages for seed in (2000, 2001)] == [
+        0,
+        0,
+    ]
+
+
 def stream(n: int, moved: range, windows: int, *, seed: int) -> list[drift.WindowCounts]:
     """Hours of `n` rows in four normal columns; the first is shifted in the hours `moved`."""
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.estimated import dle, gap
+from monitor.metrics.estimated import cbpe, dle, gap
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Labels, Measurement, Window, labels
 from monitor.store.checksums import seal
@@ -222,6 +222,56 @@ def test_the_table_of_each_feature_alone_misses_it():
     base = from_table(STREAM, rows(0, 6000), 0.0)
     table = together(20, 2000)
     assert estimated(base, table)["estimated_mae", ()].high < mae(table)
+
+
+def classified(seed: int, n: int, alike: float) -> pa.Table:
+    """A classifier without confidence that is wrong more often where two features have one sign, as in a share `alike`
+    of the rows, and twice as often for one class.
+    """
+    rng = np.random.default_rng([12, seed])
+    x, y = np.abs(rng.normal(size=(2, n))) * rng.choice([-1, 1], (2, n))
+    y = np.where(rng.random(n) < alike, np.abs(y) * np.sign(x), -np.abs(y) * np.sign(x))
+    answer = np.where(x > 0, "yes", "no")
+    wrong = rng.random(n) < np.where(x * y > 0, 0.25, 0.03) * np.where(answer == "yes", 1.5, 0.5)
+    columns = {
+        "features.x": pa.array(x, mask=rng.random(n) < 0.03),
+        "features.y": y,
+        "prediction": answer,
+        "outcome.truth": np.where(wrong, np.where(answer == "yes", "no", "yes"), answer),
+        "segments.region": rng.choice(["eu", "us"], n),
+    }
+    return pa.table(columns)
+
+
+def test_the_accuracy_of_answers_without_confidence_is_estimated_within_its_interval_when_inputs_drift():
+    base = from_table(STREAM, classified(0, 8000, 0.3), 0.0, with_trees=True)
+    inside = 0
+    for seed in range(1, 13):
+        window = classified(seed, 3000, 0.8)
+        answer, truth = (window.column(name).to_numpy() for name in ("prediction", "outcome.truth"))
+        known = count_outcomes(batch(window), base.layout)
+        profile = merge([count(batch(window.drop_columns(["outcome.truth"])), base.layout), known])
+        subject = Subject(STREAM, Window(0, 60), profile, base, MetricSettings())
+        found = {(m.metric, m.labels): m for m in cbpe.measure(subject)}
+        whole = found["estimated_accuracy", ()]
+        right = float((answer == truth).mean())
+        inside += whole.low <= right <= whole.high
+        assert whole.value == pytest.approx(right, abs=0.03)
+        assert whole.value < whole.baseline - 0.05  # the usual accuracy
+        error = found["estimated_accuracy_error", ()]
+        assert error.value == pytest.approx(whole.value - right, abs=1e-9)
+        eu = window.column("segments.region").to_numpy() == "eu"
+        of_eu = found["estimated_accuracy", labels(segment="region=eu")]
+        assert of_eu.n == eu.sum()
+        assert of_eu.value == pytest.approx((answer == truth)[eu].mean(), abs=0.05)
+        assert [m.label("estimate") for m in gap.measure(subject) if m.value is not None] == ["accuracy"]
+    assert inside >= 10
+
+
+def test_classes_with_a_confidence_need_no_trees():
+    table = classified(0, 3000, 0.3)
+    surer = table.append_column("confidence", pa.array(np.full(3000, 0.9)))
+    assert from_table(STREAM, surer, 0.0, with_trees=True).layout.errors is None
 
 
 def test_the_interval_of_the_table_includes_the_error_of_its_fit():

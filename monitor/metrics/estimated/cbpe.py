@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from monitor.metrics.estimated import tree_estimate
 from monitor.metrics.estimated.calibration import Calibration, of_class, of_confidence
+from monitor.metrics.estimated.tree_estimate import Estimate
 from monitor.metrics.intervals import Interval, Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.task import OF_NUMBERS, task_of
@@ -21,10 +23,12 @@ from monitor.windows.profile import Slice
 
 _CBPE = "confidence-based performance estimation (NannyML's name for it)"
 ESTIMATED_ACCURACY = MetricInfo(
-    "estimated_accuracy", "share", Better.HIGHER, "Accuracy estimated from the confidence of the predictions.",
+    "estimated_accuracy", "share", Better.HIGHER,
+    "Accuracy estimated from the confidence of the predictions, or from the features.",
     ("version", "segment"), "sum over confidence buckets of share x accuracy of that bucket in the baseline "
-    "(of a segment: in its own rows there, from 500 truths on)",
-    "`confidence`; a baseline with `truth`", _CBPE,
+    "(of a segment: in its own rows there, from 500 truths on); of answers without confidence, as boosted trees of the "
+    "baseline expect it (extra `estimates`)",
+    "a baseline with `truth`; `confidence`, or classes as answers", _CBPE,
 )  # fmt: skip
 ESTIMATED_ACCURACY_ERROR = MetricInfo(
     "estimated_accuracy_error", "share", Better.NONE, "Estimate minus the measured value.", (),
@@ -73,6 +77,8 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         if baseline.layout.id == subject.profile.layout.id and len(baseline.layout.classes) == 2:
             yield from _by_class(subject, baseline)
             yield from _areas_of_parts(subject, baseline)
+    elif _has_trees(baseline) and baseline.layout.id == subject.profile.layout.id:
+        yield from _by_trees(subject, baseline)
     else:
         yield subject.not_measured(
             ESTIMATED_ACCURACY, "the baseline has too few truths with confidence", known
@@ -85,8 +91,50 @@ def error_of(subject: Subject) -> Measurement | None:
         return None
     base = subject.baseline.profile.overall
     if truths(base) < subject.settings.min_outcomes:
-        return None
+        same = subject.baseline.layout.id == subject.profile.layout.id
+        return _error_by_trees(subject, subject.baseline) if _has_trees(subject.baseline) and same else None
     return _error_of_accuracy(subject, subject.profile.overall, base)
+
+
+def _has_trees(baseline: Baseline) -> bool:
+    """Whether trees say how likely each answer is wrong: of answers that are classes, sent without a confidence."""
+    answer = baseline.layout.by_name.get("prediction")
+    return baseline.layout.errors is not None and answer is not None and answer.labelled
+
+
+def _by_trees(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:
+    for where, part, own in subject.scopes():
+        estimate = _expected_wrong(baseline, part)
+        n = part.column("prediction").n
+        if estimate is None or n < subject.settings.min_rows:
+            if not where:
+                yield subject.not_measured(ESTIMATED_ACCURACY, too_few(n, subject.settings.min_rows), n)
+            continue
+        usual = own.flag("right") / own.flag("classed") if own is not None and own.flag("classed") else None
+        variance = estimate.variance / n + estimate.of_fit
+        interval = _within(1 - estimate.value, variance)
+        yield subject.ok(
+            ESTIMATED_ACCURACY, 1 - estimate.value, n, where=where, interval=interval, baseline=usual
+        )
+    yield _error_by_trees(subject, baseline)
+
+
+def _error_by_trees(subject: Subject, baseline: Baseline) -> Measurement:
+    part = subject.profile.overall
+    estimate, n = _expected_wrong(baseline, part), part.flag("classed")
+    if estimate is None or n < subject.settings.min_outcomes:
+        return subject.not_measured(
+            ESTIMATED_ACCURACY_ERROR, too_few(n, subject.settings.min_outcomes, "outcomes"), n
+        )
+    off = 1 - estimate.value - part.flag("right") / n
+    half = Z * math.sqrt(estimate.variance / n + estimate.of_fit)
+    return subject.ok(ESTIMATED_ACCURACY_ERROR, off, n, interval=(off - half, off + half), baseline=0.0)
+
+
+def _expected_wrong(baseline: Baseline, part: Slice) -> Estimate | None:
+    """The estimated share of wrong answers of a slice."""
+    trees = baseline.layout.errors
+    return None if trees is None else tree_estimate.of_slice(trees, part, is_share=True)
 
 
 def truths(base: Slice) -> float:

@@ -9,11 +9,12 @@ drift.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.metrics.drift.distance_plan import plan_of
+from monitor.metrics.estimated import tree_estimate
+from monitor.metrics.estimated.tree_estimate import Estimate
 from monitor.metrics.intervals import Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.regression import OVERFLOW, mean_of
@@ -69,15 +70,6 @@ def error_of(subject: Subject) -> Measurement | None:
     return next((one for one in measure(subject) if one.metric == ESTIMATED_MAE_ERROR.name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Estimate:
-    """An estimated mean error, the variance of a single error about its expectation, and that of the estimate."""
-
-    value: float
-    variance: float
-    of_fit: float
-
-
 def _answers(part: Slice) -> float:
     expected = expected_errors.of_slice(part)
     if expected is not None:
@@ -85,25 +77,20 @@ def _answers(part: Slice) -> float:
     return part.column("prediction").n if part.has("prediction") else 0.0
 
 
-def _estimate(baseline: Baseline, part: Slice) -> _Estimate | None:
+def _estimate(baseline: Baseline, part: Slice) -> Estimate | None:
     """By the trees of the baseline, or by its table, which needs the counts of features: of all rows or a version."""
-    trees, expected = baseline.layout.errors, expected_errors.of_slice(part)
-    if trees is not None:
-        if expected is None:
-            return None
-        value, members = float(expected.means.mean()), len(expected.means)
-        of_fit = (members - 1) / members * float(((expected.means - value) ** 2).sum())  # a grouped jackknife
-        return _Estimate(value, trees.spread * expected.squares, of_fit + trees.wander * value**2)
+    if baseline.layout.errors is not None:
+        return tree_estimate.of_slice(baseline.layout.errors, part)
     if baseline.loss is None or not part.has(baseline.layout.columns[-1].name):
         return None
     plan = plan_of(baseline.layout)
     cells = plan.cells(part)
     shares = cells / np.maximum(plan.spread(plan.sums(cells)), 1e-300)
     value, of_fit = baseline.loss.expected(shares)
-    return _Estimate(value, baseline.loss.variance, of_fit)
+    return Estimate(value, baseline.loss.variance, of_fit)
 
 
-def _error(subject: Subject, estimate: _Estimate, part: Slice) -> Measurement:
+def _error(subject: Subject, estimate: Estimate, part: Slice) -> Measurement:
     """The estimate minus the mean error of the answers with a known truth."""
     seen = part.flag("residuals")
     if seen < subject.settings.min_outcomes:
