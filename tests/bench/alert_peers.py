@@ -1,6 +1,6 @@
 """The peers with their defaults, on the same rows: run by `tests.bench.alerts` in an environment of their own.
 
-Usage: python alert_peers.py evidently|nannyml|reconstruction|classifier FILE.npz
+Usage: python alert_peers.py evidently|nannyml|reconstruction FILE.npz
 
 The file holds rows of a reference and of the windows to judge: each `every`th, and Evidently only those up to the first
 alert of the column `until`, where one is named. The answer on standard output is one JSON object: `windows` judged,
@@ -83,16 +83,12 @@ def timed(data: dict):
     return whole.assign(time=pd.Timestamp("2024-12-30") + pd.to_timedelta(hours, "h"))
 
 
-def multivariate(data: dict, kind: str) -> dict:
-    """NannyML's methods for all columns at once: is each window in alarm?"""
+def reconstruction(data: dict) -> dict:
+    """NannyML's PCA reconstruction of all columns at once: is each window in alarm?"""
     import nannyml as nml
 
     whole = timed(data)
-    methods = {
-        "reconstruction": nml.DataReconstructionDriftCalculator,
-        "classifier": nml.DomainClassifierCalculator,
-    }
-    calculator = methods[kind](
+    calculator = nml.DataReconstructionDriftCalculator(
         list(whole.columns.drop("time")), timestamp_column_name="time", chunk_period="h"
     )
     first = int(data["reference_rows"])
@@ -100,14 +96,6 @@ def multivariate(data: dict, kind: str) -> dict:
     found = calculator.calculate(whole.iloc[first:]).filter(period="analysis").to_df()
     alert = found.loc[:, [column for column in found.columns if column[-1] == "alert"]]
     return {"alarmed": [bool(one) for one in alert.to_numpy().astype(bool).any(axis=1)]}
-
-
-def reconstruction(data: dict) -> dict:
-    return multivariate(data, "reconstruction")
-
-
-def classifier(data: dict) -> dict:
-    return multivariate(data, "classifier")
 
 
 def nannyml(data: dict) -> dict:
@@ -137,5 +125,5 @@ def nannyml(data: dict) -> dict:
 if __name__ == "__main__":
     with np.load(sys.argv[2]) as held:
         content = {name: held[name] for name in held.files}
-    methods = (evidently, nannyml, reconstruction, classifier)
+    methods = (evidently, nannyml, reconstruction)
     print(json.dumps({method.__name__: method for method in methods}[sys.argv[1]](content)))

@@ -1,5 +1,6 @@
 """Drift in the relation of columns: `python -m tests.bench.alert_relations` writes its tables into
-docs/alert-quality.md; `--peers none` leaves the peers out, `--quick` runs a tenth and writes nothing.
+docs/alert-quality.md; `--peers none` leaves the peers out, `--peers scikit-learn` runs only what needs no other
+environment, `--quick` runs a tenth and writes nothing.
 
 Twenty columns are standard normal, in four groups of five. Within a group each pair has a correlation of 0.6; season,
 wander and shocks move the means as in `tests.bench.streams`. A drift changes how the first column moves with its
@@ -11,12 +12,15 @@ to 105) are not those that anything was tuned on (1000 and up).
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from monitor import drift
 from monitor.drift.columns import FIRST, Column, ColumnType, WindowCounts
@@ -67,7 +71,10 @@ DRIFTS = {"0.6 -> -0.6": -1.0, "0.6 -> 0": 0.0, "0.6 -> 0.4": 2 / 3, WITHIN_LABE
 SEEDS, DELAY_SEEDS, WINDOWS, WITHIN = (1, 2, 3), tuple(range(101, 106)), 1440, 336
 RIVAL_SEEDS, RIVAL_WINDOWS, RIVAL_QUIET = (101, 102, 103), 48, 100
 STREAMS = tuple((kind, n) for kind in KINDS for n in (100, 1000))
-PEERS = {"PCA reconstruction (NannyML)": "reconstruction", "domain classifier (NannyML)": "classifier"}
+CLASSIFIER_ROWS, CLASSIFIER_FOLDS, CLASSIFIER_LIMIT = 4000, 3, 0.65
+"""Rows of the reference that a window is told apart from, folds, and the area from which NannyML's domain classifier
+alerts.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +281,7 @@ def run(plan: Plan) -> str:
         return "\n".join(table(pool.map(quiet, calm, chunksize=1), seen, plan)) + "\n"
 
 
-def rival_table() -> str:
+def rival_table(tools: Mapping[str, Callable[[Related], list[bool]]]) -> str:
     """The peers' multivariate methods with their defaults, and ours, on the same rows of `all` with 1,000 rows."""
     lines = [
         f"\nOn the same rows of `all`, 1,000 a window: alerts in {RIVAL_QUIET} windows without drift, and windows "
@@ -282,7 +289,7 @@ def rival_table() -> str:
         "| | alerts without drift |" + "".join(f" {name} |" for name in DRIFTS),
         "|---" * (2 + len(DRIFTS)) + "|",
     ]
-    for title, method in {"Watchkeeper": "", **PEERS}.items():
+    for title, answer in tools.items():
         cells = []
         for name in ("", *DRIFTS):
             specs = [
@@ -290,7 +297,6 @@ def rival_table() -> str:
                 for seed in (RIVAL_SEEDS if name else RIVAL_SEEDS[:1])
             ]
             say(f"{title} {name}")
-            answer = _ours if not method else partial(_theirs, method)
             alerts = [answer(spec) for spec in specs]
             if not name:
                 cells.append(f"{sum(alerts[0])} of {len(alerts[0])}")
@@ -319,18 +325,48 @@ def _theirs(method: str, spec: Related) -> list[bool]:
     return [bool(one) for one in answer["alarmed"]]
 
 
+def _classified(spec: Related) -> list[bool]:
+    """A classifier tells the rows of a window from those of the reference; an area above 0.65 is an alert. No window
+    after the first alert of a drift is judged.
+    """
+    stream = (np.concatenate([numbers, labels]).T for numbers, labels in rows(spec))
+    held = np.concatenate([next(stream) for _ in range(REFERENCE)])
+    chosen = held[np.random.default_rng(spec.seed).choice(len(held), CLASSIFIER_ROWS, replace=False)]
+    alerts: list[bool] = []
+    for window in stream:
+        given = np.concatenate([chosen, window])
+        is_window = np.arange(len(given)) >= len(chosen)
+        model = HistGradientBoostingClassifier(
+            max_iter=50, categorical_features=[COLUMNS, COLUMNS + 1], random_state=0
+        )
+        folds = StratifiedKFold(CLASSIFIER_FOLDS, shuffle=True, random_state=0)
+        score = cross_val_predict(model, given, is_window, cv=folds, method="predict_proba")[:, 1]
+        alerts.append(bool(roc_auc_score(is_window, score) > CLASSIFIER_LIMIT))
+        if spec.drift and alerts[-1]:
+            break
+    return alerts
+
+
+TOOLS: dict[str, Callable[[Related], list[bool]]] = {
+    "Watchkeeper": _ours,
+    "domain classifier (scikit-learn)": _classified,
+    "PCA reconstruction (NannyML)": partial(_theirs, "reconstruction"),
+}
+
+
 def main() -> None:
     """Read the command line, run, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", default="all", choices=["all", "none", "only"])
+    parser.add_argument("--peers", default="all", choices=["all", "none", "only", "scikit-learn"])
     parser.add_argument("--quick", action="store_true", help="a tenth of it, for trying out; writes nothing")
     asked = parser.parse_args()
     plan = Plan((1,), (101,), 500) if asked.quick else Plan()
     tables = {}
-    if asked.peers != "only":
+    if asked.peers in ("all", "none"):
         tables["relations"] = run(plan)
     if asked.peers != "none":
-        tables["peers on relations"] = rival_table()
+        needed = [name for name in TOOLS if asked.peers != "scikit-learn" or "NannyML" not in name]
+        tables["peers on relations"] = rival_table({name: TOOLS[name] for name in needed})
     for name, text in tables.items():
         print(text, flush=True)
         if not asked.quick:
