@@ -168,39 +168,29 @@ class Config(Section):
 
     def measuring(self) -> MetricSettings:
         """What measuring needs to know: the section `metrics`, and the tasks and groups of the models."""
-        tasks = {
-            (client, name): model.meant_task
+        models = [
+            (client, name, model)
             for client, section in self.clients.items()
             for name, model in section.models.items()
-            if model.meant_task
-        }
+        ]
+        tasks = {(client, name): model.meant_task for client, name, model in models if model.meant_task}
         fairness = {
             (client, name): FairnessSettings(**dict(model.fairness))
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
+            for client, name, model in models
             if model.fairness.groups
         }
         forecasts = {
             (client, name): Forecast(**dict(model.forecast))
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
+            for client, name, model in models
             if model.forecast.is_on
         }
-        rankings = {
-            (client, name): Ranking(**dict(model.ranking))
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
-        }
+        rankings = {(client, name): Ranking(**dict(model.ranking)) for client, name, model in models}
         cost_matrices = {
-            (client, name): model.cost_matrix
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
-            if model.cost_matrix
+            (client, name): model.cost_matrix for client, name, model in models if model.cost_matrix
         }
         anomalies = {
             (client, name): Anomaly(**dict(model.anomaly))
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
+            for client, name, model in models
             if model.anomaly.threshold is not None
         }
         return replace(
