@@ -169,7 +169,7 @@ def _read(status: int, content: bytes) -> tuple[dict[str, Any], str]:
     """The answer, and why it is none."""
     try:
         answer = json.loads(content or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, f"HTTP {status} without JSON"
     if status == 200 and isinstance(answer, dict):
         return answer, ""
