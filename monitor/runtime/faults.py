@@ -6,16 +6,19 @@ when the same thing works again, or when it was not retried for a while.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from typing import TYPE_CHECKING
 
 from monitor.errors import StoreError
 from monitor.runtime.sqlite_errors import is_of_sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,7 @@ LASTS = 300.0
 MOST = 10_000
 """Maximum number of faults; the oldest are dropped first."""
 LONGEST_REASON = 500
+_OF_THE_STORE = ("OperationalError", "InternalError", "InterfaceError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +124,26 @@ class Isolation:
             return False
         if not isinstance(error, Exception) or isinstance(error, StoreError) or _is_of_the_store(error):
             return False
-        if self._in_transaction and isinstance(error, DBAPIError):
+        if self._in_transaction and _of_a_database(error) is not None:
             return False
         self._faults.report(self._part, self._subject, error, lasts=self._lasts)
         return True
 
 
+def _of_a_database(error: object) -> "DBAPIError | None":
+    """An error of SQLAlchemy's about a database. Where SQLAlchemy is not loaded, which takes a while, there is none."""
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return error if loaded is not None and isinstance(error, loaded.DBAPIError) else None
+
+
 def _is_of_the_store(error: Exception) -> bool:
     """Whether the database failed, as opposed to the statement."""
-    if isinstance(error, DBAPIError):
-        if isinstance(error, InterfaceError) and is_of_sqlite(error.orig):
+    raised = _of_a_database(error)
+    if raised is not None:
+        name = type(raised).__name__
+        if name == "InterfaceError" and is_of_sqlite(raised.orig):
             return False  # a value of a type that SQLite does not support
-        return error.connection_invalidated or isinstance(
-            error, OperationalError | InternalError | InterfaceError
-        )
+        return raised.connection_invalidated or name in _OF_THE_STORE
     return is_of_sqlite(error, "OperationalError", "InternalError")
 
 
@@ -141,7 +151,8 @@ def one_line(error: BaseException | str) -> str:
     """An error as one line of at most `LONGEST_REASON` characters, without statement and parameters if the database
     raised it.
     """
-    if isinstance(error, DBAPIError):
-        error = error.orig or error
+    raised = _of_a_database(error)
+    if raised is not None:
+        error = raised.orig or raised
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:LONGEST_REASON]

@@ -123,12 +123,12 @@ def test_combinations_of_labels_that_few_rows_have_are_not_drawn() -> None:
 @pytest.mark.parametrize(
     ("table", "more", "says"),
     [
-        (pa.table({"a": [1.0] * 19}), {}, "too few"),
+        (pa.table({"a": [1.0] * 19}), {}, "only 19 rows: 2k = 20 are needed"),
         (pa.table({"a": [1.0] * 30}), {"k": 1}, "k is 1"),
         (pa.table({"a": [f"id{n}" for n in range(50)]}), {}, "most values are unique"),
         (pa.table({"a": [[1]] * 50}), {}, "cannot be drawn"),
         (pa.table({"a": pa.nulls(50)}), {}, "no column can be drawn"),
-        (pa.table({}), {}, "too few"),
+        (pa.table({}), {}, "only 0 rows: 2k = 20 are needed"),
     ],
 )
 def test_what_cannot_be_drawn_is_an_error_in_words(table: pa.Table, more: dict[str, int], says: str) -> None:

@@ -69,7 +69,7 @@ def test_verify_names_what_was_changed_and_knows_the_copies_outside(config: str,
         file.write('{"client": "acme", "sequ')  # a crash
     done = run("audit", "verify", "-c", config)
     assert done.exit_code == 0, done.output
-    assert "✔ acme: 1 entries, signed until entry 1" in done.output
+    assert "✔ acme: 1 entry, signed until entry 1" in done.output
     exported = [json.loads(line) for line in run("audit", "export", "-c", config).output.splitlines()]
     assert [(one["client"], one["sequence"], len(one["hash"])) for one in exported][-1] == ("acme", 1, 64)
     mailed = f"acme:1:{exported[-1]['hash']}"

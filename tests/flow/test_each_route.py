@@ -264,6 +264,10 @@ GOOD |= {"left": "staging", "right": "production"}
 GOOD |= {"alert": "HighErrorRate", "feature": "amount", "name": "style.css", "carried": "x"}
 
 
+WANTED = "?client=acme&model=fraud&version=7&name=HighErrorRate"
+"""What lists must be asked with."""
+
+
 def _good(site: Site) -> dict[str, str]:
     return {**GOOD, "fingerprint": site.fingerprint, "identity": site.approval}
 
@@ -321,11 +325,14 @@ def test_there_is_something_to_ask(site: Site) -> None:
         if "GET" in methods and not re.search(
             r"callback|sign-in|enter|subscribe/|changes|report|static", path
         ):
-            status, _ = site.ask(Asked("GET", _valid(path, site), headers=_headers(site, 0, staff=True)))
+            target = _valid(path, site) + (WANTED if path.startswith("/api/v1/") else "")
+            status, _ = site.ask(Asked("GET", target, headers=_headers(site, 0, staff=True)))
             if status != 200:
                 wrong[path] = status
     unknown = {"/", *(f"/v1/rollouts/{{client:str}}/{{model:str}}/{name}" for name in ("verdict", "step"))}
     unknown.add("/staff/m/{client:str}/{model:str}/{environment:str}/features/{feature:str}")
+    missing = ("rollouts/view", "releases/manifests", "rollbacks/decisions/{identity:str}", "baselines")
+    unknown |= {f"/api/v1/{name}" for name in missing}
     assert wrong.keys() <= unknown, "each page is shown, so that what follows is asked of something"
 
 

@@ -104,7 +104,7 @@ def test_lines_keep_their_numbers_over_many_blocks_and_one_value_of_ten_megabyte
     assert len(found.rows.column("b")[-2].as_py()) == 10_000_000
     numbers = [note.split(":")[1].split()[0] for note in found.notes[:3]]
     assert numbers == ["1500002", "1500003", "1500006"]
-    assert found.notes[3] == f"1 more lines of {path} were skipped"
+    assert found.notes[3] == f"1 more line of {path} skipped"
 
 
 def test_the_past_is_loaded_without_the_line_that_cannot_be_read(tmp_path: Path) -> None:

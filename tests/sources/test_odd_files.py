@@ -79,7 +79,7 @@ def test_a_record_that_is_nested_without_end_costs_no_other_line(tmp_path: Path)
     path.write_text(LINES + '\n{"x":' + '{"a":' * 5000 + "1" + "}" * 5001)
     found, reader = amounts(path)
     assert len(found) == 20
-    assert [one.error for one in reader.examples] == [f"{path}:21: it is nested too deep"]
+    assert [one.error for one in reader.examples] == [f"{path}:21: it is nested too deeply"]
     (tmp_path / "rows.json").write_text("[" + '{"a":' * 5000 + "1" + "}" * 5000 + "]")
     with pytest.raises(InputError, match="nested too deep"):
         read_table(tmp_path / "rows.json")

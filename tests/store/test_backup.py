@@ -96,7 +96,7 @@ def test_from_a_file_to_postgresql_and_back(store: Store, server: Server, tmp_pa
     with pytest.raises(InputError, match="has data already"):
         restore(tmp_path / "second", Store(server.url), replaces=False)
     holding = Store(server.url)
-    with holding.read(), pytest.raises(StoreError, match="other connections"):
+    with holding.read(), pytest.raises(StoreError, match="1 other connection"):
         restore(tmp_path / "second", Store(server.url), replaces=True)
     holding.close()
 

@@ -55,7 +55,7 @@ KINDS: dict[str, tuple[Callable[[], bytes], Callable[[bytes], Any]]] = {
     "a layout": (lambda: build.encode(from_table.BARE), build.decode),
     "a drift state": (lambda: drift_codec._write({"a": 1.5}), drift_codec._read),
     "a loss model": (
-        lambda: loss_model.encode(loss_model.LossModel(1.5, np.array([0.5, 2.0]), 0.25)),
+        lambda: loss_model.encode(loss_model.LossModel(1.5, np.array([0.5, 2.0]), 0.25, np.ones((5, 3)))),
         loss_model.decode,
     ),
 }

@@ -28,7 +28,7 @@ def test_nothing_is_kept_of_a_connection_that_was_reset():
                 connection.sendall(post(b"%d" % number))
                 assert answers(connection, 1)[0][2] == b"%d" % number
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        assert until(lambda: kept() <= before, "all of them are forgotten", KEEP_ALIVE - 2)
+        assert until(lambda: kept() <= before, "all of them are forgotten", KEEP_ALIVE - 1)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system cannot do it")

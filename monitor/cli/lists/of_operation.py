@@ -11,6 +11,7 @@ from monitor.digest import Sender
 from monitor.errors import WatchkeeperError
 from monitor.health.settings import ClientSettings
 from monitor.store.audit import Filter
+from monitor.visible import counted
 from monitor.web.api.staff import operation_lists as lists
 from monitor.web.api.staff import operation_schemas as schemas
 from monitor.web.api.staff.asking import LARGEST_PAGE
@@ -60,7 +61,7 @@ def entries(settings: Config, client: str, who: str, since: float, most: int) ->
             offset=len(found),
         )
         if len(page) > one:
-            raise WatchkeeperError(f"the daemon answered {len(page):,} entries instead of {one:,}")
+            raise WatchkeeperError(f"the daemon answered {counted(len(page), 'entry')} instead of {one:,}")
         found += page
         if len(page) < one:
             break

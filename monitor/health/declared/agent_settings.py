@@ -5,8 +5,6 @@ from pydantic import field_validator, model_validator
 from monitor.config.sections import Section
 from monitor.visible import counted
 
-CALLS_OF, ERRORS_OF = "tool_calls.", "tool_errors."
-"""How the features with the calls of one tool, and with those that failed, begin; its name follows."""
 _LONGEST = 120
 """Characters of a name as it is written into expressions."""
 _MOST_TOOLS = 50

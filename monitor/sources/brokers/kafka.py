@@ -8,7 +8,9 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -33,6 +35,7 @@ _ATTEMPT = re.compile(r" \(after \d+ms in state .*\)$|^\S+/(bootstrap|\d+): ")
 log = logging.getLogger(__name__)
 
 _CALL_SECONDS = 5.0
+_LISTEN_SECONDS = 0.5
 _AT_ONCE, _MOST_BYTES = 100, 8_000_000
 _RECENT = 60.0
 """Seconds after a fetch for which the time of its last message says how old those are that wait."""
@@ -316,11 +319,20 @@ class Kafka:
         if error.fatal() or error.name() in _GONE:
             self._problem = error.str()
 
+    def _listen(self, error: object) -> None:
+        """Have librdkafka call `_note`. A call that hangs holds the consumer, so nothing more is asked of it then.
+
+        A message that is returned is read again.
+        """
+        if not isinstance(error, abandoned.AbandonedError):
+            with suppress(abandoned.AbandonedError):
+                abandoned.within(_LISTEN_SECONDS, partial(self._consumer.poll, 0))
+
     def _failure(self, error: object) -> SourceError:
         """What is to be raised: with what librdkafka has noted, where the error itself does not say why."""
         words = _words(error)
         if _name(error) in _VAGUE and self._consumer is not None:
-            self._consumer.poll(0)  # has it call `_note`; a message that it may return is read again
+            self._listen(error)
             words = self._cause or words
         brokers = ",".join(self._settings.brokers)
         return SourceError(f"Kafka at {brokers}: {words}", hint=_ADVICE.hint(words))

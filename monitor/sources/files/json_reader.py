@@ -124,7 +124,7 @@ def _of_array(file: File) -> Iterator[_Raw]:
         except msgspec.DecodeError:
             raise pa.ArrowInvalid(str(error)) from error
     except RecursionError as error:
-        raise pa.ArrowInvalid("it is nested too deep") from error
+        raise pa.ArrowInvalid("it is nested too deeply") from error
     for number, record in enumerate(records, 1):
         yield number, record, number / len(records)
 
@@ -173,7 +173,7 @@ def _with_nan(text: bytes, kind: type[_Kind], error: Exception) -> _Kind:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"byte 0x{error.object[error.start]:02x} in a text is not UTF-8"
-    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def batch(records: Sequence[dict[str, object]], as_text: Collection[str]) -> pa.RecordBatch:

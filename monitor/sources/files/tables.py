@@ -144,4 +144,4 @@ def _notes_on(path: Path, broken: Sequence[UnreadableRow]) -> list[str]:
         for index, line in enumerate(broken[:_MAX_NOTES])
     ]
     rest = len(broken) - len(notes)
-    return [*notes, f"{counted(rest, 'more line')} of {path} were skipped"] if rest else notes
+    return [*notes, f"{counted(rest, 'more line')} of {path} skipped"] if rest else notes

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.expressions.expression import compile_expression
-from monitor.health.declared.agent_settings import CALLS_OF, ERRORS_OF
+from monitor.health.declared.agent_features import CALLS_OF, ERRORS_OF
 from monitor.records import Better
 from monitor.windows.declared.own_metric import OwnMetric
 

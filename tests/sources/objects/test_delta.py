@@ -160,7 +160,7 @@ def test_a_table_that_cannot_be_read_truly_is_refused(tmp_path: Path) -> None:
         "REORG", removed(first, is_new=False), rewritten(table.file("b.parquet", 0, 2), is_new=False)
     )
     assert current_names(table) == {"b.parquet"}
-    with pytest.raises(InputError, match=r"lacks 1 files, such as .*b\.parquet"):
+    with pytest.raises(InputError, match=r"lacks 1 file, such as .*b\.parquet"):
         current([one for one in find_locations([str(table.root)]) if "b.parquet" not in one.name])
     (table.root / "_delta_log" / f"{1:020}.json").rename(tmp_path / "gone")
     with pytest.raises(InputError, match="commits are missing"):

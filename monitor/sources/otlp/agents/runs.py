@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.health.declared.agent_settings import CALLS_OF, ERRORS_OF
+from monitor.health.declared.agent_features import CALLS_OF, ERRORS_OF
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 
 MOST_TOOLS = 30
