@@ -35,6 +35,7 @@ LEFT_ALONE = """
     from monitor.childprocess.fork import in_fork
 
     def hangs():
+        time.sleep(0.3)  # until the parent waits: while it forks, what a signal's handler raises is ignored
         print(os.getpid(), flush=True)
         time.sleep(60)
 

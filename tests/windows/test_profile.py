@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from monitor.windows import codec
-from monitor.windows.kernel.count_rows import count
+from monitor.windows.kernel.count_rows import MOST_SEGMENTS, count
 from monitor.windows.layout import build, from_table
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
@@ -66,3 +66,17 @@ def test_numbers_of_any_width_are_counted_as_numbers(kind, rows):
     layout = from_table.of(pa.table({"features.x": values}))
     wide, narrow = (pa.RecordBatch.from_arrays([one], ["features.x"]) for one in (values, values.cast(kind)))
     assert codec.encode(count(narrow, layout)) == codec.encode(count(wide, layout))
+
+
+def test_rows_are_counted_by_the_segments_that_most_of_them_have():
+    rows = ROWS.slice(0, 200)
+    of_own = {f"segments.{n}": [None] * n + ["x"] + [None] * (199 - n) for n in range(120)}
+    of_all = {"segments.region": ["eu"] * 200}
+    wide = pa.RecordBatch.from_pydict(
+        {name: rows.column(name) for name in rows.schema.names if not name.startswith("segments.")}
+        | {name: pa.array(values) for name, values in (of_own | of_all).items()}
+    )
+    counted = count(wide, LAYOUT)
+    names = {name for name, _ in counted.slices if name.startswith("segments.")}
+    assert len(names) == MOST_SEGMENTS
+    assert counted.slices["segments.region", "eu"].rows == counted.overall.rows == 200

@@ -34,6 +34,9 @@ from monitor.windows.layout.layout import LABEL_SETS, MISSING, Column, Floats, L
 from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 
 MOST_SLICES = 50
+MOST_SEGMENTS = 50
+"""Names of segments by which the rows of a batch are counted."""
+SEGMENTS = "segments."
 SQUARED = "_squared"
 """Suffix of the sum of squares of a column."""
 _LARGEST_WITH_FINITE_SQUARE = 1e150
@@ -262,12 +265,24 @@ def in_slices(
         if value is not None:
             slices[(VERSION, value)] = counted[-1]
     slices[OVERALL] = merge_slices(counted)
-    for name in rows.schema.names:
-        if name.startswith("segments."):
-            for value, part in _partition(rows, name, most):
+    divided = _with_segments(rows)
+    for name in divided.schema.names:
+        if name.startswith(SEGMENTS):
+            for value, part in _partition(divided, name, most):
                 if value is not None:
                     slices[(name, value)] = count_one(part, True)
     return dict(sorted(slices.items()))
+
+
+def _with_segments(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with the `MOST_SEGMENTS` segments that most of them have. Each row is copied once for each segment, so
+    names that are new in each row would take a time that grows with the square of their number.
+    """
+    given = {name: rows.column(name).null_count for name in rows.schema.names if name.startswith(SEGMENTS)}
+    if len(given) <= MOST_SEGMENTS:
+        return rows
+    kept = set(sorted(given, key=lambda name: (given[name], name))[:MOST_SEGMENTS])
+    return rows.select([name for name in rows.schema.names if name not in given or name in kept])
 
 
 def _partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str | None, pa.RecordBatch]]:
