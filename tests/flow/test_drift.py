@@ -95,10 +95,11 @@ def model(tmp_path: Path) -> Iterator[Model]:
             "status"
         )
         with daemon:
-            until(made.is_learned, "the past is learned")
+            until(made.is_learned, "the past is learned", 300)  # by a child that yields to all others
             yield made
 
 
+@pytest.mark.timeout(600)
 def test_a_shift_pages_once_says_what_moved_outlives_a_kill_and_is_accepted(model: Model) -> None:
     assert "a shift of 0.2 sd is found in about" in model.run("status")
 
