@@ -104,6 +104,7 @@ CATCH_ALLS = {
     "sources/brokers/amqp.py",
     "sources/brokers/asynchronous.py",
     "sources/brokers/nats_limits.py",
+    "sources/otlp/set_aside.py",
     "sources/reading.py",
     "signals/plugins/worker.py",
     "sources/runner.py",

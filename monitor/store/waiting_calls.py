@@ -44,6 +44,8 @@ WAITING_CALLS = Table(
 SPAN = "span"
 """The part that is a span. The others are texts, which are encrypted."""
 _KEYS_AT_ONCE = 400
+Position = tuple[float, str]
+"""When a span was received, and its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,18 @@ def of_calls(connection: Connection, calls: Iterable[str]) -> list[WaitingPart]:
     return parts
 
 
-def spans_before(connection: Connection, before: float, most: int) -> list[WaitingPart]:
-    """Up to `most` of the oldest spans that were received before `before`."""
+def spans_before(
+    connection: Connection, before: float, most: int, after: Position | None = None
+) -> tuple[list[WaitingPart], Position | None]:
+    """Up to `most` of the oldest spans that were received before `before`, from `after` on; the position after which
+    the others are read, or None if these are the last.
+    """
     columns = WAITING_CALLS.c
     query = select(WAITING_CALLS).where(columns.received_at < before, columns.part == SPAN)
-    return _read(connection.execute(query.order_by(columns.received_at, columns.call).limit(most)))
+    if after is not None:
+        query = query.where(tuple_(columns.received_at, columns.call) > after)
+    rows = connection.execute(query.order_by(columns.received_at, columns.call).limit(most)).all()
+    return _read(rows), (rows[-1].received_at, rows[-1].call) if len(rows) == most else None
 
 
 def is_empty(connection: Connection) -> bool:
@@ -119,15 +128,17 @@ def delete_texts(connection: Connection, client: str) -> int:
     ).rowcount
 
 
-def delete_before(connection: Connection, before: float, limit: int = 1_000) -> int:
-    """Delete at most `limit` parts received before `before`; their number."""
+def delete_before(connection: Connection, before: float, limit: int = 1_000) -> tuple[int, int]:
+    """Delete at most `limit` parts received before `before`; their number, and how many of them were spans."""
     columns = WAITING_CALLS.c
     old = select(columns.call, columns.part).where(columns.received_at < before).limit(limit)
-    keys = [tuple(row) for row in connection.execute(old)]
+    keys = [(row.call, row.part) for row in connection.execute(old)]
     if not keys:
-        return 0
+        return 0, 0
     matching = tuple_(columns.call, columns.part).in_(keys)
-    return connection.execute(delete(WAITING_CALLS).where(matching)).rowcount
+    return connection.execute(delete(WAITING_CALLS).where(matching)).rowcount, sum(
+        part == SPAN for _, part in keys
+    )
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[WaitingPart]:

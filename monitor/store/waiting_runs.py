@@ -44,6 +44,8 @@ WAITING_RUNS = Table(
     Index("ix_waiting_runs_client", "client", "size"),
 )
 _KEYS_AT_ONCE = 400
+Position = tuple[float, str]
+"""When the first agent of a trace is due, and the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,20 @@ def of_traces(connection: Connection, traces: Iterable[str]) -> list[WaitingSpan
     return found
 
 
-def due(connection: Connection, now: float, most: int) -> list[str]:
-    """Up to `most` traces with an agent that has waited long enough, the longest first."""
+def due(
+    connection: Connection, now: float, most: int, after: Position | None = None
+) -> list[tuple[float, str]]:
+    """Up to `most` traces with an agent that has waited long enough, the longest first, from `after` on.
+
+    Each is the position after which the others are read. A trace with several agents may come again.
+    """
     columns = WAITING_RUNS.c
     first = func.min(columns.due_at)
-    query = select(columns.trace).where(columns.due_at <= now).group_by(columns.trace).order_by(first)
-    return [str(row.trace) for row in connection.execute(query.limit(most))]
+    query = select(first.label("first"), columns.trace).where(columns.due_at <= now)
+    if after is not None:
+        query = query.where(tuple_(columns.due_at, columns.trace) > after)
+    query = query.group_by(columns.trace).order_by(first, columns.trace)
+    return [(float(row.first), str(row.trace)) for row in connection.execute(query.limit(most))]
 
 
 def waiting_of(connection: Connection, client: str) -> tuple[int, int]:
@@ -109,16 +119,18 @@ def take(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
         connection.execute(delete(WAITING_RUNS).where(tuple_(columns.trace, columns.part).in_(some)))
 
 
-def delete_before(connection: Connection, before: float, limit: int = 1_000) -> int:
-    """Delete at most `limit` rows received before `before`; their number."""
+def delete_before(connection: Connection, before: float, limit: int = 1_000) -> tuple[int, int]:
+    """Delete at most `limit` rows received before `before`; their number, and of how many traces there was an agent."""
     columns = WAITING_RUNS.c
-    old = select(columns.trace, columns.part).where(columns.received_at < before).limit(limit)
-    keys = [tuple(row) for row in connection.execute(old)]
-    if not keys:
-        return 0
-    return connection.execute(
+    old = select(columns.trace, columns.part, columns.due_at).where(columns.received_at < before)
+    rows = connection.execute(old.limit(limit)).all()
+    if not rows:
+        return 0, 0
+    keys = [(row.trace, row.part) for row in rows]
+    deleted = connection.execute(
         delete(WAITING_RUNS).where(tuple_(columns.trace, columns.part).in_(keys))
     ).rowcount
+    return deleted, len({row.trace for row in rows if row.due_at is not None})
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[WaitingSpans]:

@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -21,19 +22,21 @@ from monitor.sources.otlp.evaluations import stream_of
 from monitor.sources.otlp.genai import UNKNOWN_REASON
 from monitor.sources.otlp.held_call import HeldCall, held_in
 from monitor.sources.otlp.sealed_texts import name_of, opened, sealed
+from monitor.sources.otlp.set_aside import SetAside
 from monitor.sources.otlp.span import LogRecord, Span, flaw_of
 from monitor.sources.otlp.text_events import Part, completed, is_complete, is_said, part_of
 from monitor.sources.otlp.text_senders import Sender, TextSenders
 from monitor.store import idempotency, waiting_calls
 from monitor.store.db import Store
 from monitor.store.idempotency import Request
-from monitor.store.waiting_calls import SPAN, WaitingPart
+from monitor.store.waiting_calls import SPAN, Position, WaitingPart
 
 TEXTS_WAIT = 900.0
 """Seconds for which texts wait for their call. Some events are sent when a call begins."""
 MOST_PARTS, MOST_BYTES = 100_000, 128_000_000
 """What may wait of one client."""
 _AT_ONCE = 500
+_PART = "waiting calls"
 _TOO_LATE = "the texts came after their call was stored without them"
 _TOO_MANY = "too many texts of the client wait for their spans: is the exporter of traces set, too?"
 _NO_SPAN = "the texts of a call name no span: {flaw}"
@@ -87,6 +90,7 @@ class WaitingCalls:
         self._lock = threading.Lock()
         self._began = log.clock.elapsed()
         self._senders = TextSenders()
+        self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
         self._origins: dict[str, Origin] = {}
         """Of calls that wait. The store does not have them, so texts that came before such a call cannot be read after
         a crash unless others come."""
@@ -132,43 +136,39 @@ class WaitingCalls:
         """
         if self._log.clock.elapsed() - self._began < self._wait:
             return
-        now = self._log.clock.now()
-        more = True
+        now, after, more = self._log.clock.now(), None, True
         while more:
             with self._lock:  # which other requests get in between
-                rows = self._overdue(now)
-                more = self._release(rows, now) == _AT_ONCE
+                rows, after = self._overdue(now, after)
+                chosen = {row.call: row for row in rows if self._set_aside.is_due(row.call)}
+                self._set_aside.store_all(chosen, partial(self._store_calls, now))
+            more = after is not None
         while self._delete_old(now - TEXTS_WAIT - self._wait):
             pass
 
-    def _overdue(self, now: float) -> list[WaitingPart]:
+    def _overdue(self, now: float, after: Position | None) -> tuple[list[WaitingPart], Position | None]:
         with self._store.read() as connection:
-            return waiting_calls.spans_before(connection, now - self._wait, _AT_ONCE)
+            return waiting_calls.spans_before(connection, now - self._wait, _AT_ONCE, after)
 
     def _delete_old(self, before: float) -> int:
         with self._store.write() as connection:
-            return waiting_calls.delete_before(connection, before)
+            deleted, lost = waiting_calls.delete_before(connection, before)
+        self._set_aside.lost(lost)
+        return deleted
 
-    def _release(self, rows: Sequence[WaitingPart], now: float) -> int:
-        """Store calls that waited; how many wait no longer. What cannot be stored is reported, and stops no other."""
+    def _store_calls(self, now: float, rows: Sequence[WaitingPart]) -> None:
+        """Store calls that have waited, with the texts that came."""
         with self._store.read() as connection:
             waiting = _by_call(waiting_calls.of_calls(connection, [row.call for row in rows]))
         plan, released = _Plan(now), list[tuple[str, Sender, bool]]()
         for row in rows:
-            with self._store.faults.isolate("waiting calls", row.call):
-                self._release_one(plan, released, row, waiting.get(row.call, []))
-        is_written = False
-        with self._store.faults.isolate("waiting calls", "storing"):  # one call must not stop the others
-            self._commit(plan)
-            is_written = True
-        if not is_written:
-            return sum(self._release([row], now) for row in rows) if len(rows) > 1 else 0
+            self._release_one(plan, released, row, waiting.get(row.call, []))
+        self._commit(plan)
         for call, sender, has_texts in released:
             self._origins.pop(call, None)
             if not has_texts:
                 self._senders.stored_without(call)
                 self._senders.waited_in_vain(sender, self._log.clock.elapsed())
-        return len({part.call for part in plan.taken})
 
     def _release_one(
         self,
@@ -183,7 +183,7 @@ class WaitingCalls:
             return  # another daemon can read its texts, or their last part comes
         held = held_in(row.content)
         if held is None:
-            self._store.faults.report("waiting calls", row.call, "a call that waited is damaged")
+            self._store.faults.report(_PART, row.call, "a call that waited is damaged")
         else:
             texts = [] if origin is None else _opened(parts, origin)
             plan.requests.append(self._request(held, texts, waited))

@@ -9,6 +9,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 from monitor.sources.otlp.agents.gathering import Gathered, Programs, Trace
 from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
 from monitor.sources.otlp.calls import only_client, with_stream
+from monitor.sources.otlp.set_aside import SetAside
 from monitor.sources.otlp.waiting_calls import Refusals
 from monitor.store import checksums, waiting_runs
 from monitor.store.db import Store
@@ -84,6 +86,7 @@ class WaitingRuns:
         self._lock = threading.Lock()
         self._began = log.clock.elapsed()
         self._programs = Programs()
+        self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
         self._known: dict[Trace, _Known] = {}
 
     def gather(self, rules: Rules) -> Gathered:
@@ -117,21 +120,24 @@ class WaitingRuns:
         """
         if self._log.clock.elapsed() - self._began < self._wait:
             return
-        now, tried = self._log.clock.now(), set[str]()
+        now, after = self._log.clock.now(), None
         while True:
             with self._store.read() as connection:
-                traces = waiting_runs.due(connection, now, _AT_ONCE)
-            if tried.issuperset(traces):  # none, or such as cannot be stored now
+                traces = waiting_runs.due(connection, now, _AT_ONCE, after)
+            if not traces:
                 break
-            tried.update(traces)
+            after = traces[-1]
             with self._lock:  # which other requests get in between
-                self._release(traces, now)
+                chosen = {trace: trace for _, trace in traces if self._set_aside.is_due(trace)}
+                self._set_aside.store_all(chosen, partial(self._store_runs, now))
         while self._delete_old(now - LONGEST_RUN - self._wait - OUTER_WAIT):
             pass
 
     def _delete_old(self, before: float) -> int:
         with self._store.write() as connection:
-            return waiting_runs.delete_before(connection, before)
+            deleted, lost = waiting_runs.delete_before(connection, before)
+        self._set_aside.lost(lost)
+        return deleted
 
     def _content(
         self, gathered: Gathered, trace: Trace, rules: Rules, plan: _Plan, refused: Refusals, now: float
@@ -203,21 +209,14 @@ class WaitingRuns:
             if len(self._known) > _MOST_TRACES:
                 self._known.pop(next(iter(self._known)))
 
-    def _release(self, traces: Sequence[str], now: float) -> None:
-        """Store the runs of these traces. What cannot be stored is reported, and stops no other."""
+    def _store_runs(self, now: float, traces: Sequence[str]) -> None:
+        """Store the runs of these traces that have waited."""
         with self._store.read() as connection:
             rows = waiting_runs.of_traces(connection, traces)
         plan = _Plan()
         for trace in traces:
-            with self._store.faults.isolate(_PART, trace):
-                self._plan_release(plan, [row for row in rows if row.trace == trace], now)
-        is_written = False
-        with self._store.faults.isolate(_PART, "storing"):  # one run must not stop the others
-            self._commit(plan)
-            is_written = True
-        if not is_written and len(traces) > 1:
-            for trace in traces:
-                self._release([trace], now)
+            self._plan_release(plan, [row for row in rows if row.trace == trace], now)
+        self._commit(plan)
 
     def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], now: float) -> None:
         """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
