@@ -40,8 +40,7 @@ def is_nan(text: str) -> bool:
 
 def flaw_of_text(text: str) -> str:
     """Why a text cannot be stored in every database; empty if it can."""
-    unstorable = _UNSTORABLE.search(text)
-    if unstorable is None:
+    if _is_plain(text) or (unstorable := _UNSTORABLE.search(text)) is None:
         return ""
     return "contains a NUL character" if unstorable[0] == "\0" else "contains half of a surrogate pair"
 
@@ -69,7 +68,12 @@ def flaw_of_name(name: str) -> str:
 
 def storable(text: str) -> str:
     """The text with a replacement character for each character that a database rejects."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text if _is_plain(text) else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text has nothing but ASCII, as most have, which Python tells at once."""
+    return text.isascii() and "\0" not in text
 
 
 def shortened(text: str, most: int = _SHOWN) -> str:

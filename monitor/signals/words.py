@@ -14,12 +14,14 @@ from monitor.signals.batch import Batch, answers, inputs
 from monitor.signals.folding import folded
 from monitor.signals.languages import STOP_WORDS, stop_words_of
 from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.matching import matches
 
 Codes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _STEM = 5
 _AROUND_WORDS = " \t.,;:!?\"'`()[]{}<>«»„“”\u2018\u2019…*_#|/\\-+=~"
+_LETTER_OR_DIGIT = r"[\pL\pN]"
 _BLOCK = 1 << 22
 """Cells of a table of membership that are held at once."""
 
@@ -75,8 +77,7 @@ class Words:
     def plain_of(words: pa.StringArray) -> pa.StringArray:
         """Words in lower case, without punctuation around them; empty if they have no letter or digit."""
         plain = pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
-        has_any = pc.fill_null(pc.match_substring_regex(plain, r"[\pL\pN]"), False)
-        return pc.if_else(has_any, plain, "")
+        return pc.if_else(pa.array(matches(plain, _LETTER_OR_DIGIT)), plain, "")
 
     @cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:

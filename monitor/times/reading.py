@@ -81,8 +81,9 @@ def _of_number(value: float) -> int:
     size = abs(value)
     if not size < _NOT_A_TIME:  # also true for NaN
         raise NoTimeError
-    if value == int(value) and (compact := _of_digits(str(int(value)))) is not None:
-        return compact
+    if size < _MOST_DIGITS and value == int(value):
+        if (compact := _of_digits(str(int(value)))) is not None:
+            return compact
     if size < SMALLEST:
         raise NoTimeError("as seconds since the epoch it is about 1970")
     if size < 1e11:
@@ -93,6 +94,8 @@ def _of_number(value: float) -> int:
 
 
 _DIGITS = re.compile(r"((?:19[89]|20\d)\d)([01]\d)([0-3]\d)(?:([0-2]\d)([0-5]\d)([0-5]\d)?)?", re.ASCII)
+_MOST_DIGITS = 1e14
+"""Longer numbers have more digits than such a time."""
 _NUMBER = re.compile(r"[+-]?\d{9,19}(\.\d*)?|[+-]?\d\.\d+[eE]\+?\d{1,2}", re.ASCII)
 
 

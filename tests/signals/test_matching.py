@@ -13,27 +13,42 @@ from hypothesis import strategies as st
 from monitor.signals.folding import _NOT_PLAIN, _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
-from monitor.signals.matching import FEW, matches, matches_any
+from monitor.signals.matching import FEW, matches, matches_any, matches_each
 from monitor.signals.personal_data.digit_runs import Found, Run, find
 from monitor.signals.personal_data.kinds import KINDS
+from monitor.signals.readings import MAY_BE_DISGUISED
 from tests.signals.test_laws import TEXT
 from tests.support.thorough import examples
 
 ODD = "gz- .\u200b\u0664\ufb00\u2026\uff14\ud800\u2014\u00e9\u6f22\ufe0f\U000e0100\u00bd"
 ESCAPED = ("&#52;", "&commat;", "&nbsp;", "%34", "%40", r"\u0034", r"\u00e9", r"\n")
-PATTERNS = (*(kind.prefilter for kind in KINDS), _REFUSAL, *IN_TURNS, *IN_DOCUMENTS)
+PATTERNS = (*(kind.prefilter for kind in KINDS), MAY_BE_DISGUISED, _REFUSAL, *IN_TURNS, *IN_DOCUMENTS)
+WORDS = sorted(set(re.findall(r"[^\W\d_]{2,}", re.sub(r"\\.", " ", " ".join(PATTERNS)))))
+SPOKEN = st.lists(st.sampled_from(WORDS) | TEXT, max_size=12).map(
+    lambda words: " ".join(words).replace("\ud800", "")
+)
+"""Texts of the words that the expressions look for."""
 
 
 @settings(max_examples=examples(10), deadline=None)
 @given(st.lists(st.none() | TEXT.map(lambda text: text.replace("\ud800", "")), max_size=FEW))
 def test_a_few_texts_match_as_many_do(texts: list[str | None]) -> None:
     few = pa.array(texts, pa.string())
-    many = pa.array([*texts, *["nothing"] * (FEW + 1)])
+    many = pa.array([*texts, *["nothing"] * 4_000])
     for pattern in PATTERNS:
         arrow = np.asarray(pc.fill_null(pc.match_substring_regex(few, pattern), False)).tolist()
         assert matches(few, pattern).tolist() == arrow == matches(many, pattern)[: len(texts)].tolist()
-    together = matches_any(many, IN_TURNS)
-    assert matches_any(few, IN_TURNS).tolist() == together[: len(texts)].tolist()
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(st.lists(st.none() | SPOKEN, max_size=FEW), st.integers(1, len(PATTERNS)))
+def test_expressions_together_match_what_each_matches(texts: list[str | None], count: int) -> None:
+    column, patterns = pa.array(texts, pa.string()), PATTERNS[-count:]
+    each = [
+        np.asarray(pc.fill_null(pc.match_substring_regex(column, one), False)).tolist() for one in patterns
+    ]
+    assert matches_each(column, patterns).T.tolist() == each
+    assert matches_any(column, patterns).tolist() == [any(row) for row in zip(*each, strict=True)]
 
 
 @settings(max_examples=examples(50), deadline=None)

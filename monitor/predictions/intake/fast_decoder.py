@@ -67,7 +67,8 @@ class StreamDecoder:
         self.check(row)
         changed = False
         for group in GROUPS:
-            changed |= self._extend(getattr(self, group), getattr(row, group))
+            if values := getattr(row, group):
+                changed |= self._extend(getattr(self, group), values)
         for name in ignored:
             if len(self.ignored) >= _MAX_IGNORED:
                 break
@@ -86,8 +87,8 @@ class StreamDecoder:
         """
         most = self._settings.max_features
         for group in GROUPS:
-            types, values = getattr(self, group), getattr(row, group)
-            if len(types) + len(values) <= most:  # nearly always
+            values = getattr(row, group)
+            if not values or len(types := getattr(self, group)) + len(values) <= most:  # nearly always
                 continue
             new_names = [name for name in values if name not in types]
             if len(types) + len(new_names) > most:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -374,12 +376,9 @@ def _outcome(
 
 def _width(rows: Sequence[Row | OutcomeRow]) -> int:
     """The number of columns of the rows of a stream."""
-    names: set[tuple[str, str]] = set()
-    for row in rows:
-        if isinstance(row, Row):
-            for group in GROUPS:
-                names.update((group, name) for name in getattr(row, group))
-    return len(rows[0].__struct_fields__) + len(names)
+    records = [row for row in rows if isinstance(row, Row)]
+    names = sum([len(set(chain.from_iterable(map(attrgetter(group), records)))) for group in GROUPS])
+    return len(rows[0].__struct_fields__) + names
 
 
 def _check_not_repeated(

@@ -141,7 +141,7 @@ def feature(name: str, value: object, settings: "PredictionSettings") -> Value:
         if len(value) > settings.max_text:
             message = f"features.{shown(name)} has {len(value):,} characters, more than {settings.max_text:,}"
             raise RecordError("too_large", message, hint="raise predictions.max_text, or send a digest of it")
-        return storable_text(f"features.{shown(name)}", value)
+        return storable_text(f"features.{shown(name)}", value) if flaw_of_text(value) else value
     if isinstance(value, int):
         return nearest_float(value)
     if isinstance(value, list) and len(value) <= settings.max_list:

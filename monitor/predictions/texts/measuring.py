@@ -161,12 +161,19 @@ def _known(values: pa.Array) -> pa.Array:
 def _redacted(texts: pa.Array) -> pa.Array:
     """The texts without personal data, secrets and canaries."""
     if pa.types.is_list(texts.type):
-        parts = pc.replace_substring_regex(texts.flatten(), _CANARY, "[canary]")
+        parts = _without_canaries(texts.flatten())
         lengths = pc.fill_null(pc.list_value_length(texts), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
         texts = pa.ListArray.from_arrays(offsets, parts, mask=texts.is_null())
         return signal_room.registry().redact(texts)
-    return signal_room.registry().redact(pc.replace_substring_regex(texts, _CANARY, "[canary]"))
+    return signal_room.registry().redact(_without_canaries(texts))
+
+
+def _without_canaries(texts: pa.Array) -> pa.Array:
+    """The texts with each canary replaced. To look for one takes a fraction of the time of replacing."""
+    if not pc.any(pc.match_substring_regex(texts, _CANARY)).as_py():
+        return texts
+    return pc.replace_substring_regex(texts, _CANARY, "[canary]")
 
 
 def _true_signals(signals: Mapping[str, pa.Array], rows: int) -> pa.Array:

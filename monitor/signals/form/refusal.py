@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
-from monitor.signals.matching import matches
+from monitor.signals.matching import matches_any
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers
 
@@ -52,7 +52,7 @@ _REFUSAL = "(?:" + "|".join((_ENGLISH, _GERMAN, _FRENCH, _SPANISH)) + ")"
 def _is_refusal(batch: Batch) -> pa.Array:
     opening = pc.utf8_slice_codeunits(batch.of(folded_answers), 0, _OPENING)
     plain = pc.replace_substring(pc.utf8_lower(opening), "\u2019", "'")
-    return pa.array(matches(plain, _REFUSAL), mask=np.asarray(pc.is_null(plain)))
+    return pa.array(matches_any(plain, (_REFUSAL,)), mask=np.asarray(pc.is_null(plain)))
 
 
 def refuses(batch: Batch) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Prompt injection, suspected by channel: what users write, documents, results of tools; and hidden characters."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ _HIDDEN = (
 def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
     """Which texts have one of the phrases, also encoded, spelled, in tags or look-alike letters."""
     plain = without_homoglyphs(pc.utf8_lower(folded))
-    of_one = tuple(f"(?s:{phrase})" for phrase in phrases)
+    of_one = _of_one(phrases)
     is_suspected = matches_any(plain, (*of_one, ROT_13))
     for row in np.flatnonzero(matches(texts, _TAGS) & ~is_suspected):
         is_suspected[row] = _has_one([_from_tags(texts[int(row)].as_py())], of_one)
@@ -40,6 +41,12 @@ def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str,
     for row in np.flatnonzero(matches(plain, MAY_BE_RESPELLED) & ~is_suspected):
         is_suspected[row] = _has_one(respelled(plain[int(row)].as_py()), of_one)
     return is_suspected
+
+
+@lru_cache
+def _of_one(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """Phrases that may go over several lines."""
+    return tuple(f"(?s:{phrase})" for phrase in phrases)
 
 
 def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 from monitor.signals.batch import Batch, answers, inputs
 from monitor.signals.folding import fold
 from monitor.signals.lists import rows_of_parts
-from monitor.signals.matching import matches
+from monitor.signals.personal_data.candidates import candidates
 from monitor.signals.personal_data.finding import find_all
-from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, PersonalDataKind
-from monitor.signals.readings import MAY_BE_DISGUISED
+from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, SECRET, PersonalDataKind
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_context, folded_inputs, folded_tool_results
 
@@ -27,21 +26,15 @@ Findings = dict[int, list[Finding]]
 
 def found_in(plain: pa.StringArray) -> Findings:
     """What is in each text of a folded column."""
-    is_disguised = matches(plain, MAY_BE_DISGUISED)
-    may_have = np.stack([matches(plain, kind.prefilter) for kind in KINDS])
-    rows = np.flatnonzero(may_have.any(axis=0) | is_disguised)
+    some = candidates(plain)
+    texts = plain.take(pa.array([one.row for one in some], pa.int64())).to_pylist()
     findings: Findings = {}
-    some = zip(
-        rows.tolist(), plain.take(pa.array(rows)).to_pylist(), may_have[:, rows].T.tolist(), strict=True
-    )
-    for row, text, mays in some:
-        kinds = [kind for kind, may in zip(KINDS, mays, strict=True) if may]
-        of_row = [
-            (kind, one.value, text[one.start : one.end])
-            for kind, one in find_all(text, kinds, is_disguised=bool(is_disguised[row]))
-        ]
-        if of_row:
-            findings[row] = of_row
+    for one, text in zip(some, texts, strict=True):
+        if of_row := [
+            (kind, found.value, text[found.start : found.end])
+            for kind, found in find_all(text, one.kinds, is_disguised=one.is_disguised)
+        ]:
+            findings[one.row] = of_row
     return findings
 
 

@@ -8,10 +8,9 @@ import pyarrow.compute as pc
 
 from monitor.signals.folding import fold, folded, spans_in
 from monitor.signals.lists import of_parts, parts
-from monitor.signals.matching import matches
+from monitor.signals.personal_data.candidates import candidates
 from monitor.signals.personal_data.finding import find_all
 from monitor.signals.personal_data.kinds import KINDS, PersonalDataKind
-from monitor.signals.readings import MAY_BE_DISGUISED
 
 _MOST_PASSES, _DROPPED = 8, "[redacted]"
 
@@ -20,26 +19,16 @@ def redact(texts: pa.Array) -> pa.Array:
     """The texts (string or list<string>) with personal data and secrets replaced. Redacting twice changes nothing."""
     if pa.types.is_list(texts.type):
         return of_parts(texts, redact(parts(texts)))
-    plain = folded(texts)
-    is_disguised = matches(plain, MAY_BE_DISGUISED)
-    may_have = np.zeros((len(texts), len(KINDS)), bool)
-    for place, kind in enumerate(KINDS):
-        may_have[:, place] = matches(plain, kind.prefilter)
-    is_open = may_have.any(axis=1) | is_disguised
-    rows = np.flatnonzero(is_open)
-    if not len(rows):
+    some = candidates(folded(texts))
+    if not some:
         return texts
+    rows = pa.array([one.row for one in some], pa.int64())
     redacted = [
-        redacted_text(
-            text, [kind for kind, may in zip(KINDS, mays, strict=True) if may], is_disguised=disguised
-        )
-        for text, mays, disguised in zip(
-            texts.take(pa.array(rows)).to_pylist(),
-            may_have[rows].tolist(),
-            is_disguised[rows].tolist(),
-            strict=True,
-        )
+        redacted_text(text, one.kinds, is_disguised=one.is_disguised)
+        for text, one in zip(texts.take(rows).to_pylist(), some, strict=True)
     ]
+    is_open = np.zeros(len(texts), bool)
+    is_open[rows] = True
     return pc.replace_with_mask(texts, pa.array(is_open), pa.array(redacted, texts.type))
 
 

@@ -80,8 +80,8 @@ def _agree(one: Date, other: Date) -> bool:
 
 def _is_unsupported(batch: Batch) -> pa.Array:
     answers = batch.of(folded_answers)
-    has_context = pc.greater(pc.fill_null(pc.list_value_length(batch.column("context")), 0), 0)
-    may_have = matches(answers, _PREFILTER) & np.asarray(has_context)
+    may_have = np.asarray(pc.greater(pc.fill_null(pc.list_value_length(batch.column("context")), 0), 0))
+    may_have[may_have] = matches(answers.filter(pa.array(may_have)), _PREFILTER)
     rows = np.flatnonzero(may_have & ~batch.of(refuses)).tolist()
     given = _given_dates(batch, rows)
     flags: list[bool | None] = [None] * len(batch)
