@@ -81,9 +81,9 @@ def _of_number(value: float) -> int:
     size = abs(value)
     if not size < _NOT_A_TIME:  # also true for NaN
         raise NoTimeError
-    if size < _MOST_DIGITS and value == int(value):
-        if (compact := _of_digits(str(int(value)))) is not None:
-            return compact
+    is_short = size < _MOST_DIGITS and value == int(value)
+    if is_short and (compact := _of_digits(str(int(value)))) is not None:
+        return compact
     if size < SMALLEST:
         raise NoTimeError("as seconds since the epoch it is about 1970")
     if size < 1e11:
