@@ -15,6 +15,8 @@ from monitor.errors import DamageError
 
 _MAGIC = b"\xc1WKS"  # no older blob begins so: 0xC1 is no MessagePack
 _HEADER = struct.Struct("<4sI")
+HEAD = 20
+"""Bytes of the start of a batch of rows, which tell how large it is in memory."""
 _HINT = "the disk or memory may be failing: keep a backup, and run `watchkeeper doctor`"
 
 
@@ -41,6 +43,11 @@ def unseal(blob: bytes) -> bytes:
     ):
         raise DamageError("the checksum is wrong: bytes have changed since they were written", hint=_HINT)
     return blob[_HEADER.size :]
+
+
+def unsealed_head(head: bytes) -> bytes:
+    """The first of the bytes that `seal` was given, from the first ones of its result."""
+    return head[_HEADER.size :] if is_sealed(head) else head
 
 
 @contextmanager

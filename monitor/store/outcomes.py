@@ -31,6 +31,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import predictions
 from monitor.store import streams as stream_rows
+from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.retention import Aged
@@ -75,7 +76,10 @@ AGED_PREDICTIONS = Aged(predictions.BATCHES, ("stream",), dependents=(KNOWN.c.ba
 
 _PENDING = {
     waiting: Prepared(
-        select(OUTCOMES)
+        select(
+            *(OUTCOMES.c[name] for name in ("id", "rows", "received_at", "waiting", "ids")),
+            func.substr(OUTCOMES.c.blob, 1, HEAD).label("head"),
+        )
         .where(OUTCOMES.c.stream == bindparam("number"), OUTCOMES.c.waiting.is_(waiting))
         .order_by(OUTCOMES.c.received_at, OUTCOMES.c.id)
         .limit(bindparam("most"))
@@ -97,14 +101,16 @@ class NewOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcomes:
-    """A stored batch of outcomes; `waiting` after it has been matched with the whole log."""
+    """A stored batch of outcomes, without its rows; `waiting` after it has been matched with the whole log. `head` is
+    the start of its bytes.
+    """
 
     id: int
     rows: int
     received_at: float
     waiting: bool
     ids: bytes
-    blob: bytes
+    head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +155,15 @@ def pending(
         if left is not None and left <= 0:
             break
         batches.append(
-            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, blob(row.ids), blob(row.blob))
+            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, blob(row.ids), blob(row.head))
         )
         left = None if left is None else left - row.rows
     return batches
+
+
+def rows_of(connection: Connection, number: int) -> bytes:
+    """The rows of a batch of outcomes, encoded."""
+    return blob(connection.scalar(select(OUTCOMES.c.blob).where(OUTCOMES.c.id == number)))
 
 
 def streams_with_new(connection: Connection) -> list[Stream]:

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from monitor.config.units import DAY
 from monitor.records import Stream, Window
 from monitor.store import streams
+from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata, whole
 from monitor.store.prepared import Prepared, prepared_insert
 from monitor.store.rows import FARTHEST, blob, moment, whole_number
@@ -291,12 +292,15 @@ def scattered(connection: Connection, stream: Stream, begun: Window, before: flo
     return [Window(row.start, row.end) for row in _SCATTERED.run(connection, values)]
 
 
-def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int]]:
-    """The counted and matched batches of a window from the ingest: (number, rows), oldest first."""
+def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int, bytes]]:
+    """The counted and matched batches of a window from the ingest: number, rows, and the first bytes, which tell how
+    large it is in memory; oldest first.
+    """
     here = (BATCHES.c.start == window.start, BATCHES.c.end == window.end)
     mine = (BATCHES.c.stream == streams.number(stream), *here, *_SETTLED)
-    query = select(BATCHES.c.id, BATCHES.c.rows).where(*mine).order_by(BATCHES.c.id)
-    return [(row.id, row.rows) for row in connection.execute(query)]
+    head = func.substr(BATCHES.c.blob, 1, HEAD).label("head")
+    query = select(BATCHES.c.id, BATCHES.c.rows, head).where(*mine).order_by(BATCHES.c.id)
+    return [(row.id, row.rows, blob(row.head)) for row in connection.execute(query)]
 
 
 def replace(

@@ -91,3 +91,17 @@ def test_what_is_not_counted_yet_or_still_open_is_left_alone(log_and_store):
     settle(store)
     assert compact(store, NOW - 301) == 0
     assert compact(store, NOW) == 3
+
+
+def test_batches_that_are_large_in_memory_are_not_put_together(log_and_store, monkeypatch):
+    log, store = log_and_store
+    for number in range(6):
+        texts = {"text": f"{number}" * 4000} if number < 3 else {"x": 1.0}
+        send(log, RecordKind.PREDICTIONS, prediction(id=f"p{number}", timestamp=NOW - 300, features=texts))
+    settle(store)
+    monkeypatch.setattr("monitor.predictions.log.compaction.MOST_BYTES", 6000)
+    before, many = contents(store)
+    compact(store, NOW)
+    after, few = contents(store)
+    assert after == before
+    assert (many, few) == (6, 4)

@@ -42,6 +42,11 @@ def joined(store, now=NOW):
     return found
 
 
+def has_new(store):
+    with store.read() as connection:
+        return bool(outcomes.streams_with_new(connection))
+
+
 def test_an_outcome_finds_its_prediction(log_and_store):
     log, store = log_and_store
     predict(log, {"id": "a", "version": "7"}, {"id": "b"})
@@ -163,9 +168,42 @@ def test_many_outcomes_that_wait_lie_in_few_batches(log_and_store):
     assert {row[0] for row in joined(store)} == {f"w{number}" for number in range(70)}
 
 
+def test_waiting_outcomes_are_merged_only_while_they_are_small(log_and_store, monkeypatch):
+    monkeypatch.setattr("monitor.predictions.outcomes.join._SMALL_BYTES", 10)
+    log, store = log_and_store
+    for number in range(40):
+        learn(log, {"id": f"w{number}", "truth": "ok"})
+        predict(log, {"id": f"other{number}"})
+        joined(store)
+    with store.read() as connection:
+        assert len(outcomes.pending(connection, STREAM, waiting=True)) == 40
+    predict(log, *({"id": f"w{number}"} for number in range(40)))
+    assert {row[0] for row in joined(store)} == {f"w{number}" for number in range(40)}
+
+
+def test_what_is_joined_is_limited_by_its_size_and_none_is_forgotten(log_and_store, monkeypatch):
+    for place in ("join", "pending"):
+        monkeypatch.setattr(f"monitor.predictions.outcomes.{place}.MOST_BYTES", 1)
+    log, store = log_and_store
+    ids = [str(number) for number in range(12)]
+    for one in ids:
+        predict(log, {"id": one, "ranking": ["a", "b"]})
+    for at in range(0, 12, 3):
+        learn(log, *({"id": one, "relevant": ["a"]} for one in ids[at : at + 3]))
+    parts = [joined(store) for _ in range(13)]
+    assert [len(part) for part in parts] == [1] * 12 + [0]
+    assert {name for part in parts for name, *_ in part} == set(ids)
+    with store.read() as connection:
+        assert outcomes.counts(connection, STREAM).matched == 12
+
+
+@pytest.mark.parametrize("most_bytes", [None, 1])
 @pytest.mark.parametrize("seed", range(8))
-def test_every_field_is_told_once_in_whatever_order_things_come(tmp_path, seed):
+def test_every_field_is_told_once_in_whatever_order_things_come(tmp_path, seed, most_bytes, monkeypatch):
     """Random arrivals against the obvious model: the first value of each field of each id that is logged."""
+    if most_bytes:
+        for place in ("join", "pending"):
+            monkeypatch.setattr(f"monitor.predictions.outcomes.{place}.MOST_BYTES", most_bytes)
     rng = random.Random(seed)
     ids = [f"id-{number}" * rng.choice((1, 1, 7)) for number in range(60)]
     to_predict, expected, told = ids[:45], {}, []
@@ -189,6 +227,8 @@ def test_every_field_is_told_once_in_whatever_order_things_come(tmp_path, seed):
             if rng.random() < 0.7:
                 told += joined(store)
         told += joined(store)
+        while has_new(store):
+            told += joined(store)
         with store.read() as connection:
             logged = {
                 row.id

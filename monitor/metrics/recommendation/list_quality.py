@@ -8,7 +8,9 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Interval, Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.settings import Ranking
+from monitor.predictions.log.item_lists import MOST_KNOWN
 from monitor.records import Better, Labels, Measurement, labels
+from monitor.visible import counted
 from monitor.windows.kernel import ranking_counts as counts
 from monitor.windows.profile import Slice
 
@@ -93,7 +95,8 @@ def mean_of(part: Slice, figure: str, k: int) -> Mean | None:
 
 def measure(subject: Subject) -> Iterator[Measurement]:
     """The figures of all lists, by version and by segment; nothing of a model that sends none."""
-    if not subject.profile.overall.total(counts.LISTS) and not subject.profile.overall.total(counts.JUDGED):
+    total = subject.profile.overall.total
+    if not any(map(total, (counts.LISTS, counts.JUDGED, counts.TOO_MANY))):
         return
     k = ranking_of(subject).k
     for where, part, base in subject.scopes():
@@ -109,7 +112,7 @@ def _measured(
     n = 0.0 if found is None else found.n
     if found is None or n < needed:
         what = "lists with a relevant item" if figure in counts.OF_RELEVANT else "lists with outcomes"
-        yield subject.not_measured(info, too_few(n, needed, what), n, where=where)
+        yield subject.not_measured(info, _too_few(part, n, needed, what), n, where=where)
         return
     usual = None if base is None else mean_of(base, figure, k)
     usual = None if usual is None or usual.n < needed else usual
@@ -119,6 +122,14 @@ def _measured(
     )  # fmt: skip
     if figure in DECLINING and usual is not None:
         yield _decline(subject, info, found, usual, where)
+
+
+def _too_few(part: Slice, n: float, needed: int, what: str) -> str:
+    """Why there is no figure; with the lists that are not judged, where there are any."""
+    reason = too_few(n, needed, what)
+    if aside := part.total(counts.TOO_MANY):
+        reason += f"; {counted(int(aside), 'list')} with more than {MOST_KNOWN:,} chosen items left out"
+    return reason
 
 
 def _interval(figure: str, found: Mean) -> Interval:
@@ -141,7 +152,8 @@ def _decline(subject: Subject, info: MetricInfo, found: Mean, usual: Mean, where
 def _elsewhere(subject: Subject, where: Labels, part: Slice, base: Slice | None) -> Iterator[Measurement]:
     n, needed = part.total(counts.RELEVANT), subject.settings.min_outcomes
     if n < needed:
-        yield subject.not_measured(ELSEWHERE, too_few(n, needed, "relevant items"), n, where=where)
+        reason = _too_few(part, n, needed, "relevant items")
+        yield subject.not_measured(ELSEWHERE, reason, n, where=where)
         return
     usual = None
     if base is not None and base.total(counts.RELEVANT) >= needed:

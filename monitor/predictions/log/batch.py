@@ -26,7 +26,7 @@ import pyarrow.ipc
 from monitor.predictions.log.columns import column
 from monitor.predictions.log.hashing import Hashes, derived, hash_texts, mix
 from monitor.records import Stream, Window
-from monitor.store.checksums import is_sealed, reading, seal, unseal
+from monitor.store.checksums import is_sealed, reading, seal, unseal, unsealed_head
 
 _ABSENT = {"sampled": True, "weight": 1.0}  # the value that an absent column stands for
 _SAMPLED = ("features.", "attributions.")
@@ -75,6 +75,15 @@ def decode(blob: bytes) -> pa.RecordBatch:
         if not is_sealed(blob):
             rows.validate(full=True)  # wrong offsets would read outside of its memory
         return rows
+
+
+def decoded_size(head: bytes) -> int:
+    """The bytes that the rows of an encoded batch take in memory, from its first bytes; 0 if they are damaged."""
+    content = unsealed_head(head)
+    if len(content) < _HEADER.size:
+        return 0
+    magic, size = _HEADER.unpack_from(content)
+    return int(size) if magic == _MAGIC else 0
 
 
 def hashes(rows: pa.RecordBatch) -> Hashes:

@@ -17,15 +17,15 @@ import pyarrow as pa
 
 from monitor.childprocess import HERE, Runner
 from monitor.config.units import HOUR
-from monitor.predictions.log.batch import concatenate, decode, encode
+from monitor.predictions.log.batch import concatenate, decode, decoded_size, encode
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
 from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions, profile_versions, streams
 from monitor.store.db import Store
 from monitor.store.predictions import INGESTED, NewBatch
 
-MOST_ROWS = 50_000
-"""Maximum rows of a merged batch."""
+MOST_ROWS, MOST_BYTES = 50_000, 32_000_000
+"""Maximum rows of a merged batch, and bytes in memory."""
 RECENT = 2 * HOUR
 OLDER_HOURS = 720
 _FAULT_LASTS = 7200.0
@@ -117,7 +117,7 @@ def _commit(store: Store, merged: MergedBatch) -> int:
     with store.write() as connection:
         # Concurrent matching of outcomes must start again.
         profile_versions.advance(connection, stream, merged.window.end)
-        settled = {number for number, _ in predictions.settled(connection, stream, merged.window)}
+        settled = {number for number, *_ in predictions.settled(connection, stream, merged.window)}
         digest = outcomes.known_digest(connection, merged.numbers)
         if not settled.issuperset(merged.numbers) or digest != merged.outcomes_digest:
             return 0
@@ -128,16 +128,16 @@ def _commit(store: Store, merged: MergedBatch) -> int:
     return len(merged.numbers) - 1
 
 
-def _groups(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """The batches (number, rows) to merge, in order: at least two per group, within the row limit."""
+def _groups(batches: Sequence[tuple[int, int, bytes]]) -> list[list[int]]:
+    """The batches (number, rows, first bytes) to merge, in order: at least two per group, within the limits."""
     groups: list[list[int]] = [[]]
-    rows = 0
-    for number, size in sizes:
-        if rows + size > MOST_ROWS:
+    rows = size = 0
+    for number, more, head in batches:
+        rows, size = rows + more, size + decoded_size(head)
+        if rows > MOST_ROWS or size > MOST_BYTES:
             groups.append([])
-            rows = 0
+            rows, size = more, decoded_size(head)
         groups[-1].append(number)
-        rows += size
     return [group for group in groups if len(group) > 1]
 
 

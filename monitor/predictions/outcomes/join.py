@@ -21,7 +21,7 @@ from monitor.predictions.log.batch import decode, encode
 from monitor.predictions.log.stored_rows import decoded
 from monitor.predictions.outcomes.id_index import Matches, WantedHashes, search
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
-from monitor.predictions.outcomes.pending import PendingOutcomes
+from monitor.predictions.outcomes.pending import MOST_BYTES, PendingOutcomes, first_of, size_of
 from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions, profile_versions
 from monitor.store.outcomes import NOTHING, NewOutcomes, OutcomeCounts
@@ -33,8 +33,10 @@ _MAX_OUTCOMES = 10_000
 """Maximum number of new outcomes per search."""
 _MAX_BATCHES = 200
 """Maximum number of older batches changed in one transaction: senders of predictions wait for it."""
-_MERGE_FROM = 32
-"""Number of waiting batches from which they are merged into one."""
+_MERGE_FROM, _SMALL_BYTES = 32, 250_000
+"""Number of small waiting batches from which they are merged into one, and how large a small one is."""
+_MOST_WAITING = 10_000
+"""Waiting batches that are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +94,29 @@ def join(
         else predictions.unsearched(connection, stream, last)
     )
     searched = [batch for batch, _ in unsearched]
-    new = outcomes.pending(connection, stream, waiting=False, most_rows=_MAX_OUTCOMES)
-    waiting = outcomes.pending(connection, stream, waiting=True) if unsearched else []
+    arrived = outcomes.pending(connection, stream, waiting=False, most_rows=_MAX_OUTCOMES)
+    new = first_of(arrived)
+    waiting = outcomes.pending(connection, stream, waiting=True, limit=_MOST_WAITING) if unsearched else []
     if not (new or waiting):
         return JoinResult(searched=searched)
-    pool = PendingOutcomes.of([*waiting, *new])
+    pool = PendingOutcomes.of(connection, [*waiting, *new])
     matches, is_complete = _find(connection, stream, pool, unsearched)
     matched = np.zeros(len(pool.hashes), bool)
-    matched_outcomes, repeated = _match(connection, stream, matches, pool, matched, features)
-    done, requeued = _remaining(stream, pool, matched, is_complete)
+    matched_outcomes, repeated, left = _match(connection, stream, matches, pool, matched, features)
+    postponed = np.zeros(len(pool.hashes), bool)
+    for batch in left:
+        postponed[matches[batch].wanted] = True
+    is_again = postponed | (pool.is_new & (not is_complete or bool(left)))
+    done, requeued = _remaining(stream, pool, matched, is_again)
     matched_count = int(matched.sum())
-    has_more = matched_count > 0 and (not is_complete or sum(batch.rows for batch in new) >= _MAX_OUTCOMES)
+    is_cut = not is_complete or bool(left) or sum(batch.rows for batch in new) >= _MAX_OUTCOMES
+    has_more = len(new) < len(arrived) or (matched_count > 0 and is_cut)
     return JoinResult(
         matched_outcomes,
         OutcomeCounts(matched=matched_count, repeated=repeated),
         done,
         requeued,
-        searched,
+        [batch for batch in searched if batch not in left],
         has_more,
     )
 
@@ -136,14 +144,13 @@ def expire_outcomes(connection: Connection, stream: Stream, before: float, now: 
     """Give up the search for outcomes that arrived before `before`. They are counted as unmatched. Returns their
     number.
     """
-    old = [
-        batch for batch in outcomes.pending(connection, stream, waiting=True) if batch.received_at < before
-    ]
+    waiting = outcomes.pending(connection, stream, waiting=True)
+    old = [batch for batch in waiting if batch.received_at < before]
     if old:
         profile_versions.advance(connection, stream, now)  # concurrent matching must start again
     expired = 0
     for batch in old:
-        rows = decode(batch.blob)
+        rows = decode(outcomes.rows_of(connection, batch.id))
         kept_rows = np.flatnonzero(np.asarray(rows.column("received")) >= before)
         expired += rows.num_rows - len(kept_rows)
         outcomes.remove(connection, [batch.id])
@@ -177,28 +184,31 @@ def _match(
     pool: PendingOutcomes,
     matched: np.ndarray,
     features: Collection[str],
-) -> tuple[list[MatchedOutcomes], int]:
-    """The new outcomes of the matched batches, and the number of fields that were known before.
+) -> tuple[list[MatchedOutcomes], int, set[int]]:
+    """The new outcomes of the matched batches, the number of fields that were known before, and the batches that are
+    left for later, because there would be too much in memory.
 
     Marks the outcomes that match a row in `matched`.
     """
-    blobs = outcomes.known(connection, list(matches))
-    results, repeated = [], 0
+    results: list[MatchedOutcomes] = []
+    repeated, size = 0, 0
     for batch, rows in decoded(connection, predictions.some(connection, stream, list(matches))):
+        if size > MOST_BYTES:
+            return results, repeated, {number for number in matches if number >= batch.id}
         if "id" not in rows.schema.names:  # equal hashes of unequal ids
             continue
         outcome_rows, row_numbers = _verified(rows, matches[batch.id], pool, matched)
-        known = KnownOutcomes.of(blobs.get(batch.id))
+        known = KnownOutcomes.of(outcomes.known(connection, [batch.id]).get(batch.id))
         new = known.new_outcomes(row_numbers, outcome_rows, rows)
         repeated += max(0, _fields(outcome_rows) - new.fields)
         if not new.is_empty:
             present = rows.schema.names
             kept = [name for name in present if not name.startswith(_UNUSED) or name in features]
             answers = rows.select(kept)
-            results.append(
-                MatchedOutcomes(batch.id, batch.window, known.plus(new).encode(), new.join(answers))
-            )
-    return results, repeated
+            joined = new.join(answers)
+            size += joined.nbytes
+            results.append(MatchedOutcomes(batch.id, batch.window, known.plus(new).encode(), joined))
+    return results, repeated, set()
 
 
 def _verified(
@@ -219,19 +229,22 @@ def _fields(outcome_rows: pa.RecordBatch) -> int:
 
 
 def _remaining(
-    stream: Stream, pool: PendingOutcomes, matched: np.ndarray, is_complete: bool
+    stream: Stream, pool: PendingOutcomes, matched: np.ndarray, is_again: np.ndarray
 ) -> tuple[list[int], list[Unmatched]]:
-    """The batches of outcomes that are finished, and the outcomes to store again, in few batches."""
-    touched = {int(owner) for owner in np.unique(pool.owner[matched])}
-    waiting = [index for index, batch in enumerate(pool.batches) if batch.waiting]
+    """The batches of outcomes that are finished, and the outcomes to store again, in few batches: those that are to be
+    searched again (`is_again`) as new ones.
+    """
+    touched = {int(owner) for owner in np.unique(pool.owner[matched | (is_again & ~pool.is_new)])}
+    waiting = [
+        index for index, batch in enumerate(pool.batches) if batch.waiting and size_of(batch) < _SMALL_BYTES
+    ]
     merge = set(waiting) if len(waiting) >= _MERGE_FROM else set()
     rewritten = {index for index, batch in enumerate(pool.batches) if not batch.waiting} | touched | merge
     is_open = ~matched & np.isin(pool.owner, list(rewritten))
-    is_new = pool.is_new & (not is_complete)
     requeued = [
         _unmatched(stream, pool.take(indices), pool.hashes[indices], waits)
-        for waits, chosen in ((True, is_open & ~is_new), (False, is_open & is_new))
-        if len(indices := np.flatnonzero(chosen))
+        for waits, chosen in ((True, is_open & ~is_again), (False, is_open & is_again))
+        for indices in pool.in_parts(np.flatnonzero(chosen))
     ]
     return [pool.batches[index].id for index in sorted(rewritten)], requeued
 

@@ -48,7 +48,7 @@ class KnownOutcomes:
         """The union of these outcomes and `other`."""
         passing = [name for name in _BEFORE if name in other.rows.schema.names]
         rows = other.rows.drop_columns(passing) if passing else other.rows
-        return KnownOutcomes(rows if self.is_empty else concatenate([self.rows, rows]))
+        return KnownOutcomes(rows if self.is_empty else _latest_only(concatenate([self.rows, rows])))
 
     def new_outcomes(
         self, rows: np.ndarray, outcomes: pa.RecordBatch, batch: pa.RecordBatch
@@ -139,6 +139,22 @@ class KnownOutcomes:
         if name not in self.rows.schema.names:
             return np.empty(0, np.int64)
         return np.asarray(self.rows.filter(pc.is_valid(self.rows.column(name))).column("row"))
+
+
+def _latest_only(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows, without what a later one has of the same united field: else each outcome would store all that was known
+    before once more.
+    """
+    owners, is_empty = np.asarray(rows.column("row")), np.ones(rows.num_rows, bool)
+    for name in (name for name in (*OUTCOME_FIELDS, "delay") if name in rows.schema.names):
+        values = rows.column(name)
+        present = np.flatnonzero(~np.asarray(values.is_null()))
+        if name in UNITED:
+            last = len(present) - 1 - np.unique(owners[present][::-1], return_index=True)[1]
+            present = present[np.sort(last)]
+            rows = rows.set_column(rows.schema.get_field_index(name), name, _only(values, present))
+        is_empty[present] = False
+    return rows.filter(pa.array(~is_empty)) if is_empty.any() else rows
 
 
 def _only(values: pa.Array, chosen: np.ndarray) -> pa.Array:

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log import arrays
-from monitor.predictions.log.item_lists import items_of
+from monitor.predictions.log.item_lists import in_parts, items_of
 from monitor.windows.kernel.exact_sums import exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES
-from monitor.windows.kernel.tally import Tally, bounded
+from monitor.windows.kernel.tally import Tally, add, bounded
 
 PREDICTED, TRUE = "predicted_labels", "outcome.true_labels"
 ROWS, EXACT = "labels rows", "labels exact"
@@ -41,8 +41,16 @@ def count(joined: pa.RecordBatch) -> tuple[dict[str, int], dict[str, Tally]]:
         return {}, {}
     is_known = np.logical_and(joined.column(PREDICTED).is_valid(), joined.column(TRUE).is_valid())
     rows = joined.filter(pa.array(is_known))
-    if not rows.num_rows:
-        return {}, {}
+    totals: dict[str, int] = {}
+    tallies: dict[str, Tally] = {}
+    for part in in_parts(rows, (PREDICTED, TRUE)) if rows.num_rows else ():
+        of_part, by_label = _count(part)
+        totals = {each: totals.get(each, 0) + of_part.get(each, 0) for each in totals | of_part}
+        tallies |= {each: add([tallies.get(each, {}), tally]) for each, tally in by_label.items()}
+    return totals, tallies
+
+
+def _count(rows: pa.RecordBatch) -> tuple[dict[str, int], dict[str, Tally]]:
     predicted, true = (
         [frozenset(items_of(text)) for text in rows.column(name).to_pylist()] for name in (PREDICTED, TRUE)
     )

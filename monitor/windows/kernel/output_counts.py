@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from monitor.predictions.log.item_lists import grades_of
+from monitor.predictions.log.item_lists import grades_of, in_parts
 from monitor.windows.kernel.exact_sums import exact_sum
 from monitor.windows.profile import Slice
 
@@ -36,18 +36,29 @@ def count(joined: pa.RecordBatch) -> dict[str, int]:
         return {}
     is_known = np.logical_and(joined.column(PREDICTED).is_valid(), joined.column(TRUE).is_valid())
     rows = joined.filter(pa.array(is_known))
+    outputs: set[str] = set()
+    totals: dict[str, int] = {}
+    for part in in_parts(rows, (PREDICTED, TRUE)):
+        pairs = _pairs(part)
+        outputs |= pairs.keys()
+        if len(outputs) > MOST_OUTPUTS:
+            return {TOO_MANY: exact_sum(np.ones(rows.num_rows))}
+        for output, values in pairs.items():
+            for what, total in _sums(np.array(values)).items():
+                name = name_of(what, output)
+                totals[name] = totals.get(name, 0) + total
+    return {name: totals[name] for name in sorted(totals) if totals[name]}
+
+
+def _pairs(rows: pa.RecordBatch) -> dict[str, list[tuple[float, float]]]:
+    """Answers and truths by output."""
     pairs: dict[str, list[tuple[float, float]]] = {}
     for answer, truth in zip(rows.column(PREDICTED).to_pylist(), rows.column(TRUE).to_pylist(), strict=True):
         known = grades_of(truth)
         for output, value in grades_of(answer).items():
             if output in known:
                 pairs.setdefault(output, []).append((value, known[output]))
-    if len(pairs) > MOST_OUTPUTS:
-        return {TOO_MANY: exact_sum(np.ones(rows.num_rows))}
-    totals: dict[str, int] = {}
-    for output, values in sorted(pairs.items()):
-        totals |= {name_of(what, output): total for what, total in _sums(np.array(values)).items() if total}
-    return totals
+    return pairs
 
 
 def _sums(values: np.ndarray) -> dict[str, int]:

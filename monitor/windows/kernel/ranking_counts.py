@@ -2,7 +2,7 @@
 
 All are exact sums over lists. A list's figures are counted at several lengths, so that the length that is shown can be
 changed later. What was known of a list before is taken back when more becomes known. No item's name is kept: items are
-counted by a hash.
+counted by a hash. Lists are read some at a time, since each item takes hundreds of bytes while it is counted.
 
 Binary figures take each item with a grade above 0 as relevant, as ranx and trec_eval do; NDCG takes the grade as gain,
 as scikit-learn does. An item that occurs twice in a list counts at its first place; the second place is taken, and
@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log.hashing import hash_texts
-from monitor.predictions.log.item_lists import grades_of, items_of
+from monitor.predictions.log.item_lists import MOST_KNOWN, grades_of, in_parts, items_of
 from monitor.windows.kernel.exact_sums import exact_sum
-from monitor.windows.kernel.tally import Tally, bounded
+from monitor.windows.kernel.tally import Tally, add, bounded
 
 CUTS = (1, 3, 5, 10, 20, 50, 100)
 """The lengths at which lists are judged."""
@@ -35,10 +35,13 @@ JUDGED, WITH_RELEVANT, RELEVANT, ELSEWHERE = (
     f"ranking {what}" for what in ("judged", "with relevant", "relevant", "elsewhere")
 )
 """Lists with an outcome, those with a relevant item, relevant items, and those that their list did not have."""
+TOO_MANY = "ranking too many"
+"""Lists that are not judged, because more items were chosen from them than are kept (`MOST_KNOWN`)."""
 ITEMS, GROUPS = "ranking items", "ranking groups"
 """Tallies: in how many lists an item stood, by its hash; and the same for groups of items, of which none is dropped."""
 MOST_GROUPS = 128
 _GROUP_BITS = np.uint64(57)
+_KNOWN = ("outcome.relevant", "outcome.relevant_before")
 
 
 def sum_of(figure: str, cut: int) -> str:
@@ -53,6 +56,21 @@ def square_of(figure: str, cut: int) -> str:
 
 def count(rows: pa.RecordBatch, *, with_items: bool) -> tuple[dict[str, int], dict[str, Tally]]:
     """The sums of the lists of predictions, and tallies of their items; empty without lists."""
+    totals: dict[str, int] = {}
+    tallies: dict[str, Tally] = {}
+    for part in in_parts(rows, ["ranking"]):
+        of_part, items = _count(part, with_items=with_items)
+        _add(totals, of_part)
+        tallies |= {name: add([tallies.get(name, {}), tally]) for name, tally in items.items()}
+    return totals, tallies
+
+
+def _add(totals: dict[str, int], more: dict[str, int], sign: int = 1) -> None:
+    for name, total in more.items():
+        totals[name] = totals.get(name, 0) + sign * total
+
+
+def _count(rows: pa.RecordBatch, *, with_items: bool) -> tuple[dict[str, int], dict[str, Tally]]:
     lists = _lists(rows, "ranking")
     if not lists:
         return {}, {}
@@ -90,11 +108,11 @@ def count_relevant(joined: pa.RecordBatch) -> dict[str, int]:
     names = joined.schema.names
     if "ranking" not in names or "outcome.relevant" not in names:
         return {}
-    now = _judged(joined, "outcome.relevant")
-    if "outcome.relevant_before" not in names:
-        return now
-    before = _judged(joined, "outcome.relevant_before")
-    change = {name: now.get(name, 0) - before.get(name, 0) for name in {**now, **before}}
+    change: dict[str, int] = {}
+    for part in in_parts(joined, ("ranking", *_KNOWN)):
+        for column, sign in zip(_KNOWN, (1, -1), strict=True):
+            if column in names:
+                _add(change, _judged(part, column), sign)
     return {name: total for name, total in change.items() if total}
 
 
@@ -108,13 +126,16 @@ def _judged(joined: pa.RecordBatch, column: str) -> dict[str, int]:
     rows = joined.filter(pa.array(_both(joined, "ranking", column)))
     if not rows.num_rows:
         return {}
-    lists = _lists(rows, "ranking")
-    grades = [grades_of(text) for text in rows.column(column).to_pylist()]
+    all_grades = [grades_of(text) for text in rows.column(column).to_pylist()]
+    judged = [len(grades) <= MOST_KNOWN for grades in all_grades]
+    lists = _lists(rows.filter(pa.array(judged)), "ranking")
+    grades = [one for one in all_grades if len(one) <= MOST_KNOWN]
     hits, ideal = _hits(lists, grades), _ideal(grades)
     relevant = np.bincount(ideal.row, minlength=len(lists)).astype(np.float64)
     totals = _whole(
         {
             JUDGED: len(lists),
+            TOO_MANY: len(judged) - len(lists),
             WITH_RELEVANT: np.count_nonzero(relevant),
             RELEVANT: ideal.row.size,
             ELSEWHERE: ideal.row.size - hits.row.size,
@@ -161,9 +182,8 @@ def _hits(lists: Sequence[list[str]], grades: Sequence[dict[str, float]]) -> _Pl
     """The relevant items that their list has, each at its first place."""
     found: list[tuple[int, int, float]] = []
     for row, (items, of_item) in enumerate(zip(lists, grades, strict=True)):
-        chosen = [
-            (items.index(item), grade) for item, grade in of_item.items() if grade > 0 and item in items
-        ]
+        first = {item: place for place, item in reversed([*enumerate(items)])}
+        chosen = [(first[item], grade) for item, grade in of_item.items() if grade > 0 and item in first]
         found.extend((row, place, grade) for place, grade in sorted(chosen))
     return _places(found)
 
