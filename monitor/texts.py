@@ -6,6 +6,7 @@ can be stored in SQLite and PostgreSQL. Lengths are in characters.
 
 import math
 import re
+import unicodedata
 
 NAME = 128
 """Of a client, a model or a key."""
@@ -30,6 +31,11 @@ def number_in(text: str) -> float | None:
     Python would also read `1_000`, which is a name, and the digits of other scripts, which no other reader takes.
     """
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def composed(text: str) -> str:
+    """A text in one of the forms that Unicode has for it (NFC): `é` may be one character, or `e` and an accent."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_nan(text: str) -> bool:

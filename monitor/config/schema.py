@@ -88,8 +88,13 @@ class ModelSettings(ModelView):
 
     @property
     def meant_task(self) -> str:
-        """`task`, which is `survival` for a model with horizons, whatever else is written."""
-        return Task.SURVIVAL if self.survival.horizons else self.task
+        """`task`, whatever is written: `survival` for a model with horizons, `anomaly` for one with a threshold whose
+        prediction is the score.
+        """
+        if self.survival.horizons:
+            return Task.SURVIVAL
+        is_score = self.anomaly.threshold is not None and not self.anomaly.score
+        return Task.ANOMALY if is_score else self.task
 
     @property
     def held_against(self) -> BaselineSettings:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, WEEK
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
-from monitor.metrics.quality.task import Task, named
+from monitor.metrics.quality.task import ORDERING, named
 from monitor.metrics.sequential import Evidence, Reference, step
 from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 from monitor.records import Labels, Measurement, Stream, Window, labels
@@ -107,7 +107,7 @@ class DeclineDetector:
         if window in loaded:
             return
         watched = self._watched.setdefault(stream, {})
-        has_errors = named(self._tasks.get((stream.client, stream.model), "")) is not Task.SURVIVAL
+        has_errors = named(self._tasks.get((stream.client, stream.model), "")) not in ORDERING
         for name, one in WATCHED.items():
             if one.compares and not has_errors:
                 continue

@@ -13,13 +13,14 @@ import pyarrow as pa
 from monitor.expressions.grammar import column_of, function_call
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
-from monitor.texts import number_in
+from monitor.texts import composed, number_in
 
 Labels = tuple[np.ndarray, list[str], np.ndarray]
 """Codes of rows, shape (n,), the texts that they stand for, and the reasons of rows without any."""
 LARGEST = 1e140
 """Larger values have no finite square, weighted: they are set aside."""
 _MOST_REASONS = 250
+_FLAGS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ class Evaluation:
         return Values(result, np.where(left.why != 0, left.why, right.why), is_flag=True)
 
     def _equal(self, left: ast.expr, right: ast.expr) -> Values:
-        """Whether two values are equal: as texts, or as numbers where both are numbers (`'1'` equals 1)."""
+        """Whether two values are equal: as texts, or as numbers where both are numbers or flags (`'1'` equals 1)."""
         for column, literal in ((left, right), (right, left)):
             name = column_of(column)
             if (
@@ -246,12 +247,12 @@ class Evaluation:
         return Values((first == second).astype(float), np.where(why != 0, why, why_of_other), is_flag=True)
 
     def _equals_number(self, name: str, wanted: float) -> Values:
-        """Whether a column has a number or a flag. A flag that is set equals 1; a text that is no number, none."""
+        """Whether a column has a number or a flag. True equals 1 and false 0; any other text equals no number."""
         values, array = self._column_numbers(name), self.column(name)
         if array is None or pa.types.is_list(array.type):
             return Values(values.of_row, values.why, is_flag=True)
         is_equal = (values.why == 0) & (values.of_row == wanted)
-        if isinstance(wanted, bool):
+        if wanted in _FLAGS.values() and not _is_numeric(array):
             wanted_label = (
                 np.zeros(self.rows.num_rows, np.int64),
                 [str(name_of(wanted))],
@@ -289,7 +290,14 @@ def _present(array: pa.Array) -> np.ndarray:
     return present
 
 
+def _is_numeric(array: pa.Array) -> bool:
+    of = array.type
+    return bool(pa.types.is_floating(of) or pa.types.is_integer(of) or pa.types.is_boolean(of))
+
+
 def _key(text: str) -> object:
-    """Equal for labels that are equal: numbers by their value, others as they are written."""
+    """Equal for labels that are equal: numbers by their value, true as 1, others as they are written."""
     number = number_in(text)
-    return text if number is None or number != number else number
+    if number is None or number != number:
+        return _FLAGS.get(text.strip().lower(), composed(text))
+    return number

@@ -17,7 +17,7 @@ from monitor.gating.resampling import DRAWS
 from monitor.gating.result import GateResult
 from monitor.health.settings import ModelView
 from monitor.metrics import METRICS
-from monitor.metrics.quality.task import Task, named
+from monitor.metrics.quality.task import ORDERING, named
 from monitor.records import Stream
 from monitor.releases.margins import parse
 from monitor.rollouts.verdict import Outcome
@@ -76,7 +76,7 @@ def gate(
         raise InputError(f"alpha is {alpha}, and must be between 0 and 0.5", hint="use 0.05 or 0.01")
     if draws < FEWEST_DRAWS:
         raise InputError(f"{draws} draws are too few for an interval", hint=f"use {FEWEST_DRAWS} at least")
-    if task and named(task) in (None, Task.SURVIVAL):
+    if task and named(task) in (None, *ORDERING):
         raise InputError(
             f"unknown task {task!r}", hint="use binary, multiclass, classification or regression"
         )

@@ -70,8 +70,9 @@ class ModelView(Section):
     owner: str = ""
     """The team that owns the model."""
     task: str = ""
-    """`binary`, `multiclass`, `classification`, `regression` or `survival`. It determines whether whole numbers are
-    classes. Empty: decided from predictions and outcomes; `survival` with `horizons` means `survival`."""
+    """`binary`, `multiclass`, `classification`, `regression`, `survival` or `anomaly`. It determines whether whole
+    numbers are classes. Empty: decided from predictions and outcomes. `survival` with `horizons` means `survival`, and
+    `anomaly` with a `threshold` means `anomaly` if the prediction is the score."""
     cost_matrix: dict[str, dict[str, RealNumber]] = Field(default_factory=dict)
     """What an answer costs, by answer and then by truth, such as `{approve: {default: 900}, decline: {repaid: 40}}`.
     What is not named costs nothing. For `estimated_cost`."""

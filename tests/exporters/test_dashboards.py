@@ -212,19 +212,12 @@ def test_each_exported_metric_is_shown_or_there_is_a_reason() -> None:
     used = "\n".join(path.read_text() for path in FILES)
     reasons = {
         "watchkeeper_build": "shown by version on the daemon's own page and in /metrics",
-        "watchkeeper_outcomes": "for rules of the operator's own: an amount without a usual level",
-        "watchkeeper_outcomes_waiting": "the coverage shows its effect; status and the model's page say how many",
         "watchkeeper_availability_ratio": "a rule watches it; the model's own page has its course by the hour",
         "watchkeeper_sampled_ratio": "only of models with captures of a sample; for queries that scale counts up",
         "watchkeeper_source_rows": "the watermark says the same in time",
         "watchkeeper_digest_last_success_timestamp_seconds": "watched by a rule (digests_overdue)",
-        "watchkeeper_exporter_points": "only with exporters; a failure raises SetAside",
-        "watchkeeper_exporter_queue_length": "only with exporters; a failure raises SetAside",
         "watchkeeper_exporter_last_success_timestamp_seconds": "only with exporters; a failure raises SetAside",
         "watchkeeper_http_requests": "for rules of the operator's own",
-        "watchkeeper_signal_mean": "means of single signals have no common unit; the model's own page has them",
-        "watchkeeper_performance_part_value": "only of some tasks; the model's own page has each part",
-        "watchkeeper_judge_agreement_ratio": "a rule watches it; a stream without people's verdicts has none",
     }
     reasons |= {
         f"watchkeeper_measurement_{part}": "read by the exported rules"

@@ -1,5 +1,8 @@
 """Models with answers of other kinds on one daemon: what page, API and `/metrics` say of them."""
 
+import itertools
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +19,23 @@ from tests.support.ports import free_port
 from tests.support.server import running
 
 HOSTILE = "<i>'x'</i>\u202e"
-LABELS = [HOSTILE, "b", "c"]
+ACCENTED = "caf\u00e9"
+LABELS = [HOSTILE, ACCENTED, "c"]
 Sent = list[dict[str, Any]]
 
 
+def in_every_notation(flags: Iterable[bool]) -> list[Any]:
+    """Flags as the services of one client may write them."""
+    true, false = [1, "1", True, "True ", "TRUE", 1.0], [0, "0", False, "False ", "FALSE", 0.0]
+    return [(true if flag else false)[place % 6] for place, flag in enumerate(flags)]
+
+
 def topics(predicted: np.ndarray, true: np.ndarray) -> tuple[Sent, Sent]:
+    forms = itertools.cycle(("NFC", "NFD", "NFD"))
+
     def written(row: np.ndarray) -> list[str]:
-        return [LABELS[place] for place in np.flatnonzero(row)]
+        form: Any = next(forms)
+        return [unicodedata.normalize(form, LABELS[place]) for place in np.flatnonzero(row)]
 
     here = [
         {"id": str(n), "client": "acme", "model": "topics", "timestamp": NOW + n % 50} for n in range(200)
@@ -65,6 +78,14 @@ CALLS = CHANCE.integers(0, 9, 200)
 ERRORS = np.minimum(CALLS, CHANCE.integers(0, 2, 200))
 
 
+OWN = {
+    "right": "mean(prediction == truth)",
+    "granted": "share(prediction == 1)",
+    "good": "share(truth == 'true')",
+    "lost": "count(prediction in (1, 'maybe') and truth != True) / count()",
+}
+
+
 @dataclass
 class Read:
     """What a visitor reads of all models, after some minutes."""
@@ -73,6 +94,7 @@ class Read:
     pages: dict[str, str]
     staff: dict[str, str]
     sheet: list[str]
+    coverage: dict[str, float]
 
     def exports(self, metric: str, part: str = "") -> bool:
         of_metric = (line for line in self.sheet if f'metric="{metric}"' in line)
@@ -83,11 +105,18 @@ class Read:
 
 
 def runs() -> tuple[Sent, Sent]:
-    made = scored("helpdesk", SCORE, IS_ANOMALY.tolist())
+    made = scored("helpdesk", SCORE, in_every_notation(IS_ANOMALY))
     for place, run in enumerate(made[0]):
         counted = {"steps": place % 5, "calls": int(CALLS[place]), "errors": int(ERRORS[place])}
         of_tool = {"tool_calls.search": counted["calls"], "tool_errors.search": counted["errors"]}
         run |= {"prediction": True, "features": counted | of_tool | {"loops": place % 4 // 3}}
+    return made
+
+
+def decisions() -> tuple[Sent, Sent]:
+    made = scored("credit", SCORE, in_every_notation(reversed(IS_ANOMALY.tolist())))
+    for run, answer in zip(made[0], in_every_notation(IS_ANOMALY), strict=True):
+        run["prediction"] = answer
     return made
 
 
@@ -116,6 +145,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
                 "tools": ["search"],
             },
         },
+        "credit": {"task": "binary", "metrics": OWN},
         "churn": {"title": "Churn", "survival": {"horizons": [30]}},
     }
     config = Config.model_validate(
@@ -131,7 +161,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
         all_sent = (
             topics(PREDICTED, TRUE), sizes(ANSWERS, TRUTHS), runs(),
-            scored("pumps", SCORE, IS_ANOMALY.tolist()), scored("churn", RISK, SEEN.tolist()),
+            scored("pumps", SCORE, in_every_notation(IS_ANOMALY)), scored("churn", RISK, SEEN.tolist()),
+            decisions(),
         )  # fmt: skip
         for sent, known in all_sent:
             refused = {
@@ -146,11 +177,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
         for _ in range(8):
             app.tick()
             clock.advance(50)
-        listed = [
-            one
+        by_model = {
+            model: http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
             for model in models
-            for one in http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
-        ]
+        }
+        listed = itertools.chain.from_iterable(by_model.values())
         result = Read(
             {(one["metric"], *one["labels"].values()): one for one in listed},
             {model: http.get(f"/c/acme/m/{model}").text for model in models},
@@ -160,6 +191,12 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
                 for line in http.get("/metrics").text.splitlines()
                 if "performance_value{" in line or "performance_part_value{" in line
             ],
+            {
+                model: one["value"]
+                for model, of_model in by_model.items()
+                for one in of_model
+                if one["metric"] == "outcome_coverage" and not one["labels"]
+            },
         )
     app.log.stop()
     app.store.close()
@@ -184,11 +221,32 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(read: Read) -> None
     assert read.exports("label_f1", "class=")
 
 
-def test_a_risk_is_not_held_against_a_time(read: Read) -> None:
-    """The time of who is censored is negative: any error would be a figure of nothing."""
+def test_what_orders_rows_is_not_held_against_each_truth(read: Read) -> None:
+    """The time of who is censored is negative, and a score is no flag: any error would be a figure of nothing."""
     errors = ("mae", "rmse", "mape", "bias", "r_squared", "accuracy", "worst_segment_gap")
-    assert not {name for name in errors if f">{name}</a>" in read.staff["churn"]}
+    for model in ("churn", "pumps"):
+        assert not {name for name in errors if f">{name}</a>" in read.staff[model]}
     assert "Quality: " not in read.staff["churn"]
+
+
+def test_own_metrics_take_labels_for_equal_that_the_others_take_for_equal(read: Read) -> None:
+    """The rate of right answers of an expression is the accuracy on the same page."""
+    answers, truths = IS_ANOMALY, IS_ANOMALY[::-1]
+    expected = {
+        "right": np.mean(answers == truths),
+        "granted": answers.mean(),
+        "good": truths.mean(),
+        "lost": np.mean(answers & ~truths),
+    }
+    by_name = {name: read.found["own_metric", name]["value"] for name in OWN}
+    assert by_name == pytest.approx(expected)
+    accuracies = [one["value"] for key, one in read.found.items() if key == ("accuracy",)]
+    assert expected["right"] == pytest.approx(accuracies[0])
+
+
+def test_sets_and_numbers_are_truths_as_well(read: Read) -> None:
+    """Their coverage is no 0 % while a page shows figures of their outcomes."""
+    assert all(one == 1.0 for one in read.coverage.values())
 
 
 def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> None:

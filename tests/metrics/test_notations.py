@@ -1,7 +1,9 @@
 """The same answers and truths in every notation give the figures that scikit-learn gives for the cleaned values."""
 
 import itertools
+import unicodedata
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +37,18 @@ def test_two_classes_in_any_notation(answer: str, truth: str, usual: str | None)
     found = measured(table, base, pieces=7)
     assert_is_as_sklearn_says(found, y, p)
     assert found["accuracy"].baseline == (None if base is None else 1.0)
+
+
+@pytest.mark.parametrize("forms", list(itertools.product(["NFC", "NFD"], repeat=2)))
+def test_accents_in_either_form_of_unicode_are_one_class(forms: tuple[Any, Any]) -> None:
+    words = ("caf\u00e9", "th\u00e9")
+    y, p = two_classes(1)
+    sides = [
+        column(unicodedata.normalize(form, words[value]) for value in values.tolist())
+        for form, values in zip(forms, (p, y), strict=True)
+    ]
+    found = measured(pa.table(dict(zip(("prediction", "truth"), sides, strict=True))), pieces=7)
+    assert_is_as_sklearn_says(found, y, p)
 
 
 @pytest.mark.parametrize("classes", [3, 12, 60, 1000])

@@ -25,7 +25,9 @@ from tests.support.thorough import examples
 
 Row = dict[str, Any]
 _numbers = st.sampled_from([None, 0, 1, 2.5, -3, True, "4", "n/a", "", math.nan, math.inf, 1e200])
-_labels = st.sampled_from([None, "ok", "fraud", "1", "1.0", 1, True, "true", "a'b\u2028"])
+_labels = st.sampled_from(
+    [None, "ok", "fraud", "1", "1.0", 1, True, "true", "TRUE ", False, "False", 0, "a'b\u2028"]
+)
 ROWS_OF = st.lists(
     st.fixed_dictionaries(
         {
@@ -70,16 +72,21 @@ def usable(value: float) -> float:
 def same(value: Any, wanted: Any) -> bool:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         raise AsideError
-    if isinstance(wanted, int) and not isinstance(value, str):
-        return float(value) == wanted
-    if isinstance(wanted, bool):
-        return bool(value == "true" or number_in(value) == wanted)
-    texts = ["true" if one is True else "false" if one is False else one for one in (value, wanted)]
-    read = [number_in(one) if isinstance(one, str) else float(one) for one in texts]
-    if None not in read and not any(math.isnan(one) for one in read if one is not None):
-        return read[0] == read[1]
-    shown = [one if isinstance(one, str) else f"{one:g}" for one in texts]
-    return shown[0] == shown[1]
+    return meaning(value) == meaning(wanted)
+
+
+def meaning(label: Any) -> Any:
+    """True and false are 1 and 0, in whatever case; what is no number is equal as it is written."""
+    if not isinstance(label, str):
+        return float(label)
+    word = label.strip().lower()
+    return (
+        float(word == "true")
+        if word in ("true", "false")
+        else label
+        if (found := number_in(label)) is None
+        else found
+    )
 
 
 def total(rows: Sequence[Row], of: Callable[[Row], float]) -> tuple[float, int, int]:
@@ -115,6 +122,8 @@ SUMS: dict[str, Callable[[Row], float]] = {
     ),
     "count(prediction in ('ok', 1))": lambda row: same(row["prediction"], "ok") or same(row["prediction"], 1),
     "count(prediction == True)": lambda row: same(row["prediction"], True),
+    "count(prediction != 0)": lambda row: not same(row["prediction"], 0),
+    "count(prediction == 'False')": lambda row: same(row["prediction"], "False"),
     "sum(1 if prediction is None else 0)": lambda row: row["prediction"] is None,
     "count(not part >= 1)": lambda row: not number(row["features.part"]) >= 1,
 }

@@ -1,6 +1,6 @@
 """The dashboard of all clients and models: alerts, drift, versions, and the cost of the metrics."""
 
-from monitor.exporters.grafana.panels import Dashboard, J, Panel, Query, Row, S
+from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, Query, Row, S
 
 BY = "by (client, environment)"
 
@@ -133,10 +133,44 @@ SERVING = Row(
     closed=True,
 )
 
+EXPORTERS = Row(
+    "Exporters",
+    (
+        Panel(
+            "Points of exporters",
+            "Points for other systems a second: sent, refused by the other side, or dropped.",
+            "timeseries",
+            "none",
+            12,
+            7,
+            (
+                Query(
+                    f"sum by (exporter, outcome) (rate(watchkeeper_exporter_points_total{J}[{RATE}]))",
+                    "{{exporter}} {{outcome}}",
+                ),
+            ),
+            least=0,
+            empty="No exporter configured",
+        ),
+        Panel(
+            "Points that wait to be exported",
+            "What an exporter could not send yet.",
+            "timeseries",
+            "none",
+            12,
+            7,
+            (Query(f"max by (exporter) (watchkeeper_exporter_queue_length{J})", "{{exporter}}"),),
+            least=0,
+            empty="No exporter configured",
+        ),
+    ),
+    closed=True,
+)
+
 DASHBOARD = Dashboard(
     "watchkeeper-fleet",
     "Watchkeeper / Fleet",
     "All clients and models at once.",
-    (CLIENTS, TROUBLE, SERVING),
+    (CLIENTS, TROUBLE, SERVING, EXPORTERS),
     span="now-24h",
 )

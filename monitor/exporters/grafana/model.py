@@ -141,6 +141,26 @@ QUALITY = Row(
     ),
 )
 
+_OF_PARTS = f"max by (metric, part) (watchkeeper_performance_part_value{S})"
+
+PARTS = Row(
+    "Outputs, labels, horizons, quantiles and tools",
+    (
+        Panel(
+            "Quality of each part",
+            "Of single outputs, labels, horizons, quantiles and tools, over all rows.",
+            "timeseries", "none", 14, 9, (Query(_OF_PARTS, "{{metric}} {{part}}"),),
+            empty="The model has no parts",
+        ),
+        Panel(
+            "Parts now",
+            "The latest figure of each part.",
+            "table", "none", 10, 9, (Query(_OF_PARTS, table=True),), empty="The model has no parts",
+        ),
+    ),
+    closed=True,
+)  # fmt: skip
+
 FEATURES = Row(
     "Features",
     (
@@ -337,6 +357,26 @@ OUTPUT = Row(
             ),
             least=0,
         ),
+        Panel(
+            "Outcomes",
+            "Truths that came in, by result: received, matched with their prediction, repeated, unmatched.",
+            "timeseries",
+            "none",
+            12,
+            7,
+            (Query(f"sum by (state) (rate(watchkeeper_outcomes_total{S}[{RATE}]))", "{{state}} a second"),),
+            least=0,
+        ),
+        Panel(
+            "Outcomes that wait",
+            "Truths whose prediction has not come yet.",
+            "timeseries",
+            "none",
+            12,
+            7,
+            (Query(f"max(watchkeeper_outcomes_waiting{S})", "waiting"),),
+            least=0,
+        ),
     ),
     closed=True,
 )
@@ -345,7 +385,7 @@ DASHBOARD = Dashboard(
     "watchkeeper-model",
     "Watchkeeper / Model",
     "One model: its verdict, its quality, its features, its output.",
-    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, FORECASTS, LISTS, GROUPS, ANSWERS, CAPACITY),
+    (VERDICT, QUALITY, PARTS, FEATURES, COMPARED, OUTPUT, FORECASTS, LISTS, GROUPS, ANSWERS, CAPACITY),
     span="now-24h",
     one_model=True,
     with_metric=True,

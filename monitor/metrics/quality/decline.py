@@ -36,7 +36,7 @@ class Declining:
     spread: str = ""
     squares: Callable[[Slice], float] | None = None
     compares: bool = False
-    """Whether answers are compared with truths, which says nothing of a survival model."""
+    """Whether answers are compared with truths, which says nothing of answers that order rows."""
 
     def good(self, value: float) -> float:
         """A value of the metric as a mean of good outcomes."""

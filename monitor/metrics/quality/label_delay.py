@@ -6,23 +6,27 @@ from monitor.metrics import intervals
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quantiles import Quantiles, percentile
 from monitor.records import Better, Measurement
+from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
+from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
 OUTCOME_COVERAGE = MetricInfo(
     "outcome_coverage", "share", Better.HIGHER, "Share of the predictions with a known truth.", _WHERE,
-    "predictions with a known truth / predictions, Wilson interval", "outcomes with `truth`",
+    "predictions with a known truth / predictions, Wilson interval",
+    "outcomes with `truth`, `relevant`, `true_labels` or `true_outputs`",
 )  # fmt: skip
 LABEL_DELAY = MetricInfo(
     "label_delay", "seconds", Better.LOWER, "Median time from a prediction to its truth.",
     _WHERE, "median, within 5 %", "outcomes with `truth`",
 )  # fmt: skip
 INFO = (OUTCOME_COVERAGE, LABEL_DELAY)
+_OTHER_TRUTHS = "it is measured of outcomes with `truth`"
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
     """Coverage and delay, for all rows and by version and segment."""
     for where, part, base in subject.scopes():
-        truths = part.flag("truths")
+        truths = _known(part)
         if part.rows and (truths or not where):
             share = min(truths / part.rows, 1.0)
             interval = intervals.wilson(min(truths, part.rows), part.rows)
@@ -38,4 +42,12 @@ def measure(subject: Subject) -> Iterator[Measurement]:
             interval = (min(value, quantiles.at(low)), max(value, quantiles.at(high)))
             yield subject.ok(LABEL_DELAY, value, delay.finite, where=where, interval=interval, baseline=usual)
         elif not where:
-            yield subject.not_measured(LABEL_DELAY, "no truth is known yet")
+            reason = _OTHER_TRUTHS if truths else "no truth is known yet"
+            yield subject.not_measured(LABEL_DELAY, reason)
+
+
+def _known(part: Slice) -> float:
+    """The number of rows with a truth: a label, a number, a set of labels, several numbers, or items of a list."""
+    outputs = (output_counts.name_of(output_counts.N, output) for output in output_counts.outputs_of(part))
+    others = (ranking_counts.JUDGED, label_set_counts.ROWS, *outputs)
+    return max(part.flag("truths"), *map(part.total, others))

@@ -1,5 +1,5 @@
-"""Whether a model is a classifier, a regressor or a survival model: from `task` in the configuration, else from its
-answers and truths.
+"""Whether a model is a classifier or a regressor, or orders rows (anomaly scores, risks): from `task` in the
+configuration, else from its answers and truths.
 """
 
 from collections.abc import Iterable
@@ -27,14 +27,19 @@ class Task(StrEnum):
     REGRESSION = "regression"
     SURVIVAL = "survival"
     """Answers are risks and truths are times, of which negative ones are censored: neither is right or wrong."""
+    ANOMALY = "anomaly"
+    """Answers are scores and truths say whether it was an anomaly: a score is not right or wrong."""
 
 
-OF_NUMBERS = (Task.REGRESSION, Task.SURVIVAL)
+ORDERING = (Task.SURVIVAL, Task.ANOMALY)
+"""Tasks whose answers order rows, and are not compared with truths one by one."""
+OF_NUMBERS = (Task.REGRESSION, *ORDERING)
 """Tasks whose answers are no classes."""
 _WORDS = {
     Task.CLASSIFICATION: ("classif", "binary", "multiclass", "multi-class", "multi_class"),
     Task.REGRESSION: ("regress", "forecast"),
     Task.SURVIVAL: ("surviv",),
+    Task.ANOMALY: ("anomal",),
 }
 
 
@@ -42,6 +47,7 @@ KINDS: dict[Task | None, ColumnKind] = {
     Task.CLASSIFICATION: ColumnKind.CATEGORY,
     Task.REGRESSION: ColumnKind.NUMBER,
     Task.SURVIVAL: ColumnKind.NUMBER,
+    Task.ANOMALY: ColumnKind.NUMBER,
 }
 """The type of a baseline's answers by the configured task."""
 

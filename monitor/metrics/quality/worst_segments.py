@@ -7,7 +7,7 @@ from monitor.metrics import intervals
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality.classification import accuracy_of
 from monitor.metrics.quality.confusion import Notation, confusion_of, notation_of
-from monitor.metrics.quality.task import Task, task_of
+from monitor.metrics.quality.task import ORDERING, Task, task_of
 from monitor.records import Better, Measurement, labels
 from monitor.windows.profile import Slice
 
@@ -28,7 +28,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         return
     overall = subject.profile.overall
     needed, task = subject.settings.min_outcomes, task_of(subject)
-    if task is Task.SURVIVAL:
+    if task in ORDERING:
         return
     flag = "residuals" if task is Task.REGRESSION else "classed"
     notation = notation_of(subject)

@@ -14,6 +14,7 @@ from monitor.predictions.log.item_lists import in_parts, items_of
 from monitor.windows.kernel.exact_sums import exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES
 from monitor.windows.kernel.tally import Tally, add, bounded
+from monitor.windows.layout.notation import written
 
 PREDICTED, TRUE = "predicted_labels", "outcome.true_labels"
 ROWS, EXACT = "labels rows", "labels exact"
@@ -52,7 +53,8 @@ def count(joined: pa.RecordBatch) -> tuple[dict[str, int], dict[str, Tally]]:
 
 def _count(rows: pa.RecordBatch) -> tuple[dict[str, int], dict[str, Tally]]:
     predicted, true = (
-        [frozenset(items_of(text)) for text in rows.column(name).to_pylist()] for name in (PREDICTED, TRUE)
+        [frozenset(map(written, items_of(text))) for text in rows.column(name).to_pylist()]
+        for name in (PREDICTED, TRUE)
     )
     pairs = list(zip(predicted, true, strict=True))
     right = np.array([len(one & other) for one, other in pairs], np.float64)
@@ -91,7 +93,7 @@ def _ranking_loss(rows: pa.RecordBatch, true: Sequence[frozenset[str]]) -> dict[
     names = [name for name in rows.schema.names if name.startswith(PROBABILITIES)]
     if not names:
         return {}
-    labels = [name.removeprefix(PROBABILITIES) for name in names]
+    labels = [written(name.removeprefix(PROBABILITIES)) for name in names]
     scores = np.stack([arrays.floats(rows.column(name)) for name in names], axis=1)
     is_scored = np.isfinite(scores)
     is_true = np.array([[label in one for label in labels] for one in true])

@@ -1,8 +1,8 @@
 """One form for labels that are written in several ways: `1`, `"1"` and `1.0`; `true`, `"True"` and `"TRUE"`.
 
 Services, databases and files write the same class differently. `written` applies what is safe in every case: integers
-without plus sign and trailing zeros, true and false in lower case. It joins nothing that could have another meaning:
-`"01"` is not 1, and `"1.10"` is not 1.1.
+without plus sign and trailing zeros, true and false in lower case, accents in one form of Unicode. It joins nothing
+that could have another meaning: `"01"` is not 1, and `"1.10"` is not 1.1.
 
 Whether `true` equals `1`, or `yes` equals `true`, depends on the other labels: in a classifier of digits, 1 does not
 mean true. `decide` finds the rule from all known labels. Metrics are computed from labels joined by that rule.
@@ -13,6 +13,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+
+from monitor.texts import composed
 
 _WHOLE = re.compile(r"([+-]?)(0|[1-9]\d*)(?:\.0*)?")
 _NUMBER = re.compile(
@@ -35,7 +37,7 @@ def written(label: str) -> str:
     if whole is not None:
         return f"-{whole[2]}" if whole[1] == "-" and whole[2] != "0" else whole[2]
     small = text.lower()
-    return small if small in TRUTH_WORDS else label
+    return small if small in TRUTH_WORDS else composed(label)
 
 
 @lru_cache(maxsize=8192)
