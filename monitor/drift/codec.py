@@ -116,7 +116,16 @@ def is_current(blob: bytes) -> bool:
     """Return whether the bytes are undamaged and of this version."""
     try:
         return bool(_unpacked(blob)["version"] == VERSION)
-    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError, MemoryError, OSError):
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+        MemoryError,
+        OSError,
+        RecursionError,
+    ):
         return False
 
 

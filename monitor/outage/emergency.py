@@ -243,6 +243,6 @@ def _read(delivery: Delivery) -> Notification | None:
     """The notification of a delivery; None if it cannot be read."""
     try:
         return decode(delivery.body)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         log.error("%s cannot be sent: its stored notification cannot be read: %s", delivery.key, error)
         return None

@@ -210,7 +210,7 @@ class RollbackWorker:
 def _order(delivery: Delivery) -> Order | None:
     try:
         return decode(delivery.body)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -98,6 +98,43 @@ class Content(msgspec.Struct, frozen=True):
     waiting: int = 0
 
 
+class _RawStream(msgspec.Struct, array_like=True, frozen=True):
+    client: msgspec.Raw
+    model: msgspec.Raw
+    environment: msgspec.Raw
+    watermark: msgspec.Raw
+    baselines: msgspec.Raw
+    versions: msgspec.Raw
+
+
+class _RawWindow(msgspec.Struct, array_like=True, frozen=True):
+    stream: msgspec.Raw
+    seconds: msgspec.Raw
+    start: msgspec.Raw
+    layout: msgspec.Raw
+    blob: msgspec.Raw
+    bases: msgspec.Raw
+
+
+MOST_WINDOWS = 2000
+_MOST_ENTRIES = {
+    "streams": 10_000,
+    "layouts": 10_000,
+    "windows": MOST_WINDOWS,
+    "alerts": 100_000,
+    "transitions": 100_000,
+}
+_MOST_PARTS, _MOST_INSIDE = 100, 100_000
+"""Parts of a body, of which newer versions may have more; and baselines, versions and earlier profiles in all of it."""
+_PARTS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_RAW_STREAMS = msgspec.msgpack.Decoder(list[_RawStream])
+_RAW_WINDOWS = msgspec.msgpack.Decoder(list[_RawWindow])
+_COUNTS = {
+    kind: struct.Struct(form)
+    for kinds, form in (((0xDC, 0xDE), ">H"), ((0xDD, 0xDF), ">I"))
+    for kind in kinds
+}
+"""How MessagePack writes the length of a long array or map, by the byte before it."""
 _HEAD = msgspec.msgpack.Decoder(Head)
 _CONTENT = msgspec.msgpack.Decoder(Content)
 
@@ -151,7 +188,7 @@ def opened(packed: bytes) -> Envelope:
     raw_head = packed[8 : 8 + length]
     try:
         head = _HEAD.decode(raw_head)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"the head of the bundle cannot be read: {error}"[:300], hint=_CUT) from error
     _check(head)
     digest = hashlib.sha256(packed).hexdigest()
@@ -176,9 +213,56 @@ def verified(envelope: Envelope, public: str, decrypt_with: Any = None) -> Conte
         body = keys.unseal(decrypt_with, body, envelope.raw_head)
     try:
         raw = _CODEC.decompress(body, envelope.head.size, asbytes=True) if envelope.head.size else b""
+        _check_counts(raw)
         return _CONTENT.decode(raw)
-    except (msgspec.MsgspecError, pa.ArrowException, ValueError, OSError, MemoryError) as error:
+    except InputError:
+        raise
+    except (
+        msgspec.MsgspecError,
+        pa.ArrowException,
+        ValueError,
+        OSError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise InputError(f"the content of the bundle cannot be read: {error}"[:300]) from error
+
+
+def _check_counts(raw: bytes) -> None:
+    """Refuse a body that would be much larger as objects: an entry of three bytes takes hundreds of them.
+
+    Raises:
+        InputError: it has too many entries, or one of its parts twice.
+    """
+    _check_count("parts", _count(raw), _MOST_PARTS)
+    parts = _PARTS.decode(raw)
+    if len(parts) != _count(raw):
+        raise InputError("the bundle has a part twice")
+    for name, most in _MOST_ENTRIES.items():
+        if name in parts:
+            _check_count(name, _count(parts[name]), most)
+    streams = _RAW_STREAMS.decode(parts["streams"]) if "streams" in parts else []
+    windows = _RAW_WINDOWS.decode(parts["windows"]) if "windows" in parts else []
+    for name, inside in (
+        ("baselines", [one.baselines for one in streams]),
+        ("versions", [one.versions for one in streams]),
+        ("earlier profiles", [one.bases for one in windows]),
+    ):
+        _check_count(name, sum(map(_count, inside)), _MOST_INSIDE)
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if count > most:
+        raise TooLargeError(f"the bundle has {count:,} {name}, more than {most:,}")
+
+
+def _count(raw: bytes | msgspec.Raw) -> int:
+    """The length of an encoded array or map; 0 for anything else."""
+    content = memoryview(raw)
+    kind = content[0] if content else 0
+    if kind in _COUNTS:
+        return int(_COUNTS[kind].unpack_from(content, 1)[0])
+    return kind & 0x0F if 0x80 <= kind < 0xA0 else 0
 
 
 def _signed(raw_head: bytes, body: bytes) -> bytes:

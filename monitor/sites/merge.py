@@ -33,7 +33,6 @@ from monitor.windows.layout.layout import Layout
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which the clock of a site may be ahead before that is told."""
-MOST_WINDOWS = 2000
 _LARGEST_PROFILE = 512 * 1024**2
 _LARGEST_LAYOUT = 64 * 1024**2
 _ALERT = msgspec.json.Decoder(Alert)
@@ -133,8 +132,6 @@ def _checked(content: Content, head: Head, site: KnownSite, base_seconds: int) -
     names = {stream for stream, _ in owners}
     if len(names) < len(owners):
         raise InputError("the bundle names a model twice")
-    if len(content.windows) > MOST_WINDOWS:
-        raise TooLargeError(f"the bundle has {len(content.windows):,} windows, more than {MOST_WINDOWS:,}")
     layouts = _layouts(content)
     windows: dict[Stream, list[tuple[Window, SiteWindow]]] = {}
     for entry in content.windows:
@@ -239,7 +236,7 @@ def _alerts(content: Content, names: set[Stream]) -> tuple[list[Alert], list[Tra
     try:
         told = [_ALERT.decode(one) for one in content.alerts]
         changes = [_TRANSITION.decode(one) for one in content.transitions]
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"an alert of the bundle cannot be read: {error}"[:300]) from error
     told = [one for one in told if one.stream in names]
     if any(one.fingerprint != fingerprint(one.rule, one.stream, one.instance) for one in told):

@@ -62,7 +62,7 @@ def reading(subject: str) -> Iterator[None]:
     except DamageError as error:
         raise DamageError(f"{subject} is damaged: {error.message}", hint=error.hint) from error
     except (
-        *(msgspec.MsgspecError, pa.ArrowException, struct.error, OverflowError, MemoryError),
+        *(msgspec.MsgspecError, pa.ArrowException, struct.error, OverflowError, MemoryError, RecursionError),
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError),
     ) as error:
         raise DamageError(f"{subject} is damaged: {type(error).__name__}: {error}", hint=_HINT) from error

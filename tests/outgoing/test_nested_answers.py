@@ -26,7 +26,7 @@ DEEP = b"[" * 60_000
 
 
 def guarded() -> Iterator[tuple[str, str]]:
-    """Where JSON is read in a `try`, and the errors that are caught there."""
+    """Where JSON or MessagePack is read in a `try`, and the errors that are caught there."""
     for path in sorted(ROOM.rglob("*.py")):
         place = path.relative_to(ROOM)
         if place.parts[0] in OUR_OWN or "migrations" in place.parts:
@@ -40,7 +40,8 @@ def guarded() -> Iterator[tuple[str, str]]:
                 for one in ast.walk(part)
                 if isinstance(one, ast.Call)
             }
-            if called & READERS:
+            handled = " ".join(ast.unparse(one.type) for one in node.handlers if one.type)
+            if called & READERS or "sgspec" in handled:
                 caught = [ast.unparse(one.type) if one.type else "Exception" for one in node.handlers]
                 yield f"{place}:{node.lineno}", " ".join(caught)
 

@@ -100,7 +100,7 @@ class ChannelWorker:
     def _attempt(self, delivery: Delivery) -> None:
         try:
             notification = decode(delivery.body)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             words = f"the notification cannot be decoded: {error}"
             self._failed(delivery, AttemptError(words, FailureKind.MALFORMED), 0.0)
             return
@@ -205,7 +205,7 @@ class ChannelWorker:
 def _decoded(body: bytes) -> Notification | None:
     try:
         return decode(body)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -121,7 +121,7 @@ def _of_array(file: File) -> Iterator[_Raw]:
     except msgspec.DecodeError as error:
         try:
             records = [json.dumps(record).encode() for record in _with_nan(content, list, error)]
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise pa.ArrowInvalid(str(error)) from error
     except RecursionError as error:
         raise pa.ArrowInvalid("it is nested too deeply") from error

@@ -61,7 +61,7 @@ def learn(rows: pa.RecordBatch, layout: Layout) -> tuple[ErrorTrees | None, str]
             return None, ""
         names_of = [columns[place].name for place in varies.tolist()]
         return _in_process(names_of, values[:, varies], errors[chosen], in_order=in_order), ""
-    except (OSError, RuntimeError, ValueError, MemoryError, msgspec.MsgspecError) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError, msgspec.MsgspecError, RecursionError) as error:
         instead = (
             "the accuracy is not estimated"
             if is_class

@@ -114,7 +114,7 @@ class _Sets:
 def _items(text: str | None) -> list[str] | None:
     try:
         return None if text is None else items_of(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 
