@@ -172,3 +172,22 @@ def test_a_model_that_no_configuration_names_is_unknown_to_status_and_hidden_fro
     assert [one.stream.model for one in open_page.models] == ["fraud"]
     assert status.unknown_model(STREAM, {}) == []
     assert status.unknown_model(STREAM, {"acme": ["fraud"]}) == []
+
+
+def test_segments_with_more_values_than_are_counted_are_told_and_their_figures_are_exact(daemon):
+    for number in range(30):
+        daemon.predict(
+            4, segments={f"city{place}": f"{number % 8}" for place in range(2)} | {"user": f"u{number}"}
+        )
+    daemon.measure()
+    assert "too many values" not in told(daemon)
+    for number in range(60):
+        daemon.predict(1, segments={"user": f"v{number}"})
+    daemon.measure()
+    assert (
+        "segments with too many values: user. In a window, 50 values of each are counted separately, those that were "
+        "frequent in the baseline first; the others count in the total only (windows.max_segments)"
+    ) in told(daemon)
+    daemon.predict(1, segments={f"name {place}": "x" for place in range(60)})
+    daemon.measure()
+    assert "more than 50 segments in a window: 50 are counted" in told(daemon)

@@ -12,7 +12,7 @@ from monitor.drift.progress import missing
 from monitor.drift.settings import DriftSettings
 from monitor.health import answers, version_events
 from monitor.metrics.quality.in_sample import first_accuracy
-from monitor.records import Measurement, Stream
+from monitor.records import Measurement, Stream, Window
 from monitor.rules.language.wording import figure
 from monitor.status.configured import NOTHING_CONFIGURED, Configured
 from monitor.store import (
@@ -26,8 +26,10 @@ from monitor.store import (
 )
 from monitor.store.streams import StreamFigures
 from monitor.visible import counted, one_line
+from monitor.windows import codec
 from monitor.windows.baseline import Baseline
 from monitor.windows.baseline import load as load_baseline
+from monitor.windows.layout.slice_limits import MOST_NAMES
 from monitor.windows.settings import BaselineSettings
 
 MOST_NAMED = 5
@@ -106,6 +108,7 @@ def notes(
         notes += _in_sample(connection, figures.stream, hour)
     notes += _answers(hour, now)
     notes += _outcomes(connection, figures.stream)
+    notes += _beyond_limits(connection, figures.stream, base_seconds)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
         note = "drift is reported in the digest only, until a week of windows is available"
@@ -115,6 +118,28 @@ def notes(
         notes += [f"drift: {text}" for text in (learned.note, learned.meaning, related) if text]
     for at, since, author in drift.acceptances(connection, figures.stream)[:1]:
         notes.append(f"drift: data since {iso(since)} was accepted as normal by {author} at {iso(at)}")
+    return notes
+
+
+def _beyond_limits(connection: Connection, stream: Stream, base_seconds: int) -> list[str]:
+    """Which segments have more values, in the newest window, than are counted separately."""
+    extent = profiles.extent(connection, stream, base_seconds)
+    newest = profiles.get(connection, stream, Window(extent[1] - base_seconds, extent[1])) if extent else None
+    if newest is None:
+        return []
+    limits, notes = codec.limits_of(newest.blob), []
+    chosen = "those that were frequent in the baseline first"
+    if limits.beyond:
+        names = _listed([one_line(name.removeprefix("segments.")) for name in limits.beyond])
+        notes.append(
+            f"segments with too many values: {names}. In a window, {counted(limits.most, 'value')} of each are counted "
+            f"separately, {chosen}; the others count in the total only (windows.max_segments)"
+        )
+    if limits.is_beyond_names:
+        notes.append(
+            f"more than {counted(MOST_NAMES, 'segment')} in a window: {MOST_NAMES} are counted, {chosen}; "
+            "send fewer, or put together those that belong together"
+        )
     return notes
 
 

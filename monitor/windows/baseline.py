@@ -275,7 +275,7 @@ def _with_narrow_counts(profile: Profile) -> Profile:
         integers = part.kept.astype(np.min_scalar_type(int(part.kept.max(initial=0.0))))
         if id(part) not in narrowed:
             narrowed[id(part)] = replace(part, kept=integers) if np.array_equal(integers, part.kept) else part
-    return Profile(profile.layout, {key: narrowed[id(part)] for key, part in profile.slices.items()})
+    return replace(profile, slices={key: narrowed[id(part)] for key, part in profile.slices.items()})
 
 
 __all__ = ["DEFAULT", "Baseline", "from_file", "from_period", "from_table", "layout_by_id", "load", "save"]

@@ -14,7 +14,8 @@ from monitor.store.checksums import reading, seal, unseal
 from monitor.windows.kernel import confusion_counts, exact_sums
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
 from monitor.windows.layout.layout import Layout, LayoutMismatchError
-from monitor.windows.profile import OVERALL, Profile, Slice, SliceKey, empty
+from monitor.windows.layout.slice_limits import MOST_VALUES, Limits, SliceKey
+from monitor.windows.profile import OVERALL, Profile, Slice, empty
 
 VERSION = 1
 _CODEC = pa.Codec("zstd", compression_level=1)
@@ -49,6 +50,13 @@ class _StoredWithCells(_StoredProfile, array_like=True):
     """Compressed: the names of columns, and for each slice the numbers of its columns with their counts."""
 
 
+class _StoredWithLimits(_StoredWithCells, array_like=True):
+    """A profile that left values of segments out, or has another limit than the usual one."""
+
+    most: int = MOST_VALUES
+    left_out: dict[str, int] = {}
+
+
 _Cells = tuple[list[str], list[dict[int, list[float]]]]
 
 
@@ -78,6 +86,8 @@ def encode(profile: Profile) -> bytes:
         _CODEC.compress(raw, asbytes=True),
     )
     stored = _StoredWithCells(*fields, cells) if cells else _StoredProfile(*fields)
+    if not profile.limits.is_usual:
+        stored = _StoredWithLimits(*fields, cells, profile.limits.most, dict(profile.limits.left_out))
     return seal(msgspec.msgpack.encode(stored, order="deterministic"))
 
 
@@ -90,7 +100,7 @@ def decode(blob: bytes, layout: Layout) -> Profile:
         DamageError: the bytes were changed.
     """
     with reading("a profile"):
-        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithCells)
+        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithLimits)
     if stored.version != VERSION:
         raise UnreadableError(
             f"unsupported profile version {stored.version}",
@@ -102,7 +112,7 @@ def decode(blob: bytes, layout: Layout) -> Profile:
         return _profile(stored, layout)
 
 
-def _profile(stored: _StoredWithCells, layout: Layout) -> Profile:
+def _profile(stored: _StoredWithLimits, layout: Layout) -> Profile:
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
     if stored.length != _length(stored, layout, sizes):  # before as many bytes are allocated
         raise ValueError("its length is not that of its counts")
@@ -133,7 +143,18 @@ def _profile(stored: _StoredWithCells, layout: Layout) -> Profile:
         )
         start, offset = start + size, offset + 40 * moments
     slices |= {tuple(key): slices[OVERALL] for key in stored.same}  # type: ignore[misc]
-    return Profile(layout, dict(sorted(slices.items())))
+    return Profile(layout, dict(sorted(slices.items())), Limits(stored.most, stored.left_out))
+
+
+def limits_of(blob: bytes) -> Limits:
+    """The limits of an encoded profile; nothing is decompressed.
+
+    Raises:
+        DamageError: the bytes are no profile.
+    """
+    with reading("a profile"):
+        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithLimits)
+        return Limits(stored.most, stored.left_out)
 
 
 def size_of(blob: bytes, layout: Layout) -> int:

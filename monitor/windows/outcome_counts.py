@@ -10,7 +10,7 @@ from monitor.predictions.log.columns import name_of, names
 from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
 from monitor.windows.kernel.confusion_counts import Labels, count_pairs, labels_of
 from monitor.windows.kernel.count_column import Weights, count_numbers
-from monitor.windows.kernel.count_rows import MOST_SLICES, finite, in_slices, yes_and_known
+from monitor.windows.kernel.count_rows import finite, in_slices, yes_and_known
 from monitor.windows.kernel.exact_sums import Target, exact_sum
 from monitor.windows.kernel.probabilities import (
     PROBABILITIES,
@@ -22,6 +22,7 @@ from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.expected_answers import Expected, expected_of, joins_of
 from monitor.windows.layout.layout import Layout
 from monitor.windows.layout.notation import number_of
+from monitor.windows.layout.slice_limits import MOST_VALUES
 from monitor.windows.profile import Profile, Slice, empty
 
 _MIN_PROBABILITY = 1e-15
@@ -29,7 +30,7 @@ _LARGEST_CLASS = 1e15
 """Larger integers are not classes: they are written differently as texts."""
 
 
-def count_outcomes(joined: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
+def count_outcomes(joined: pa.RecordBatch, layout: Layout, most_slices: int = MOST_VALUES) -> Profile:
     """Count outcomes that are joined to their predictions. Predictions are not counted, so the result can be merged
     into the window's profile.
     """
@@ -37,7 +38,7 @@ def count_outcomes(joined: pa.RecordBatch, layout: Layout, most_slices: int = MO
     def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
         return _count_slice(part, layout, core_only=core_only)
 
-    return Profile(layout, in_slices(under_known_names(joined, layout), most_slices, count_one))
+    return in_slices(under_known_names(joined, layout), layout, most_slices, count_one)
 
 
 def _count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:

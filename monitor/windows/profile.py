@@ -12,6 +12,7 @@ import numpy as np
 from monitor.windows.kernel import exact_sums
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, carry
 from monitor.windows.kernel.tally import Tally, add
+from monitor.windows.layout import slice_limits
 from monitor.windows.layout.layout import (
     ABOVE,
     BELOW,
@@ -28,10 +29,9 @@ from monitor.windows.layout.layout import (
     Layout,
     LayoutMismatchError,
 )
+from monitor.windows.layout.slice_limits import USUAL, VERSION, Limits, SliceKey
 
-SliceKey = tuple[str, str]
 OVERALL: SliceKey = ("", "")
-VERSION = "version"
 NOTATION = "notation:"
 """Prefix, before a column's name, of the tallies of labels that the baseline writes differently."""
 
@@ -219,10 +219,12 @@ def merge_slices(slices: Sequence[Slice]) -> Slice:
 class Profile:
     """The counts of one window. Slices are keyed (name, value): `("", "")` for all rows, `("version", "7")` for a
     version, `("segments.region", "eu")` for a declared segment (outputs, latency and outcomes; some features coarsely).
+    `limits` say how many values have a slice, and which do not.
     """
 
     layout: Layout
     slices: Mapping[SliceKey, Slice]
+    limits: Limits = USUAL
 
     @property
     def overall(self) -> Slice:
@@ -252,6 +254,7 @@ class Profile:
         if not isinstance(other, Profile):
             return NotImplemented
         same = self.layout.id == other.layout.id and self.slices.keys() == other.slices.keys()
+        same = same and self.limits == other.limits
         return same and all(_equal(part, other.slices[key]) for key, part in self.slices.items())
 
     __hash__ = None  # type: ignore[assignment]
@@ -264,7 +267,7 @@ def blank(layout: Layout) -> Profile:
 
 def core_of(profile: Profile) -> Profile:
     """The counts of outputs, latency and outcomes only, copied: about one fiftieth of the size."""
-    return Profile(profile.layout, {key: _core(part) for key, part in profile.slices.items()})
+    return replace(profile, slices={key: _core(part) for key, part in profile.slices.items()})
 
 
 def _core(part: Slice) -> Slice:
@@ -289,9 +292,11 @@ def merge(profiles: Iterable[Profile]) -> Profile:
         raise LayoutMismatchError("profiles of different layouts cannot be added", hint="recount the rows")
     if len(parts) == 1:
         return parts[0]
-    keys = dict.fromkeys(key for part in parts for key in part.slices)
+    limits = slice_limits.of_sum(part.limits for part in parts)
+    given = dict.fromkeys(key for part in parts for key in part.slices)
+    keys, limits = slice_limits.limited(given, layout, limits)
     merged = {key: merge_slices([part.slices[key] for part in parts if key in part.slices]) for key in keys}
-    return Profile(layout, dict(sorted(merged.items())))
+    return Profile(layout, dict(sorted(merged.items())), limits)
 
 
 def subtract(whole: Profile, parts: Iterable[Profile]) -> Profile:
@@ -304,14 +309,17 @@ def subtract(whole: Profile, parts: Iterable[Profile]) -> Profile:
     for part in parts:
         if part.layout.id != whole.layout.id:
             raise LayoutMismatchError("profiles of different layouts cannot be subtracted")
-        if not part.slices.keys() <= whole.slices.keys():
+        kept, _ = slice_limits.limited(
+            part.slices, whole.layout, slice_limits.of_sum([whole.limits, part.limits])
+        )
+        if not set(kept) <= whole.slices.keys():
             raise ValueError("the profile has slices that the whole does not have")
         slices = {
             key: _without(one, part.slices[key]) if key in part.slices else one
             for key, one in whole.slices.items()
         }
-        whole = Profile(
-            whole.layout, {k: one for k, one in slices.items() if k == OVERALL or _has_counts(one)}
+        whole = replace(
+            whole, slices={k: one for k, one in slices.items() if k == OVERALL or _has_counts(one)}
         )
     return whole
 

@@ -23,8 +23,8 @@ class WindowSettings(Section):
     """How long measurements of windows under an hour, and sums of profiles, are kept. Sums can be
     recomputed."""
     max_segments: WholeNumber = Field(default=50, ge=1)
-    """Maximum versions, and values per segment, that are counted separately in a batch. Others count in the
-    total only."""
+    """Maximum versions, and values per segment, that are counted separately in a window, those that were frequent in
+    the baseline first. Others count in the total only."""
     segment_features: WholeNumber = Field(default=8, ge=0, le=100)
     """Maximum features that are counted for each value of a segment as well, in coarse cells, the most important
     first. 0: none."""

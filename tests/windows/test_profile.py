@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 
 from monitor.windows import codec
-from monitor.windows.kernel.count_rows import MOST_SEGMENTS, count
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout import build, from_table
+from monitor.windows.layout.slice_limits import MOST_NAMES
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
 from tests.support.tables import predictions
@@ -68,7 +69,7 @@ def test_numbers_of_any_width_are_counted_as_numbers(kind, rows):
     assert codec.encode(count(narrow, layout)) == codec.encode(count(wide, layout))
 
 
-def test_rows_are_counted_by_the_segments_that_most_of_them_have():
+def test_rows_are_counted_by_the_segments_that_the_baseline_has_before_others():
     rows = ROWS.slice(0, 200)
     of_own = {f"segments.{n}": [None] * n + ["x"] + [None] * (199 - n) for n in range(120)}
     of_all = {"segments.region": ["eu"] * 200}
@@ -78,5 +79,5 @@ def test_rows_are_counted_by_the_segments_that_most_of_them_have():
     )
     counted = count(wide, LAYOUT)
     names = {name for name, _ in counted.slices if name.startswith("segments.")}
-    assert len(names) == MOST_SEGMENTS
+    assert len(names) == MOST_NAMES
     assert counted.slices["segments.region", "eu"].rows == counted.overall.rows == 200

@@ -10,7 +10,8 @@ import numpy as np
 from monitor.drift.columns import Floats
 from monitor.drift.explain.impact import PREDICTION
 from monitor.windows.layout.layout import Column
-from monitor.windows.profile import Profile, Slice, SliceKey
+from monitor.windows.layout.slice_limits import SliceKey
+from monitor.windows.profile import Profile, Slice
 
 LEAST_ROWS = 50
 LEAST_SHARE, LEAST_MOVE = 0.05, 0.08

@@ -61,7 +61,7 @@ def count(
                 tallies[metric.tally] = bounded(tally)
         return replace(empty(layout, core_only=core_only), totals=totals, tallies=tallies)
 
-    return Profile(layout, in_slices(known, most_slices, count_one))
+    return in_slices(known, layout, most_slices, count_one)
 
 
 def features_of(metrics: Sequence[OwnMetric]) -> frozenset[str]:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
 from monitor.windows.kernel.exact_sums import exact_sum
-from monitor.windows.profile import OVERALL, Profile, SliceKey
+from monitor.windows.layout.slice_limits import SliceKey
+from monitor.windows.profile import OVERALL, Profile
 
 ERROR, PAIRS, DOUBLED = (f"forecast naive {what}" for what in ("error", "pairs", "doubled"))
 """Sums: of absolute errors, of pairs of truths a season apart, and of truths at the time of another one."""
@@ -55,7 +56,7 @@ def with_naive_errors(profile: Profile, parts: Iterable[pa.RecordBatch], season:
         if key in slices:
             exact = {name: exact_sum(np.array([value])) for name, value in sums.items() if value}
             slices[key] = replace(slices[key], totals={**slices[key].totals, **exact})
-    return Profile(profile.layout, slices)
+    return replace(profile, slices=slices)
 
 
 def _columns(

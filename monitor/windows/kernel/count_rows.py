@@ -2,7 +2,7 @@
 all call this.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -31,11 +31,9 @@ from monitor.windows.kernel.relations.median_sides import Sides, sides_of
 from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.layout import LABEL_SETS, MISSING, Column, Floats, Layout, is_signal
-from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
+from monitor.windows.layout.slice_limits import MOST_VALUES, VERSION, Limits, SliceKey, limited, limited_names
+from monitor.windows.profile import NOTATION, OVERALL, Profile, Slice, empty, merge_slices
 
-MOST_SLICES = 50
-MOST_SEGMENTS = 50
-"""Names of segments by which the rows of a batch are counted."""
 SEGMENTS = "segments."
 SQUARED = "_squared"
 """Suffix of the sum of squares of a column."""
@@ -50,7 +48,7 @@ _GROUPS: WeakKeyDictionary[Layout, dict[bool, _Groups]] = WeakKeyDictionary()
 def count(
     rows: pa.RecordBatch,
     layout: Layout,
-    most_slices: int = MOST_SLICES,
+    most_slices: int = MOST_VALUES,
     by_segment: SegmentFeatures = NONE,
 ) -> Profile:
     """Count predictions, columns as in `monitor.predictions.log.batch`, into a profile with slices.
@@ -63,13 +61,14 @@ def count(
         return count_slice(part, layout, core_only=core_only)
 
     known = with_expected(under_known_names(rows, layout), layout)
-    slices = in_slices(known, most_slices, count_one)
+    profile = in_slices(known, layout, most_slices, count_one)
+    slices = dict(profile.slices)
     segments = {key: part for key, part in slices.items() if key[0].startswith("segments.")}
     if by_segment.most and segments:
         columns = by_segment.columns(layout)
         counted = segment_cells.count(*with_features(known), columns, segments, by_segment.cells)
         slices |= {key: replace(slices[key], cells=cells) for key, cells in counted.items()}
-    return Profile(layout, slices)
+    return replace(profile, slices=slices)
 
 
 def count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:
@@ -252,56 +251,75 @@ def finite(column: pa.Array) -> Floats:
 
 
 def in_slices(
-    rows: pa.RecordBatch, most: int, count_one: Callable[[pa.RecordBatch, bool], Slice]
-) -> dict[SliceKey, Slice]:
-    """The slices of some rows, sorted. At most `most` versions, and as many values of each segment, get a slice.
+    rows: pa.RecordBatch, layout: Layout, most: int, count_one: Callable[[pa.RecordBatch, bool], Slice]
+) -> Profile:
+    """The profile of some rows. At most `most` versions, and as many values of each segment, get a slice.
 
     `count_one` counts rows into one slice; if its second argument is true (a segment), the core columns only.
     """
+    segments = _given(rows, [name for name in rows.schema.names if name.startswith(SEGMENTS)])
+    names_kept, limits = limited_names(segments, layout, Limits(most))
+    rows = _without(rows, set(segments).difference(names_kept))  # each slice would copy them
+    labelled = {name: _labels(rows.column(name)) for name in [*_given(rows, [VERSION]), *names_kept]}
+    keys, limits = limited(
+        [(name, value) for name, (values, _) in labelled.items() for value in values if value is not None],
+        layout,
+        limits,
+    )
+    separate: dict[str, set[str]] = {}
+    for key, kept in keys:
+        separate.setdefault(key, set()).add(kept)
     slices: dict[SliceKey, Slice] = {}
     counted: list[Slice] = []
-    for value, part in _partition(rows, VERSION, most):
+    for value, part in _partition(rows, labelled.get(VERSION), separate.get(VERSION, set())):
         counted.append(count_one(part, False))
         if value is not None:
             slices[(VERSION, value)] = counted[-1]
     slices[OVERALL] = merge_slices(counted)
-    divided = _with_segments(rows)
-    for name in divided.schema.names:
-        if name.startswith(SEGMENTS):
-            for value, part in _partition(divided, name, most):
-                if value is not None:
-                    slices[(name, value)] = count_one(part, True)
-    return dict(sorted(slices.items()))
+    for name in names_kept:
+        for value, part in _partition(rows, labelled[name], separate.get(name, set())):
+            if value is not None:
+                slices[(name, value)] = count_one(part, True)
+    return Profile(layout, dict(sorted(slices.items())), limits)
 
 
-def _with_segments(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows with the `MOST_SEGMENTS` segments that most of them have. Each row is copied once for each segment, so
-    names that are new in each row would take a time that grows with the square of their number.
-    """
-    given = {name: rows.column(name).null_count for name in rows.schema.names if name.startswith(SEGMENTS)}
-    if len(given) <= MOST_SEGMENTS:
-        return rows
-    kept = set(sorted(given, key=lambda name: (given[name], name))[:MOST_SEGMENTS])
-    return rows.select([name for name in rows.schema.names if name not in given or name in kept])
+_Labels = tuple[list[str | None], np.ndarray]
+"""The values that occur in a column, None for rows without one, and the place of each row's value among them."""
 
 
-def _partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str | None, pa.RecordBatch]]:
-    """The rows of each value of a column; under None those without value, or beyond the `most` frequent values."""
-    column = rows.column(name) if name in rows.schema.names else None
-    if column is None or column.null_count == len(column):
-        yield None, rows
-        return
+def _given(rows: pa.RecordBatch, columns: Sequence[str]) -> list[str]:
+    """The columns that exist and have values."""
+    present = set(rows.schema.names)
+    return [name for name in columns if name in present and rows.column(name).null_count < rows.num_rows]
+
+
+def _without(rows: pa.RecordBatch, columns: Container[str]) -> pa.RecordBatch:
+    kept = [name for name in rows.schema.names if name not in columns]
+    return rows if len(kept) == rows.num_columns else rows.select(kept)
+
+
+def _labels(column: pa.Array) -> _Labels:
     encoded = names(column)
     labels = [*encoded.dictionary.to_pylist(), None]
     codes = arrays.codes(encoded, len(labels) - 1)
-    totals = np.bincount(codes, minlength=len(labels))
-    present = [i for i in range(len(labels)) if totals[i] and labels[i] is not None]
-    if len(present) == 1 and totals[-1] == 0:
-        yield labels[present[0]], rows
+    present, places = np.unique(codes, return_inverse=True)
+    return [labels[code] for code in present.tolist()], places
+
+
+def _partition(
+    rows: pa.RecordBatch, labelled: _Labels | None, separate: Container[str]
+) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    """The rows of each value that is counted separately; under None all others."""
+    if labelled is None:
+        yield None, rows
         return
-    frequent = sorted(present, key=lambda i: (-totals[i], labels[i]))[:most]
-    for place in frequent:
-        yield labels[place], rows.filter(pa.array(codes == place))
-    rest = ~np.isin(codes, frequent)
+    values, places = labelled
+    chosen = [place for place, value in enumerate(values) if value is not None and value in separate]
+    if len(chosen) == len(values) == 1:
+        yield values[0], rows
+        return
+    for place in chosen:
+        yield values[place], rows.filter(pa.array(places == place))
+    rest = ~np.isin(places, chosen)
     if rest.any():
         yield None, rows.filter(pa.array(rest))

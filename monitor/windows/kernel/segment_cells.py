@@ -14,7 +14,8 @@ from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names
 from monitor.windows.kernel.count_column import Weights, places_of_rows
 from monitor.windows.layout.layout import MISSING, Column, ColumnKind, Floats, Layout
-from monitor.windows.profile import Slice, SliceKey
+from monitor.windows.layout.slice_limits import SliceKey
+from monitor.windows.profile import Slice
 
 ABLE = frozenset(ColumnKind) - {ColumnKind.IDENTIFIER, ColumnKind.EMPTY}
 

@@ -1,7 +1,7 @@
 """Assembles layouts: assigns each column its places and the layout its id; encodes layouts as bytes."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from sys import intern
 
@@ -26,6 +26,7 @@ def assemble(
     errors: ErrorTrees | None = None,
     *,
     sought_relations: bool = False,
+    segments: Mapping[str, tuple[str, ...]] | None = None,
     identity: str = "",
 ) -> Layout:
     """Assign each column its places. Of several columns with one name, the first is used. The identity is computed
@@ -45,7 +46,8 @@ def assemble(
             moment += 0 if column.labelled else 1
         core_size = core_size or place
     columns = tuple(placed.values())
-    content = columns, core_size, tuple(notes), tuple(classes), errors, sought_relations
+    frequent = dict(segments or {})
+    content = columns, core_size, tuple(notes), tuple(classes), errors, sought_relations, frequent
     identity = identity or _identity(_raw(*content))
     return Layout(
         columns,
@@ -58,6 +60,7 @@ def assemble(
         placed,
         errors,
         sought_relations,
+        frequent,
     )
 
 
@@ -71,6 +74,7 @@ def with_errors(layout: Layout, errors: ErrorTrees | None, note: str = "") -> La
         layout.classes,
         errors,
         sought_relations=layout.sought_relations,
+        segments=layout.segments,
     )
 
 
@@ -107,9 +111,10 @@ class _StoredLayout(msgspec.Struct, omit_defaults=True):
     notes: list[str]
     classes: list[str]
     columns: list[_StoredColumn]
-    # Omitted without trees or relations, so that layouts of earlier versions keep their identity.
+    # Omitted without trees, relations or segments, so that layouts of earlier versions keep their identity.
     errors: bytes = b""
     sought_relations: bool = False
+    segments: dict[str, tuple[str, ...]] = {}
 
 
 class _ReadLayout(msgspec.Struct):
@@ -122,6 +127,7 @@ class _ReadLayout(msgspec.Struct):
     columns: list[_StoredRelation]
     errors: bytes = b""
     sought_relations: bool = False
+    segments: dict[str, tuple[str, ...]] = {}
 
 
 _CODEC = pa.Codec("zstd", compression_level=3)
@@ -130,7 +136,13 @@ _CODEC = pa.Codec("zstd", compression_level=3)
 def encode(layout: Layout) -> bytes:
     """Encode a layout as versioned, compressed bytes."""
     raw = _raw(
-        layout.columns, layout.core, layout.notes, layout.classes, layout.errors, layout.sought_relations
+        layout.columns,
+        layout.core,
+        layout.notes,
+        layout.classes,
+        layout.errors,
+        layout.sought_relations,
+        layout.segments,
     )
     block: bytes = _CODEC.compress(raw, asbytes=True)
     return seal(len(raw).to_bytes(8, "little") + block)
@@ -161,6 +173,7 @@ def decode(blob: bytes) -> Layout:
         stored.classes,
         errors,
         sought_relations=stored.sought_relations,
+        segments={intern(name): tuple(map(intern, values)) for name, values in stored.segments.items()},
         identity=_identity(raw),
     )
 
@@ -176,12 +189,22 @@ def _raw(
     classes: tuple[str, ...],
     errors: ErrorTrees | None = None,
     sought_relations: bool = False,
+    segments: Mapping[str, tuple[str, ...]] | None = None,
 ) -> bytes:
     in_core = sum(column.start < core for column in columns)
     stored = [_storable(column) for column in columns]
     of_errors = trees.encode(errors) if errors is not None else b""
     return msgspec.msgpack.encode(
-        _StoredLayout(VERSION, in_core, list(notes), list(classes), stored, of_errors, sought_relations)
+        _StoredLayout(
+            VERSION,
+            in_core,
+            list(notes),
+            list(classes),
+            stored,
+            of_errors,
+            sought_relations,
+            dict(segments or {}),
+        )
     )
 
 

@@ -1,6 +1,6 @@
 """Builds a layout from the columns of a baseline table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +27,10 @@ MOST_CLASSES = 20
 """Maximum number of classes whose probabilities are counted separately by truth."""
 
 
+MOST_KNOWN = 200
+"""Values of a segment that are known to be frequent, and names of segments."""
 _RELATED = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER})
+_SEGMENTS = "segments."
 _LABELS = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN})
 
 
@@ -70,7 +73,7 @@ def of(
     names_of_columns = table.schema.names
     places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
     for name in dict.fromkeys(names_of_columns):
-        if with_relations and name.startswith("segments."):
+        if with_relations and name.startswith(_SEGMENTS):
             candidates.add_labels(name, column_kinds.plain(table.column(places[name])))
         if name == LABEL_SETS:
             features.extend(label_set_columns.describe(column_kinds.plain(table.column(places[name]))))
@@ -92,7 +95,25 @@ def of(
                 candidates.add_labels(name, column)
     core = [*_fixed(), *outputs]
     columns = [*features, *candidates.chosen(), *_by_truth(classes)]
-    return assemble(core, columns, notes, classes, sought_relations=with_relations)
+    segments = _frequent(table, [name for name in places if name.startswith(_SEGMENTS)])
+    return assemble(core, columns, notes, classes, sought_relations=with_relations, segments=segments)
+
+
+def _frequent(table: Columns, segments: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The frequent values of each segment, the most frequent first; first the segments that most rows have."""
+    rows: dict[str, int] = {}
+    values: dict[str, tuple[str, ...]] = {}
+    for name in segments:
+        column = names(column_kinds.plain(table.column(name)))
+        labels = column.dictionary.to_pylist()
+        counts = arrays.code_counts(column)[:-1].tolist()
+        ordered = sorted((-count, label) for count, label in zip(counts, labels, strict=True) if count)
+        rows[name], values[name] = sum(counts), tuple(label for _, label in ordered[:MOST_KNOWN])
+    return {
+        name: values[name]
+        for name in sorted(rows, key=lambda name: (-rows[name], name))[:MOST_KNOWN]
+        if rows[name]
+    }
 
 
 def _is_related(described: list[Column]) -> bool:

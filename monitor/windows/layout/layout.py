@@ -167,7 +167,8 @@ class Column:
 class Layout:
     """The buckets of all columns; immutable. `id` is the hash of the content. `errors` are the trees that estimate the
     error of each answer, if there are any. `sought_relations` says whether the baseline was searched for relations:
-    older ones were not.
+    older ones were not. `segments` are the values of segments that are frequent in the baseline, by name
+    (`segments.region`), the most frequent first.
     """
 
     columns: tuple[Column, ...]
@@ -180,6 +181,7 @@ class Layout:
     by_name: Mapping[str, Column] = field(repr=False)
     errors: ErrorTrees | None = None
     sought_relations: bool = False
+    segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> Column:
         """A column by its name, such as `features.amount` or `prediction`.
