@@ -27,7 +27,7 @@ _EXPIRED = re.compile(r"Expired_?Token|(token|credentials?)\b.{0,60}\bexpired", 
 _LOGIN = re.compile(
     r"authorization violation|WRONGPASS|NOAUTH|invalid username|login was refused|SASL authentication"
     r"|authentication (failed|required)|no password supplied|access denied for user|unauthenticated|HTTP 401"
-    r"|invalid_grant|invalid_client|no AWS credentials"
+    r"|invalid_grant|invalid_client|no AWS credentials|create an? OAuth2 access token|key file of a service account"
     r"|InvalidClientTokenId|InvalidAccessKeyId|INVALID_ACCESS_KEY|SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH"
     r"|IncompleteSignature|UnrecognizedClient|INVALID_CLIENT_TOKEN",
     re.IGNORECASE,
@@ -89,3 +89,4 @@ class Advice:
 MACHINE_AUTHORITY = "add it to those of this machine"
 AWS_LOGIN = "correct the access key, its secret and the session token"
 AWS_EXPIRED = "renew AWS's file of credentials, which is read again; those in the environment need a restart"
+GOOGLE_LOGIN = "renew the key file that GOOGLE_APPLICATION_CREDENTIALS names, which is read again"

@@ -118,7 +118,7 @@ def test_an_object_that_drips_ends_the_command(name: str, dripping: int, tmp_pat
 def test_reads_of_any_size_from_any_place_are_those_of_the_file(tmp_path: Path) -> None:
     content = np.random.default_rng(3).bytes(20_000_000)
     (tmp_path / "x").write_bytes(content)
-    file = RemoteFile(fs.LocalFileSystem(), str(tmp_path / "x"))
+    file = RemoteFile(fs.LocalFileSystem(), str(tmp_path / "x"), len(content))
     assert file.read() == content
     assert file.read(5) == b""
     rng = np.random.default_rng(4)

@@ -1,7 +1,8 @@
 """Files by path or URL, with wildcards: local, or in an object store.
 
 S3 is configured as in every AWS tool: by `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
-`AWS_ENDPOINT_URL_S3` (or `AWS_ENDPOINT_URL`), profiles and instance roles.
+`AWS_ENDPOINT_URL_S3` (or `AWS_ENDPOINT_URL`), profiles and instance roles. Google Cloud Storage is configured by
+`GOOGLE_APPLICATION_CREDENTIALS`, or by the machine that it runs on.
 """
 
 import os
@@ -9,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,23 +19,40 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.runtime import abandoned
-from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, MACHINE_AUTHORITY, Advice
+from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, GOOGLE_LOGIN, MACHINE_AUTHORITY, Advice
 from monitor.sources.files.local import KINDS, ending
-from monitor.sources.files.remote_file import RemoteFile
+from monitor.sources.files.remote_file import GoogleFile, RemoteFile
 
 if TYPE_CHECKING:
     from pyarrow import fs  # seven megabytes, which only those pay who list files
 
 LISTING_SECONDS = 300.0
 """Deadline for listing the objects of one source."""
+_RETRY_SECONDS = 20
+"""For which Google's client tries again where nobody answers."""
 _HINT = "use a path, or s3://bucket/... with the AWS variables set"
-_ADVICE = Advice(
+_GOOGLE = ("gs", "gcs")
+_OF_GOOGLE = Advice(
+    "use gs://bucket/... with GOOGLE_APPLICATION_CREDENTIALS set to a key file",
+    login=GOOGLE_LOGIN,
+    right="grant storage.buckets.get, storage.objects.list and storage.objects.get",
+    authority=MACHINE_AUTHORITY,
+    expired=GOOGLE_LOGIN,
+)
+_OF_AWS = Advice(
     _HINT,
     login=AWS_LOGIN,
     right="grant s3:ListBucket and s3:GetObject",
     authority=MACHINE_AUTHORITY,
     expired=AWS_EXPIRED,
 )
+_STATUS = re.compile(
+    r"google::cloud::Status\((\w+): (?:.*?with a last message of )?(.*?) error_info=.*", re.DOTALL
+)
+"""How Google's client tells an error: its kind and the words of the server, among much about itself."""
+_AZURE = ("abfs", "abfss", "wasb", "wasbs")
+"""Arrow's client ends the whole process where a login fails or an answer cannot be read: it is never started."""
+_INSTEAD_OF_AZURE = "mount the container with blobfuse2, or copy it with `azcopy sync`, and name that folder"
 _UNNAMED = re.compile(r"no response body", re.IGNORECASE)
 """An error of S3 whose answer has no room for a reason: that to a HEAD request."""
 _WILD = re.compile(r"[*?\[]")
@@ -67,7 +86,9 @@ class Location:
 
         if isinstance(self.files, fs.LocalFileSystem):
             return self.files.open_input_file(self.path)
-        return pa.PythonFile(RemoteFile(self.files, self.path), mode="r")
+        is_google = _scheme(self.name) in _GOOGLE
+        file = GoogleFile(self.path, self.size) if is_google else RemoteFile(self.files, self.path, self.size)
+        return pa.PythonFile(file, mode="r")
 
 
 def location_of(name: str) -> Location:
@@ -88,9 +109,18 @@ def location_of(name: str) -> Location:
     return Location(name, path, info.size, files)
 
 
-def hint_of(words: str, usual: str) -> str:
-    """What to do about an error of an object store; `usual` where nothing else is known."""
-    return replace(_ADVICE, usual=usual).hint(words)
+def explained(source: str, error: Exception, usual: str = "") -> tuple[str, str]:
+    """What an object store says, and what to do about it; `usual` where nothing else is known."""
+    words = str(error)
+    if (status := _STATUS.search(words)) is not None:
+        words = f"{status[1]}: {status[2]}"
+    words = words.partition("\n")[0]
+    advice = _OF_GOOGLE if _scheme(source) in _GOOGLE else _OF_AWS
+    return words, (replace(advice, usual=usual) if usual else advice).hint(words)
+
+
+def _scheme(source: str) -> str:
+    return source.partition("://")[0].lower() if "://" in source else ""
 
 
 def find_locations(sources: Sequence[str], kinds: Sequence[str] = KINDS) -> list[Location]:
@@ -210,6 +240,11 @@ def _system(source: str) -> "tuple[fs.FileSystem, str]":
             options = s3_options(os.environ)
             made = abandoned.within(LISTING_SECONDS, lambda: fs.S3FileSystem(**options))
         return made, rest.rstrip("/")
+    if scheme.lower() in _AZURE:
+        raise InputError("Azure Blob Storage cannot be read by its address", hint=_INSTEAD_OF_AZURE)
+    if scheme.lower() in _GOOGLE:
+        with _as_input_errors(source):
+            return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=_RETRY_SECONDS)), rest.rstrip("/")
     plain = _WILD.split(source, maxsplit=1)[0]
     with _as_input_errors(source):
         files, path = abandoned.within(LISTING_SECONDS, lambda: fs.FileSystem.from_uri(plain))
@@ -232,21 +267,21 @@ def _as_input_errors(source: str) -> Iterator[None]:
     """Convert errors of the file system to an `InputError` with the source."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        if _UNNAMED.search(reason):
-            reason = _reason_in_full(source) or reason
-        raise InputError(f"{source} cannot be reached: {reason}", hint=_ADVICE.hint(reason)) from error
+    except (pa.ArrowException, OSError) as error:
+        reason, hint = explained(source, error)
+        if _UNNAMED.search(reason) and (in_full := _refusal_in_full(source)) is not None:
+            reason, hint = explained(source, in_full)
+        raise InputError(f"{source} cannot be reached: {reason}", hint=hint) from error
 
 
-def _reason_in_full(source: str) -> str:
-    """Why S3 refuses, by a request whose answer has room for a reason; empty if it does not refuse that one."""
+def _refusal_in_full(source: str) -> Exception | None:
+    """The refusal of S3 of a request whose answer has room for a reason; None if it does not refuse that one."""
     from pyarrow import fs
 
     try:
         files, path = _system(_WILD.split(source, maxsplit=1)[0])
         folder = fs.FileSelector(path.rpartition("/")[0] or path, allow_not_found=True)
         abandoned.within(LISTING_SECONDS, lambda: files.get_file_info(folder), limits_memory=True)
-    except (pa.ArrowInvalid, OSError, InputError) as error:
-        return str(error).partition("\n")[0]
-    return ""
+    except (pa.ArrowException, OSError, InputError) as error:
+        return error
+    return None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from monitor.errors import InputError
 from monitor.sources.files import locations
 from monitor.sources.source import SourceError
@@ -137,15 +139,14 @@ class Bucket:
         """The object."""
         return self._tried(lambda: locations.location_of(name).open())
 
-    @staticmethod
-    def _tried(call: Callable[[], Any]) -> Any:
+    def _tried(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except InputError as error:
             raise SourceError(error.message, hint=error.hint or _HINT) from error
-        except OSError as error:
-            words = str(error).partition("\n")[0]
-            raise SourceError(words, hint=locations.hint_of(words, _HINT)) from error
+        except (pa.ArrowException, OSError) as error:
+            words, hint = locations.explained(self._url, error, _HINT)
+            raise SourceError(words, hint=hint) from error
 
 
 def store_of(url: str) -> ObjectStore:
