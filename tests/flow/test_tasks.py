@@ -247,6 +247,8 @@ def test_own_metrics_take_labels_for_equal_that_the_others_take_for_equal(read: 
 def test_sets_and_numbers_are_truths_as_well(read: Read) -> None:
     """Their coverage is no 0 % while a page shows figures of their outcomes."""
     assert all(one == 1.0 for one in read.coverage.values())
+    for model in ("topics", "size"):
+        assert ">accuracy</a>" not in read.staff[model]
 
 
 def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> None:

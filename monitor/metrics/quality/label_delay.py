@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from monitor.metrics import intervals
 from monitor.metrics.metric import MetricInfo, Subject
+from monitor.metrics.quality.task import with_other_truths
 from monitor.metrics.quantiles import Quantiles, percentile
 from monitor.records import Better, Measurement
-from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
@@ -48,6 +48,4 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 def _known(part: Slice) -> float:
     """The number of rows with a truth: a label, a number, a set of labels, several numbers, or items of a list."""
-    outputs = (output_counts.name_of(output_counts.N, output) for output in output_counts.outputs_of(part))
-    others = (ranking_counts.JUDGED, label_set_counts.ROWS, *outputs)
-    return max(part.flag("truths"), *map(part.total, others))
+    return max(part.flag("truths"), with_other_truths(part))

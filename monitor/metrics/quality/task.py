@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from monitor.metrics.metric import Subject
+from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
 from monitor.windows.kernel.confusion_counts import ANSWERS, TRUTHS
 from monitor.windows.layout.expected_answers import Expected, expected_of
 from monitor.windows.layout.layout import ColumnKind, Layout
@@ -73,6 +74,12 @@ def task_of(subject: Subject) -> Task | None:
     if expected_of(layout) is not Expected.EITHER:
         return _expected(layout)
     return _of_either(parts, layout, classed, numbers)
+
+
+def with_other_truths(part: Slice) -> float:
+    """The number of rows whose truth is a set of labels, several numbers, or items of a list."""
+    outputs = (output_counts.name_of(output_counts.N, output) for output in output_counts.outputs_of(part))
+    return max(map(part.total, (ranking_counts.JUDGED, label_set_counts.ROWS, *outputs)))
 
 
 def _expected(layout: Layout) -> Task | None:
