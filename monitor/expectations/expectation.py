@@ -23,6 +23,8 @@ class Check(StrEnum):
     """The value is one of `values`."""
     PATTERN = "pattern"
     """The whole text matches `regex` (RE2)."""
+    NO_PATTERN = "no_pattern"
+    """The whole text does not match `regex` (RE2)."""
     LENGTH = "length"
     """The text has `least` to `most` characters."""
     UNIQUE = "unique"
@@ -89,7 +91,7 @@ class Expectation:
                 text = given["type"]
             case Check.FRESH:
                 text = f"within {format_duration(given['within'])}"
-            case Check.PATTERN:
+            case Check.PATTERN | Check.NO_PATTERN:
                 text = given["regex"]
             case Check.CONDITION:
                 text = given["expression"]

@@ -20,6 +20,7 @@ _NEEDS = {
     Check.TYPE: ("type",),
     Check.ALLOWED: ("values",),
     Check.PATTERN: ("regex",),
+    Check.NO_PATTERN: ("regex",),
     Check.FRESH: ("within",),
 }
 _MAY = {

@@ -150,7 +150,8 @@ def _of_labels(expectation: Expectation, array: pa.Array) -> np.ndarray:
     encoded = names(array)
     whole = f"^(?:{expectation.arguments['regex']})$"
     matching = np.asarray(pc.match_substring_regex(encoded.dictionary, whole).fill_null(False))
-    return np.asarray(np.append(matching, False)[arrays.codes(encoded, len(matching))])
+    wanted = expectation.check is Check.PATTERN
+    return np.asarray(np.append(matching == wanted, False)[arrays.codes(encoded, len(matching))])
 
 
 def _is_allowed(array: pa.Array, values: Sequence[bool | float | str]) -> np.ndarray:

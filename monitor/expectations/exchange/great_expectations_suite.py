@@ -6,9 +6,11 @@ from typing import Any
 
 from monitor.errors import InputError
 from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.left_out import hint_of
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
     beyond,
+    either_of,
     made,
     not_among,
     number,
@@ -16,6 +18,12 @@ from monitor.expectations.exchange.parts import (
     related,
     searched,
     type_of,
+)
+from monitor.expectations.exchange.several_columns import (
+    all_different,
+    pairs_of,
+    references_of,
+    unless_missing,
 )
 from monitor.expectations.expectation import Check, Expectation, Tier
 
@@ -55,7 +63,7 @@ def _expectation(one: Any) -> Expectation:
         raise UnsupportedError("has no kwargs")
     kind, given = str(one.get("type") or one.get("expectation_type")), one["kwargs"]
     if kind not in _READERS:
-        raise UnsupportedError(f"{kind} has no counterpart")
+        raise UnsupportedError(f"{kind} has no counterpart{hint_of(kind)}")
     reader, known = _READERS[kind]
     for name, value in given.items():
         if name not in known and name not in _STANDARD and value not in (None, False):
@@ -116,11 +124,19 @@ def _of_length(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectati
 
 
 def _matching_any(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
-    regexes = given["regex_list"]
-    if given.get("match_on", "any") != "any" or not all(isinstance(one, str) for one in regexes):
+    if given.get("match_on", "any") != "any":
         raise UnsupportedError("only match_on: any has a counterpart")
-    either = "|".join(f"(?:{one})" for one in regexes)
+    either = either_of(given["regex_list"])
     return made(given["column"], Check.PATTERN, tolerated, tier, regex=searched(either))
+
+
+def _not_matching(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return made(given["column"], Check.NO_PATTERN, tolerated, tier, regex=searched(given["regex"]))
+
+
+def _matching_none(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    either = either_of(given["regex_list"])
+    return made(given["column"], Check.NO_PATTERN, tolerated, tier, regex=searched(either))
 
 
 def _of_types(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
@@ -139,22 +155,31 @@ def _equal(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
 
 
 def _pair(given: dict[str, Any], sign: str, tolerated: float, tier: Tier) -> Expectation:
-    """A relation of two columns. By default, a row with one of them is a violation, and one with neither is not."""
-    one, other = reference(given["column_A"]), reference(given["column_B"])
-    compared, both = f"{one} {sign} {other}", f"{one} is not None and {other} is not None"
-    match given.get("ignore_row_if") or "both_values_are_missing":
-        case "either_value_is_missing":
-            text = compared
-        case "both_values_are_missing":
-            text = f"({both} or {one} is None and {other} is None) and {compared}"
-        case "neither":
-            text = f"{both} and {compared}"
-        case unknown:
-            raise UnsupportedError(f"ignore_row_if: {unknown} is not known")
-    return related(text, tolerated, tier)
+    one, other = references = references_of(given["column_A"], given["column_B"])
+    return related(unless_missing(f"{one} {sign} {other}", references, given), tolerated, tier)
+
+
+def _pair_in_set(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    references = references_of(given["column_A"], given["column_B"])
+    return related(
+        unless_missing(pairs_of(references, given["value_pairs_set"]), references, given), tolerated, tier
+    )
+
+
+def _different(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    """Columns that differ from each other in each row, also if several are missing."""
+    references = references_of(*given["column_list"])
+    return related(all_different(references, given), tolerated, tier)
+
+
+def _adding_up(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    references = references_of(*given["column_list"])
+    text = f"{' + '.join(references)} == {number(given['sum_total'], 'sum_total')!r}"
+    return related(unless_missing(text, references, given, "all_values_are_missing"), tolerated, tier)
 
 
 _BOUNDS, _PAIR = {"min_value", "max_value"}, {"column_A", "column_B", "ignore_row_if"}
+_SEVERAL = {"column_list", "ignore_row_if"}
 _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_not_be_null": (_plain(Check.PRESENT), set()),
     "expect_column_values_to_be_unique": (_plain(Check.UNIQUE), set()),
@@ -171,4 +196,9 @@ _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_be_in_type_list": (_of_types, {"type_list"}),
     "expect_column_pair_values_a_to_be_greater_than_b": (_greater, {*_PAIR, "or_equal"}),
     "expect_column_pair_values_to_be_equal": (_equal, _PAIR),
+    "expect_column_pair_values_to_be_in_set": (_pair_in_set, {*_PAIR, "value_pairs_set"}),
+    "expect_column_values_to_not_match_regex": (_not_matching, {"regex"}),
+    "expect_column_values_to_not_match_regex_list": (_matching_none, {"regex_list"}),
+    "expect_select_column_values_to_be_unique_within_record": (_different, _SEVERAL),
+    "expect_multicolumn_sum_to_equal": (_adding_up, {*_SEVERAL, "sum_total"}),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from monitor.errors import InputError
 from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.left_out import OF_SCHEMAS
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
     beyond,
@@ -43,9 +44,7 @@ def read(path: Path, content: Any) -> Imported:
                 expectations.append(one)
             else:
                 left_out.append(f"{place}{reason}")
-    left_out += [
-        f"{path}: {name}: is not supported" for name in ("checks", "index", "unique") if content.get(name)
-    ]
+    left_out += [f"{path}: {name}: {reason}" for name, reason in OF_SCHEMAS.items() if content.get(name)]
     return Imported(expectations, left_out)
 
 

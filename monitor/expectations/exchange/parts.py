@@ -1,5 +1,6 @@
 """Makes expectations of the parts of a foreign file, or tells why one has no counterpart."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,8 @@ from monitor.expectations.expectation import Check, Expectation, Tier
 from monitor.expectations.suite import CheckSection, column_name
 from monitor.expressions.condition import compile_condition
 from monitor.expressions.grammar import ExpressionError
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class UnsupportedError(ValueError):
@@ -99,6 +102,8 @@ def number(value: object, name: str) -> float | None:
     """
     if value is None:
         return None
+    if isinstance(value, str) and _DATE.match(value):
+        raise UnsupportedError(f"{name} is a time: times are checked by their age only, with `fresh`")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnsupportedError(f"{name} is no number")
     return float(value)
@@ -119,6 +124,17 @@ def searched(regex: object) -> str:
     ended = _as_python_ends(regex)
     end = "" if ended.endswith(_END) else "(?s:.*)"
     return f"{begin}(?:{ended}){end}"
+
+
+def either_of(regexes: object) -> str:
+    """One regular expression for any of several.
+
+    Raises:
+        UnsupportedError: they are no texts.
+    """
+    if not isinstance(regexes, list) or not regexes or not all(isinstance(one, str) for one in regexes):
+        raise UnsupportedError("the regular expressions are no texts")
+    return "|".join(f"(?:{one})" for one in regexes)
 
 
 def _as_python_ends(regex: str) -> str:
@@ -148,6 +164,8 @@ def type_of(name: object) -> str:
     Raises:
         UnsupportedError: it has no counterpart.
     """
+    if str(name).lower().startswith(("datetime", "timestamp", "date")):
+        raise UnsupportedError(f"the type {name!r} has no counterpart: times are checked by `fresh`")
     given = TYPES.get(str(name).lower().removesuffix("type").partition("[")[0])
     if given is None:
         raise UnsupportedError(f"the type {name!r} has no counterpart: number, integer, boolean or text")
