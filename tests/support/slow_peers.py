@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,14 +29,28 @@ class Manner(StrEnum):
     """Says 100 Continue without end."""
     RESET = "reset"
     """Ends in the middle of an answer."""
+    ZEROS = "zeros"
+    """Answers with half a megabyte that unpacks to 500 MB of zeros."""
+    REDIRECT = "redirect"
+    """Sends whoever asks to the address that tells machines in a cloud their credentials, and to itself."""
+
+
+def zeros() -> bytes:
+    """A gzip file of 500 MB of zeros, of which only the checksum is wrong."""
+    packer = zlib.compressobj(wbits=31)
+    first, again = (packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + again * 499
 
 
 @dataclass(slots=True)
 class Peer:
-    """A server on a free port of this host. `sent` counts the bytes of all its connections."""
+    """A server on a free port of this host. `sent` counts the bytes of all its connections, `asked` are the first lines
+    of their requests.
+    """
 
     port: int
     sent: int = 0
+    asked: list[bytes] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
@@ -75,7 +90,7 @@ def _answer(
             line = tls.wrap_socket(plain, server_side=True)
         with line:
             if not is_mail and manner is not Manner.HANG:
-                line.recv(65_536)
+                made.asked.append(line.recv(65_536).partition(b"\r\n")[0])
             _misbehave(line, manner, made, is_mail)
 
 
@@ -86,6 +101,9 @@ def _misbehave(line: socket.socket, manner: Manner, made: Peer, is_mail: bool) -
 
     if manner is Manner.HANG:
         made.stopping.wait()
+        return
+    if manner in _WHOLE:
+        send(_WHOLE[manner](made))
         return
     opening = b"220-" if is_mail else OK + b"Content-Length: 1000000000\r\n\r\n"
     if manner is Manner.DRIP:
@@ -103,3 +121,20 @@ def _misbehave(line: socket.socket, manner: Manner, made: Peer, is_mail: bool) -
         send(OK if manner is Manner.HEADERS else b"")
         while not made.stopping.is_set():
             send(part * 1000)
+
+
+def _zeros(_made: Peer) -> bytes:
+    body = zeros()
+    return b"%sContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (OK, len(body), body)
+
+
+def _elsewhere(made: Peer) -> bytes:
+    """First to the machine's credentials, then to itself, and so on."""
+    where = b"http://127.0.0.1:%d/again" % made.port
+    if len(made.asked) % 2:
+        where = b"http://169.254.169.254/latest/meta-data/"
+    return b"HTTP/1.1 307 Go there\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % where
+
+
+_WHOLE = {Manner.ZEROS: _zeros, Manner.REDIRECT: _elsewhere}
+"""Answers that end."""

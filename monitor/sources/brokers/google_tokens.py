@@ -50,7 +50,8 @@ class GoogleTokens:
             token, seconds = answer.get("access_token"), answer.get("expires_in")
             if not isinstance(token, str) or not token or not isinstance(seconds, int | float):
                 raise TokenError("Google's answer has no access token")
-            self._token, self._until = token, time.monotonic() + seconds
+            valid = seconds if 0 <= seconds <= _VALID else _VALID  # also where it is no finite number
+            self._token, self._until = token, time.monotonic() + valid
         return self._token
 
     def _of_machine(self) -> dict[str, Any]:

@@ -130,6 +130,20 @@ def test_every_answer_is_what_the_description_says(shop: Shop) -> None:
             assert answer, f"{path} says nothing"
 
 
+def test_the_audit_log_is_what_the_description_says(shop: Shop) -> None:
+    staff = key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        told(web, "/api/v1/alerts?client=acme", staff)
+        document = told(web, "/api/v1/openapi.json", {})
+        schema = document["paths"]["/api/v1/audit"]["get"]["responses"]["200"]["content"]["application/json"]
+        answer = told(web, "/api/v1/audit", staff)
+        whole = schema["schema"] | {"components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(answer)
+        assert {one["client"] for one in answer} == {"", "acme"}
+        assert {one["client"] for one in told(web, "/api/v1/audit?client=acme", staff)} == {"acme"}
+        assert told(web, "/api/v1/audit?client=globex", staff) == []
+
+
 def test_the_docs_list_every_address_and_no_other() -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `GET (/[^`?]+)", text, re.M))

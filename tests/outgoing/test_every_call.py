@@ -1,0 +1,174 @@
+"""Every place that connects to others is in one table: no answer stops it, fills the memory or leads it elsewhere."""
+
+import ast
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import monitor
+from monitor.cli.through_daemon import RunningDaemon
+from monitor.errors import WatchkeeperError
+from monitor.exporters.metric_names import BY_NAME
+from monitor.exporters.push.exporter import ExporterSettings
+from monitor.exporters.push.otlp import OtlpSettings
+from monitor.exporters.push.point import Point
+from monitor.exporters.push.remote_write import RemoteWriteSettings
+from monitor.gauges.metrics_endpoints.scrape import fetch
+from monitor.gauges.reading import GaugeError
+from monitor.notify.failure import AttemptError
+from monitor.outgoing import Budget
+from monitor.rollback.executors.calls import Calls
+from monitor.rollback.executors.executor import ExecutorError
+from monitor.sites.settings import SiteDestination
+from monitor.sites.transports.https import Https
+from monitor.sites.transports.transport import TryAgainError
+from monitor.sources.brokers.aws_calls import AwsCalls, AwsError
+from monitor.sources.brokers.google_tokens import GoogleTokens, TokenError
+from monitor.sources.brokers.pubsub import PubSub, PubSubSettings
+from monitor.sources.source import SourceError
+from tests.support.slow_peers import Manner, peer
+
+SECONDS, SLACK_SECONDS = 0.6, 10.0
+MOST_MEMORY = 200e6
+"""Bytes: three times the largest answer that anything takes, which is 64 MB."""
+ROOM = Path(monitor.__path__[0])
+OPENERS = {
+    "client", "Http", "Transport", "Datagrams",
+    "connect", "connected", "open_socket", "connected_socket",
+}  # fmt: skip
+"""What opens a connection in `monitor.outgoing` and `monitor.notify.http`."""
+
+
+def exporter(section: ExporterSettings) -> None:
+    with closing(section.make_exporter("here")) as made:
+        made.send([Point(BY_NAME["watchkeeper_build"], ("1",), 1.0, 1.0)], Budget(SECONDS))
+
+
+def order(url: str) -> None:
+    with Calls("a platform", SECONDS) as calls:
+        calls.get(url, {})
+
+
+def bundle(url: str) -> None:
+    with closing(Https("plant", SiteDestination.model_validate({"url": url, "key": "k"}))) as way:
+        way.send(Path(__file__))
+
+
+def subscription(url: str) -> None:
+    PubSub(PubSubSettings(subscription="projects/p/subscriptions/s", address=url)).open({})
+
+
+CALLS: dict[str, Callable[[str], object]] = {
+    "cli/through_daemon.py": lambda url: RunningDaemon(url, "k").get("models", dict),
+    "exporters/push/otlp.py": lambda url: exporter(OtlpSettings.model_validate({"url": url})),
+    "exporters/push/remote_write.py": lambda url: exporter(RemoteWriteSettings.model_validate({"url": url})),
+    "gauges/metrics_endpoints/scrape.py": lambda url: fetch(url, SECONDS, {}, ""),
+    "rollback/executors/calls.py": order,
+    "sites/transports/https.py": bundle,
+    "sources/brokers/aws_calls.py": lambda url: AwsCalls("sqs", url, "").call("SQS.X", {}, SECONDS),
+    "sources/brokers/google_tokens.py": lambda _: GoogleTokens("scope", "").current(),
+    "sources/brokers/pubsub.py": subscription,
+}
+ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            *(f"notify/channels/{name}.py" for name in ("alertmanager", "datadog", "jsm", "newrelic")),
+            *(f"notify/channels/{name}.py" for name in ("pagerduty", "servicenow", "slack", "smtp")),
+            *(f"notify/channels/{name}.py" for name in ("teams", "webhook")),
+            *("notify/dead_man.py", "notify/http.py", "notify/delivery/reachability.py", "jobs.py"),
+            "notify/reconcile.py",
+            *("sources/probes.py", "web/auth/oidc.py"),
+        ),
+        "outgoing/test_limits.py",
+    ),
+    "exporters/push/statsd.py": "exporters/push/test_statsd.py",
+    "loadtest/generator.py": "loadtest/test_endpoint.py",
+    "loadtest/run.py": "loadtest/test_endpoint.py",
+    "relay/relay.py": "relay/test_relaying.py",
+    "sites/transports/imap.py": "sites/test_mail.py",
+    "sites/transports/sftp.py": "sites/test_sftp.py",
+}
+"""Places that other files of tests have servers for."""
+FAILURES = (
+    AttemptError, AwsError, ExecutorError, GaugeError, SourceError, TokenError, TryAgainError, WatchkeeperError,
+)  # fmt: skip
+
+
+def places() -> Iterator[str]:
+    """The files that open connections, by what they call of `monitor.outgoing`."""
+    for path in ROOM.rglob("*.py"):
+        place = str(path.relative_to(ROOM))
+        text = path.read_text()
+        if place.startswith("outgoing/") or not any(one in text for one in ("outgoing", "notify.http")):
+            continue
+        tree = ast.parse(text)
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith(("monitor.outgoing", "monitor.notify.http"))
+            for alias in node.names
+        }
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        if imported & OPENERS or "outgoing.client" in called:
+            yield place
+
+
+def test_every_place_that_connects_is_in_the_table() -> None:
+    assert sorted(places()) == sorted({*CALLS, *ELSEWHERE})
+    assert [name for name in set(ELSEWHERE.values()) if not (ROOM.parent / "tests" / name).is_file()] == []
+
+
+@pytest.fixture(autouse=True)
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.cli.through_daemon.READING_SECONDS", SECONDS)
+    monkeypatch.setattr("monitor.sites.transports.https.SECONDS", SECONDS)
+    monkeypatch.setattr("monitor.sources.brokers.google_tokens._SECONDS", SECONDS)
+    monkeypatch.setattr("monitor.sources.brokers.pubsub._CALL_SECONDS", SECONDS)
+    for section in (OtlpSettings, RemoteWriteSettings):
+        monkeypatch.setattr(section, "timeout", SECONDS, raising=False)
+    monkeypatch.setattr(AwsCalls, "_signer", lambda *_: dict)
+
+
+@pytest.mark.parametrize("manner", [one for one in Manner if one is not Manner.REDIRECT])
+@pytest.mark.parametrize("place", CALLS)
+def test_law_every_call_ends_in_time_and_takes_no_more_than_it_may(
+    place: str, manner: Manner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with peer(manner) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        monkeypatch.setattr("monitor.sources.brokers.google_tokens._MACHINE", url)
+        began = time.monotonic()
+        tracemalloc.start()
+        try:
+            said = outcome_of(place, url)
+            assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+        finally:
+            tracemalloc.stop()
+        assert time.monotonic() - began < SECONDS + SLACK_SECONDS, said
+    assert said or manner is Manner.ZEROS, "an answer like that is none"
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("place", CALLS)
+def test_law_no_answer_leads_to_another_address(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with peer(Manner.REDIRECT) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        monkeypatch.setattr("monitor.sources.brokers.google_tokens._MACHINE", url)
+        for _ in range(2):
+            assert outcome_of(place, url)
+    assert len(server.asked) == 2
+    assert not any(b"again" in line or b"meta-data" in line for line in server.asked)
+
+
+def outcome_of(place: str, url: str) -> str:
+    """Why the call failed; empty if it did not."""
+    try:
+        CALLS[place](url)
+    except FAILURES as error:
+        return str(error)
+    return ""
