@@ -1,13 +1,18 @@
 """The own metrics of a model for engineers: figures with intervals, and the rows that they could not use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.wording import NOTHING, share
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC, OWN_METRIC_SET_ASIDE, REASON
 from monitor.records import Measurement
 from monitor.visible import counted, one_line
+
+_NO_BASELINE = (
+    "the baseline does not have it: a sum has none, and a baseline of the first predictions has what was declared then "
+    "(watchkeeper baseline accept makes a new one)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,16 @@ class OwnView:
 
 
 def of_measurements(
-    declared: OwnMetrics, measured: Sequence[Measurement], otherwise: Sequence[Measurement] = ()
+    declared: OwnMetrics,
+    measured: Sequence[Measurement],
+    otherwise: Sequence[Measurement] = (),
+    *,
+    has_baseline: bool = False,
 ) -> OwnView:
-    """The figures of one window, by name; without any, those of another window."""
+    """The figures of one window, by name; without any, those of another window.
+
+    `has_baseline`: the model has one, so that it is told which figures it lacks.
+    """
     mine = [one for one in measured if one.metric == OWN_METRIC.name]
     source = measured if mine else otherwise
     mine = mine or [one for one in otherwise if one.metric == OWN_METRIC.name]
@@ -47,7 +59,16 @@ def of_measurements(
         return OwnView()
     mine.sort(key=lambda one: (one.label(NAME), len(one.labels), one.labels))
     window = mine[0].window
-    return OwnView([_row(one, declared, source) for one in mine], window.start, window.end)
+    rows = [_row(one, declared, source) for one in mine]
+    if has_baseline:
+        rows = [_with_baseline(row, one) for row, one in zip(rows, mine, strict=True)]
+    return OwnView(rows, window.start, window.end)
+
+
+def _with_baseline(row: OwnRow, one: Measurement) -> OwnRow:
+    """A row of the whole that says why its figure has no baseline."""
+    is_lacking = len(one.labels) == 1 and one.value is not None and one.baseline is None
+    return replace(row, notes="; ".join(filter(None, (row.notes, _NO_BASELINE)))) if is_lacking else row
 
 
 def _row(one: Measurement, declared: OwnMetrics, measured: Sequence[Measurement]) -> OwnRow:

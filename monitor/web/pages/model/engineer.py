@@ -77,7 +77,9 @@ def model(
         of_day = services.measured().get((stream, DAY), ())
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
-        page["own"] = own_rows.of_measurements(view.metrics, of_day, page["measured"])
+        page["own"] = own_rows.of_measurements(
+            view.metrics, of_day, page["measured"], has_baseline=page["baseline"] is not None
+        )
         page["tasks"] = task_rows.of_measurements(
             services.metrics.rankings.get((client, model)), of_day, page["measured"]
         )
