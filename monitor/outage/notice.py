@@ -5,7 +5,6 @@ start.
 """
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from monitor.alerts.notification import Notification
 from monitor.errors import StoreError
 from monitor.outage.journal import sealed, unsealed
 from monitor.records import Action
+from monitor.runtime.durable_files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +104,8 @@ class Outage:
             if self._page is None:
                 self._path.unlink(missing_ok=True)
                 return
-            beside = self._path.with_name(self._path.name + ".new")
-            with beside.open("wb") as file:
-                content = msgspec.json.encode(_Stored(self._page, tuple(sorted(self._notified))))
-                file.write(sealed(content, self._key))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
+            content = msgspec.json.encode(_Stored(self._page, tuple(sorted(self._notified))))
+            write_whole(self._path, sealed(content, self._key))
         except OSError as error:  # the disk may be full; the page is sent all the same
             log.warning(
                 "%s cannot be written, so the page about this outage stays open after a restart: %s",

@@ -4,13 +4,13 @@
 """
 
 import contextlib
-import os
 import time
 from pathlib import Path
 
 from monitor.relay import frames
 from monitor.relay.frames import Frame
 from monitor.relay.lane import SUFFIX
+from monitor.runtime.durable_files import write_whole
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 
 ASIDE, AGAIN = "aside", "again"
@@ -35,8 +35,8 @@ class SetAside:
         start = frames.new_segment()
         content = start + frames.encoded(frames.mark_of(start), frame.request, frame.body)
         path = self._aside / f"{time.time_ns():020}{SUFFIX}"
-        _write(path.with_suffix(_REASON), reason.encode(errors="replace"))
-        _write(path, content)
+        write_whole(path.with_suffix(_REASON), reason.encode(errors="replace"))
+        write_whole(path, content)
         self.count()
         return path
 
@@ -59,7 +59,7 @@ class SetAside:
             OSError: it cannot be moved.
         """
         self._aside.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
-        _write((self._aside / path.name).with_suffix(_REASON), reason.encode())
+        write_whole((self._aside / path.name).with_suffix(_REASON), reason.encode())
         path.rename(self._aside / path.name)
 
     def remove(self, path: Path) -> None:
@@ -109,22 +109,3 @@ def size_in(folder: Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 total += path.stat().st_size
     return total
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,7 +4,6 @@
 """
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.runtime.durable_files import write_whole
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 from monitor.sites.bundle import SUFFIX
 
@@ -106,27 +106,3 @@ class Outbox:
         """Remember how far the site has come."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         write_whole(self.folder / _STATE, msgspec.json.encode(marker))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, sync it, and move it there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,24 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Float,
-    Index,
-    LargeBinary,
-    Row,
-    String,
-    Table,
-    delete,
-    func,
-    select,
-    tuple_,
-)
+from sqlalchemy import Column, Connection, Float, Index, LargeBinary, Row, String, Table, func, select
 
 from monitor.errors import WatchkeeperError
+from monitor.store import waiting_rows
 from monitor.store.db import metadata
-from monitor.store.rows import moment
 from monitor.store.statements import insert_new
 
 HALF_CALLS = Table(
@@ -37,7 +24,6 @@ HALF_CALLS = Table(
     Column("content", LargeBinary, nullable=False),
     Index("ix_half_calls_received", "source", "received_at"),
 )
-_KEYS_AT_ONCE = 500
 
 
 class HalfCallConflictError(WatchkeeperError):
@@ -59,12 +45,8 @@ class StoredHalf:
 
 def of_calls(connection: Connection, source: str, calls: Iterable[str]) -> list[StoredHalf]:
     """The waiting halves of these calls."""
-    wanted = sorted(set(calls))
-    halves: list[StoredHalf] = []
-    for at in range(0, len(wanted), _KEYS_AT_ONCE):
-        some = HALF_CALLS.c.call.in_(wanted[at : at + _KEYS_AT_ONCE])
-        halves += _read(connection.execute(select(HALF_CALLS).where(HALF_CALLS.c.source == source, some)))
-    return halves
+    of_source = HALF_CALLS.c.source == source
+    return _read(waiting_rows.with_keys(connection, HALF_CALLS.c.call, calls, of_source))
 
 
 def oldest(connection: Connection, source: str, most: int) -> list[StoredHalf]:
@@ -106,38 +88,23 @@ def take(connection: Connection, source: str, halves: Sequence[StoredHalf]) -> N
     Raises:
         HalfCallConflictError: another daemon took one of them meanwhile.
     """
-    columns = HALF_CALLS.c
-    for at in range(0, len(halves), _KEYS_AT_ONCE):
-        some = [(half.call, half.side) for half in halves[at : at + _KEYS_AT_ONCE]]
-        matching = tuple_(columns.call, columns.side).in_(some)
-        deleted = connection.execute(delete(HALF_CALLS).where(columns.source == source, matching))
-        if deleted.rowcount != len(some):
-            raise _conflict(source)
+    keys = [(source, half.call, half.side) for half in halves]
+    if waiting_rows.delete_keys(connection, HALF_CALLS, keys) != len(keys):
+        raise _conflict(source)
 
 
 def delete_before(connection: Connection, before: float, limit: int = 1_000) -> int:
     """Delete at most `limit` halves received before `before`, which no source reads any more."""
-    columns = HALF_CALLS.c
-    old = select(columns.source, columns.call, columns.side).where(columns.received_at < before).limit(limit)
-    keys = [tuple(row) for row in connection.execute(old)]
-    if not keys:
-        return 0
-    matching = tuple_(columns.source, columns.call, columns.side).in_(keys)
-    return connection.execute(delete(HALF_CALLS).where(matching)).rowcount
+    return waiting_rows.delete_before(connection, HALF_CALLS, before, limit)[0]
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[StoredHalf]:
-    """Rows as they are: a damaged time counts as old, and a damaged content as empty, so that they wait no longer."""
-    halves = []
-    for row in rows:
-        try:
-            received_at = moment(row.received_at)
-        except ValueError:
-            received_at = 0.0
-        content = row.content if isinstance(row.content, bytes) else b""
-        if isinstance(row.call, str) and isinstance(row.side, str):
-            halves.append(StoredHalf(row.call, row.side, received_at, content))
-    return halves
+    """The rows whose keys are readable."""
+    return [
+        StoredHalf(row.call, row.side, waiting_rows.received_at(row), waiting_rows.content_of(row))
+        for row in rows
+        if isinstance(row.call, str) and isinstance(row.side, str)
+    ]
 
 
 def _conflict(source: str) -> HalfCallConflictError:

@@ -19,13 +19,11 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    func,
     select,
-    tuple_,
 )
 
+from monitor.store import waiting_rows
 from monitor.store.db import metadata
-from monitor.store.rows import moment
 from monitor.store.statements import insert_or_skip
 from monitor.texts import NAME
 
@@ -43,7 +41,6 @@ WAITING_CALLS = Table(
 )
 SPAN = "span"
 """The part that is a span. The others are texts, which are encrypted."""
-_KEYS_AT_ONCE = 400
 Position = tuple[float, str]
 """When a span was received, and its call."""
 
@@ -61,11 +58,7 @@ class WaitingPart:
 
 def of_calls(connection: Connection, calls: Iterable[str]) -> list[WaitingPart]:
     """The waiting parts of these calls."""
-    wanted, parts = sorted(set(calls)), list[WaitingPart]()
-    for at in range(0, len(wanted), _KEYS_AT_ONCE):
-        some = WAITING_CALLS.c.call.in_(wanted[at : at + _KEYS_AT_ONCE])
-        parts += _read(connection.execute(select(WAITING_CALLS).where(some)))
-    return parts
+    return _read(waiting_rows.with_keys(connection, WAITING_CALLS.c.call, calls))
 
 
 def spans_before(
@@ -89,10 +82,7 @@ def is_empty(connection: Connection) -> bool:
 
 def waiting_of(connection: Connection, client: str) -> tuple[int, int]:
     """The number of parts of a client, and their bytes."""
-    size = WAITING_CALLS.c.size
-    query = select(func.count(), func.coalesce(func.sum(size), 0)).where(WAITING_CALLS.c.client == client)
-    count, total = connection.execute(query).one()
-    return int(count), int(total)
+    return waiting_rows.size_of(connection, WAITING_CALLS, client)
 
 
 def put(connection: Connection, parts: Sequence[WaitingPart]) -> None:
@@ -114,10 +104,7 @@ def put(connection: Connection, parts: Sequence[WaitingPart]) -> None:
 
 def take(connection: Connection, parts: Sequence[WaitingPart]) -> None:
     """Delete parts that wait no longer."""
-    columns = WAITING_CALLS.c
-    for at in range(0, len(parts), _KEYS_AT_ONCE):
-        some = [(one.call, one.part) for one in parts[at : at + _KEYS_AT_ONCE]]
-        connection.execute(delete(WAITING_CALLS).where(tuple_(columns.call, columns.part).in_(some)))
+    waiting_rows.delete_keys(connection, WAITING_CALLS, [(one.call, one.part) for one in parts])
 
 
 def delete_texts(connection: Connection, client: str) -> int:
@@ -130,26 +117,16 @@ def delete_texts(connection: Connection, client: str) -> int:
 
 def delete_before(connection: Connection, before: float, limit: int = 1_000) -> tuple[int, int]:
     """Delete at most `limit` parts received before `before`; their number, and how many of them were spans."""
-    columns = WAITING_CALLS.c
-    old = select(columns.call, columns.part).where(columns.received_at < before).limit(limit)
-    keys = [(row.call, row.part) for row in connection.execute(old)]
-    if not keys:
-        return 0, 0
-    matching = tuple_(columns.call, columns.part).in_(keys)
-    return connection.execute(delete(WAITING_CALLS).where(matching)).rowcount, sum(
-        part == SPAN for _, part in keys
-    )
+    deleted, rows = waiting_rows.delete_before(connection, WAITING_CALLS, before, limit)
+    return deleted, sum(row.part == SPAN for row in rows)
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[WaitingPart]:
-    """Rows as they are: a damaged time counts as old, and a damaged content as empty."""
-    parts = []
-    for row in rows:
-        try:
-            received_at = moment(row.received_at)
-        except ValueError:
-            received_at = 0.0
-        content = row.content if isinstance(row.content, bytes) else b""
-        if isinstance(row.call, str) and isinstance(row.part, str) and isinstance(row.client, str):
-            parts.append(WaitingPart(row.call, row.part, row.client, received_at, content))
-    return parts
+    """The rows whose keys are readable."""
+    return [
+        WaitingPart(
+            row.call, row.part, row.client, waiting_rows.received_at(row), waiting_rows.content_of(row)
+        )
+        for row in rows
+        if isinstance(row.call, str) and isinstance(row.part, str) and isinstance(row.client, str)
+    ]

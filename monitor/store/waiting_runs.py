@@ -18,12 +18,11 @@ from sqlalchemy import (
     Row,
     String,
     Table,
-    delete,
     func,
     select,
-    tuple_,
 )
 
+from monitor.store import waiting_rows
 from monitor.store.db import metadata
 from monitor.store.rows import moment
 from monitor.store.statements import insert_or_skip
@@ -43,7 +42,6 @@ WAITING_RUNS = Table(
     Index("ix_waiting_runs_received", "received_at"),
     Index("ix_waiting_runs_client", "client", "size"),
 )
-_KEYS_AT_ONCE = 400
 Position = tuple[float, str]
 """When the first agent of a trace is due, and the trace."""
 
@@ -61,12 +59,8 @@ class WaitingSpans:
 
 
 def of_traces(connection: Connection, traces: Iterable[str]) -> list[WaitingSpans]:
-    """What waits of these traces."""
-    wanted, found = sorted(set(traces)), list[WaitingSpans]()
-    for at in range(0, len(wanted), _KEYS_AT_ONCE):
-        some = WAITING_RUNS.c.trace.in_(wanted[at : at + _KEYS_AT_ONCE])
-        found += _read(connection.execute(select(WAITING_RUNS).where(some)))
-    return found
+    """The waiting spans of these traces."""
+    return _read(waiting_rows.with_keys(connection, WAITING_RUNS.c.trace, traces))
 
 
 def due(
@@ -87,10 +81,7 @@ def due(
 
 def waiting_of(connection: Connection, client: str) -> tuple[int, int]:
     """The number of rows of a client, and their bytes."""
-    size = WAITING_RUNS.c.size
-    query = select(func.count(), func.coalesce(func.sum(size), 0)).where(WAITING_RUNS.c.client == client)
-    count, total = connection.execute(query).one()
-    return int(count), int(total)
+    return waiting_rows.size_of(connection, WAITING_RUNS, client)
 
 
 def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
@@ -113,38 +104,34 @@ def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
 
 def take(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
     """Delete spans that wait no longer."""
-    columns = WAITING_RUNS.c
-    for at in range(0, len(rows), _KEYS_AT_ONCE):
-        some = [(one.trace, one.part) for one in rows[at : at + _KEYS_AT_ONCE]]
-        connection.execute(delete(WAITING_RUNS).where(tuple_(columns.trace, columns.part).in_(some)))
+    waiting_rows.delete_keys(connection, WAITING_RUNS, [(one.trace, one.part) for one in rows])
 
 
 def delete_before(connection: Connection, before: float, limit: int = 1_000) -> tuple[int, int]:
     """Delete at most `limit` rows received before `before`; their number, and of how many traces there was an agent."""
-    columns = WAITING_RUNS.c
-    old = select(columns.trace, columns.part, columns.due_at).where(columns.received_at < before)
-    rows = connection.execute(old.limit(limit)).all()
-    if not rows:
-        return 0, 0
-    keys = [(row.trace, row.part) for row in rows]
-    deleted = connection.execute(
-        delete(WAITING_RUNS).where(tuple_(columns.trace, columns.part).in_(keys))
-    ).rowcount
+    deleted, rows = waiting_rows.delete_before(connection, WAITING_RUNS, before, limit)
     return deleted, len({row.trace for row in rows if row.due_at is not None})
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[WaitingSpans]:
-    """Rows as they are: a damaged time counts as old, and a damaged content as empty."""
-    found = []
-    for row in rows:
-        times: list[float | None] = []
-        for value in (row.received_at, row.due_at):
-            try:
-                times.append(None if value is None else moment(value))
-            except ValueError:
-                times.append(0.0)
-        content = row.content if isinstance(row.content, bytes) else b""
-        if isinstance(row.trace, str) and isinstance(row.part, str) and isinstance(row.client, str):
-            received_at, due_at = times
-            found.append(WaitingSpans(row.trace, row.part, row.client, received_at or 0.0, due_at, content))
-    return found
+    """The rows whose keys are readable."""
+    return [
+        WaitingSpans(
+            row.trace,
+            row.part,
+            row.client,
+            waiting_rows.received_at(row),
+            _due_at(row),
+            waiting_rows.content_of(row),
+        )
+        for row in rows
+        if isinstance(row.trace, str) and isinstance(row.part, str) and isinstance(row.client, str)
+    ]
+
+
+def _due_at(row: Row[Any]) -> float | None:
+    """A damaged time is due at once."""
+    try:
+        return None if row.due_at is None else moment(row.due_at)
+    except ValueError:
+        return 0.0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from monitor.sites.outbox import write_whole
+from monitor.runtime.durable_files import write_whole
 from monitor.sites.transports.transport import TryAgainError
 
 

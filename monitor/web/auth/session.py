@@ -124,6 +124,15 @@ def staff(request: Request[Any, Any, Any], role: str = "viewer") -> Visitor:
     return visitor
 
 
+def staff_of(request: Request[Any, Any, Any], client: str) -> Visitor:
+    """A member of staff who may see this client's data; others get 404."""
+    visitor = staff(request)
+    about(request, client)
+    if not visitor.may_read(client):
+        raise NotFoundException
+    return visitor
+
+
 def check_form(request: Request[Any, Any, Any], visitor: Visitor, token: str) -> None:
     """Reject a change that did not come from our own form. Bearers of a key send no cookie, so cannot be
     impersonated.

@@ -147,6 +147,14 @@ def changer(request: Request[Any, Any, Any], role: str, data: dict[str, str]) ->
     return visitor
 
 
+def changer_of(request: Request[Any, Any, Any], role: str, data: dict[str, str], client: str) -> Visitor:
+    """The same, of staff who may see this client's data; others get 404."""
+    visitor = changer(request, role, data)
+    if not visitor.may_read(client):
+        raise NotFoundException
+    return visitor
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 

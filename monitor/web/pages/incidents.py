@@ -12,9 +12,8 @@ from monitor.health import client_state, notes, wording
 from monitor.store import alerts, streams
 from monitor.web import services as web_services
 from monitor.web.auth import session
-from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer
+from monitor.web.pages.actions import Form, changer_of
 
 
 @get("/staff/incidents", sync_to_thread=True, include_in_schema=False)
@@ -59,7 +58,7 @@ def write_note(
     request: Request[Any, Any, Any], client: FromPath[str], identity: FromPath[str], data: Form
 ) -> Response[Any]:
     """Write an update on an incident."""
-    visitor = _operator(request, client, data)
+    visitor = changer_of(request, "operator", data, client)
     services = web_services.of(request)
     now, settings = services.clock.now(), services.client(client)
     with services.store.write() as connection:
@@ -82,7 +81,7 @@ def withdraw_note(
     request: Request[Any, Any, Any], client: FromPath[str], identity: FromPath[str], data: Form
 ) -> Response[Any]:
     """Take an update back."""
-    visitor = _operator(request, client, data)
+    visitor = changer_of(request, "operator", data, client)
     services = web_services.of(request)
     with services.store.write() as connection:
         now = services.clock.now()
@@ -95,18 +94,6 @@ def withdraw_note(
             now=now,
         )
     return _back(client)
-
-
-def _operator(request: Request[Any, Any, Any], client: str, data: Form) -> Visitor:
-    """The sender of a form, who may change what this client reads.
-
-    Raises:
-        NotFoundException: the sender may not read the client.
-    """
-    visitor = changer(request, "operator", data)
-    if not visitor.may_read(client):
-        raise NotFoundException
-    return visitor
 
 
 def _back(client: str) -> Response[Any]:

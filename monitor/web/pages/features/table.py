@@ -32,12 +32,11 @@ def features(
     request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
 ) -> Response[str]:
     """The table of features of one model."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
     query = feature_query.parse(request.query_params)
     with services.store.read() as connection:
-        if streams.figures(connection, stream) is None or not visitor.may_read(client):
+        if streams.figures(connection, stream) is None:
             raise NotFoundException
         baseline = baselines.load(connection, stream)
         importance = feature_rows.importance_of(connection, stream, baseline, services.importance)

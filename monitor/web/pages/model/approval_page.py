@@ -16,7 +16,7 @@ from monitor.texts import LABEL, flaw_of_text
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer
+from monitor.web.pages.actions import Form, changer_of
 from monitor.web.pages.model import version_rows
 from monitor.web.pages.model.version_rows import VersionRow
 from monitor.web.pages.overview.page import address
@@ -34,11 +34,8 @@ def approval(
     version: FromQuery[str] = "",
 ) -> Response[str]:
     """One version, or the newest one: its releases, the decisions on it, and what is missing before it is promoted."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
-    if not visitor.may_read(client):
-        raise NotFoundException
     policy = services.release_policy(stream)
     with services.store.read() as connection:
         row = _named(connection, stream, version) if version else _newest(connection, stream)
@@ -67,9 +64,7 @@ def decide(
     data: Form,
 ) -> Response[Any]:
     """Approve or decline for the team what the form has shown; 409 if the version was released again since then."""
-    visitor = changer(request, _ROLE, data)
-    if not visitor.may_read(client):
-        raise NotFoundException
+    visitor = changer_of(request, _ROLE, data, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
     version, word, note = data.get("version", ""), data.get("decision", ""), data.get("note", "").strip()
     if word not in ("approve", "decline") or not note:

@@ -54,8 +54,7 @@ def model(
     request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
 ) -> Response[str]:
     """One stream with its charts and everything that was measured of the whole."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
     now, zone = services.clock.now(), services.client(client).zone
     asked = query.parse(request.query_params)
@@ -64,7 +63,7 @@ def model(
         newest = services.measured().get((stream, OPEN), ())
         read_by_gauges = capacity.of_measurements(newest)
         is_known = stored is not None or bool(read_by_gauges) or stream in services.without_data(())
-        if not visitor.may_read(client) or not is_known:
+        if not is_known:
             raise NotFoundException
         figures = stored or StreamFigures(stream, 0, now, now, None)
         own_alerts = alerts.of_stream(connection, stream)

@@ -19,7 +19,7 @@ from monitor.store import rollback_stops, rollbacks
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer
+from monitor.web.pages.actions import Form, changer_of
 from monitor.web.pages.overview.page import address
 
 _PATH = "/staff/m/{client:str}/{model:str}/{environment:str}/rollback"
@@ -31,11 +31,8 @@ def rollback(
     request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
 ) -> Response[str]:
     """The rollback of a stream: what was decided and why, what was practised, and the plan."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
-    if not visitor.may_read(client):
-        raise NotFoundException
     settings, now, file = services.rollback(stream), services.clock.now(), services.rollback_stop_file
     with services.store.read() as connection:
         decisions = rollbacks.of_stream(connection, stream, _SHOWN)
@@ -88,9 +85,9 @@ def resume(
 def _switch(
     request: Request[Any, Any, Any], stream: Stream, data: dict[str, str], *, is_stop: bool
 ) -> Response[Any]:
-    visitor = changer(request, "operator", data)
+    visitor = changer_of(request, "operator", data, stream.client)
     is_for_all = bool(data.get("all"))
-    if not visitor.may_read(stream.client) or (is_for_all and visitor.client):
+    if is_for_all and visitor.client:
         raise NotFoundException
     services, scope = web_services.of(request), None if is_for_all else stream
     peer = session.address_of(request)

@@ -15,7 +15,7 @@ from monitor.store import rollouts
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer
+from monitor.web.pages.actions import Form, changer_of
 from monitor.web.pages.overview.page import address
 
 _PATH = "/staff/m/{client:str}/{model:str}/{environment:str}/rollout"
@@ -27,11 +27,8 @@ def rollout(
     request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
 ) -> Response[str]:
     """The newest rollout of a stream step by step, and earlier ones."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
-    if not visitor.may_read(client):
-        raise NotFoundException
     with services.store.read() as connection:
         known = rollouts.of_stream(connection, stream, _EARLIER)
         shown = None
@@ -63,9 +60,7 @@ def stop(
     data: Form,
 ) -> Response[Any]:
     """Stop the running rollout: the stable version receives all traffic."""
-    visitor = changer(request, "operator", data)
-    if not visitor.may_read(client):
-        raise NotFoundException
+    visitor = changer_of(request, "operator", data, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
     peer = session.address_of(request)
     with services.store.write() as connection:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
-from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
@@ -50,11 +49,8 @@ def texts_page(
     request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
 ) -> Response[str]:
     """The newest texts of a stream, or those for which a signal is true."""
-    visitor = session.staff(request)
-    session.about(request, client)
+    visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
-    if not visitor.may_read(client):
-        raise NotFoundException
     signal = request.query_params.get("signal", "")
     flags = [one.name for one in signal_room.registry().SIGNALS if one.is_flag]
     signal = signal if signal in flags else ""
