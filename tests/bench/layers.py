@@ -33,6 +33,8 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
+from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.web.auth.access import Access
@@ -172,7 +174,8 @@ def receiving(kind: str, body: bytes, connections: int, rounds: int) -> Iterator
     plain = uvloop.run(_over_http(_only_answers, request, connections, rounds))
     yield "http", plain
     with _log(_NoLog) as (log, store):
-        hot = endpoints(log, Access(store, log.clock), log.settings)
+        waiting, runs = WaitingCalls(log, store), WaitingRuns(log, store)
+        hot = endpoints(log, Access(store, log.clock), log.settings, waiting, runs)
         front = Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters())
         yield "front", uvloop.run(_over_http(front, request, connections, rounds)) - plain
 

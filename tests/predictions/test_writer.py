@@ -114,6 +114,16 @@ def test_what_takes_long_is_read_apart(records: list[dict[str, Any]]) -> None:
     assert [type(answer) for answer in answers] == [ReadApartError]
 
 
+@pytest.mark.parametrize("kind", RecordKind)
+def test_long_texts_are_read_apart_before_they_are_parsed(kind: RecordKind) -> None:
+    answers: list[object] = []
+    request = msgspec.structs.replace(raw([prediction(id="1", texts={"output": "x " * 20_000})]), kind=kind)
+    decoders, most = FastDecoders(PredictionSettings()), Most(60.0, 10, seconds=2.0)
+    for _ in range(3):  # however often the decoder of the stream has seen such a body
+        assert portion([(request, answers.append)], decoders, most, lambda: 0.0) == ([], [])
+    assert [type(answer) for answer in answers] == [ReadApartError] * 3
+
+
 def raw(records: list[dict[str, Any]]) -> RawRequest:
     rules = Rules(PredictionSettings(), NOW)
     return RawRequest(RecordKind.PREDICTIONS, msgspec.json.encode(records), "", rules, "", None)

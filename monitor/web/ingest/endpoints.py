@@ -44,8 +44,6 @@ from monitor.web.statuses import status_of, words_of
 _LARGE_BODY_BYTES = 131_072
 """Larger bodies are read apart and stored in slices, so that small ones do not wait for them, as are those that the
 writer gives back."""
-_LARGE_TEXT_BYTES, _TEXTS = 32_768, b'"texts"'
-"""Measuring texts takes about a microsecond a byte, so bodies with texts are large sooner."""
 RESEND_WINDOW = b"watchkeeper-resend-window"
 """A header of answers to relays: for how many seconds a request that is sent again is recognized."""
 _ONLY_POST = reply.of_error(
@@ -133,7 +131,7 @@ class Endpoint:
     ) -> Receipt | WatchkeeperError:
         """Store a body. Small bodies are parsed by the writer, large ones apart, so that they delay nothing."""
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
-        is_large = len(body) > _LARGE_BODY_BYTES or (len(body) > _LARGE_TEXT_BYTES and _TEXTS in body)
+        is_large = len(body) > _LARGE_BODY_BYTES
         identity = None if is_large else identify(self._kind, body, principal.client, key)
         waited = waited_of(headers, self._log.settings.retention) if "watchkeeper-waited" in headers else 0.0
         rules = self._log.rules(principal.client, principal.models, waited)
