@@ -48,7 +48,7 @@ from monitor.store.audit import Entry as AuditEntry
 from monitor.store.db import Store, store_of
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.listen_address import ensure_free
 from monitor.web.services import Readiness, Services
 

@@ -32,9 +32,9 @@ from monitor.store.fenced import LeaseLostError
 from monitor.workers import judgement
 from monitor.workers.judge import StreamJudge
 from monitor.workers.judgement import Judgement
-from monitor.workers.news import MeasuredByWorkers
 from monitor.workers.pool import Elsewhere, WorkerPool, WorkerState
 from monitor.workers.progress import Progress
+from monitor.workers.sent_measurements import MeasuredByWorkers
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +119,9 @@ class Pipeline:
     def measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
         """The measurements of the last tick, by stream and length of window."""
         own = self.judge.measuring.last
-        listeners = self.workers.listeners() if self.workers else ()
-        heard = {stream: heard for one in listeners for stream, heard in one.heard().items()}
-        return MeasuredByWorkers(heard, own) if heard else own
+        receivers = self.workers.receivers() if self.workers else ()
+        received = {stream: received for one in receivers for stream, received in one.received().items()}
+        return MeasuredByWorkers(received, own) if received else own
 
     def worker_states(self) -> Sequence[WorkerState]:
         """The worker processes."""

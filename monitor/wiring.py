@@ -52,7 +52,7 @@ from monitor.web.api.release_records import routes as release_routes
 from monitor.web.api.rollouts import routes as rollout_routes
 from monitor.web.api.sites import routes as site_routes
 from monitor.web.app import create
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind

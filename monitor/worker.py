@@ -42,7 +42,7 @@ from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.workers.judge import SECONDS, StreamJudge
 from monitor.workers.messages import Order, Report
-from monitor.workers.news import Teller
+from monitor.workers.sent_measurements import MeasurementSender
 from monitor.workers.share import Share
 
 _BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
@@ -160,7 +160,7 @@ class Worker:
         self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
         self._counted: list[tuple[Stream, Window, Counted, tuple[str, ...]]] = []
         self._measured: list[tuple[Stream, Window]] = []
-        self._teller, self._share = Teller(), Share((), setup.name)
+        self._sender, self._share = MeasurementSender(), Share((), setup.name)
         key = config.store.key.get_secret_value()
         self._store = FencedStore(config.store.url, self._is_in_force, key=key)
         with self._store.read() as connection:
@@ -194,8 +194,8 @@ class Worker:
             report = self._tick(share, order.now)
         except StoreError as error:
             report = Report(problem=error.message)
-        yield self._with_news(report, self._teller.give_up(share))
-        yield from self._teller.news(self._judge.measuring.last, order.elapsed)
+        yield self._with_changes(report, self._sender.give_up(share))
+        yield from self._sender.changed(self._judge.measuring.last, order.elapsed)
 
     def _tick(self, share: Share, now: float) -> Report:
         judge, rules = self._judge, self._rules.rules()
@@ -204,7 +204,7 @@ class Worker:
         evaluation = judge.evaluate_and_store(rules, readings, now, share)
         return Report(len(readings.streams()), windows, evaluation.evaluated, evaluation.errors)
 
-    def _with_news(self, report: Report, gone: Sequence[Stream]) -> Report:
+    def _with_changes(self, report: Report, gone: Sequence[Stream]) -> Report:
         """The report with what has come together since the last one."""
         complete = Report(
             report.streams,

@@ -151,7 +151,7 @@ def room_of(path: Path) -> str:
 
 
 def room_named(module: str) -> str:
-    """The room of a module below `monitor`: `web` of `web.auth.access`; `config.root` is one by itself."""
+    """The room of a module below `monitor`: `web` of `web.auth.authentication`; `config.root` is one by itself."""
     first, _, rest = module.partition(".")
     return f"{first}.{rest}" if first == "config" and rest else first
 

@@ -16,7 +16,7 @@ from monitor.relay.exposition import Figures, exposition
 from monitor.relay.frames import Request, size_of
 from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
 from monitor.relay.settings import RelaySettings
-from monitor.web.auth.access import is_local
+from monitor.web.auth.authentication import is_local
 from monitor.web.connections import MOST_HEADERS, Connection
 from monitor.web.ingest import otlp_reply, reply
 from monitor.web.ingest.body_budget import BodyBudget

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     delete,
     select,
+    tuple_,
 )
 
 from monitor.store import waiting_rows

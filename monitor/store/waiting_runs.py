@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     func,
     select,
+    tuple_,
 )
 
 from monitor.store import waiting_rows

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor.errors import NotFoundError, WatchkeeperError
 from monitor.web import health_endpoints
 from monitor.web import services as web_services
-from monitor.web.api import changes, exposition, routes
+from monitor.web.api import exposition, routes, staff_changes
 from monitor.web.auth import response_headers, sign_in
 from monitor.web.auth.audit import AuditLog
 from monitor.web.auth.oidc import Provider
@@ -70,7 +70,7 @@ _MESSAGES = {  # equal for missing resources and for those without access
 _MODULES = (
     health_endpoints,
     routes,
-    changes,
+    staff_changes,
     assets,
     exposition,
     client,

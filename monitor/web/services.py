@@ -30,7 +30,7 @@ from monitor.rules.rule import Rule, RuleSet
 from monitor.sites.settings import KnownSite, SiteSettings
 from monitor.status import NOTHING_CONFIGURED, Configured
 from monitor.store.db import Store
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.settings import WebSettings
 from monitor.windows.settings import WindowSettings
 

@@ -23,8 +23,8 @@ from monitor.store import worker_leases
 from monitor.store.db import Store
 from monitor.store.worker_leases import Division
 from monitor.workers.messages import Order, Report
-from monitor.workers.news import Listener, NewsOfSome
 from monitor.workers.progress import cpu_seconds
+from monitor.workers.sent_measurements import MeasurementReceiver, SentBatch
 from monitor.workers.share import IsMine, Share, everything
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class WorkerState:
     cpu: float = 0.0
     streams: int = 0
     seconds: float = 0.0
-    listener: Listener = field(default_factory=Listener)
+    receiver: MeasurementReceiver = field(default_factory=MeasurementReceiver)
 
     @property
     def number(self) -> str:
@@ -170,9 +170,9 @@ class WorkerPool:
         with self._store.write() as connection:
             worker_leases.renew(connection, self.daemon, mine, now, self.lease)
 
-    def listeners(self) -> list[Listener]:
+    def receivers(self) -> list[MeasurementReceiver]:
         """What keeps the measurements that workers tell of."""
-        return [worker.listener for worker in self.workers]
+        return [worker.receiver for worker in self.workers]
 
     def stop(self) -> None:
         """End all workers."""
@@ -240,16 +240,16 @@ class WorkerPool:
         for report in reports:
             self._receive(worker, report)
         for answer in answers:
-            if isinstance(answer, NewsOfSome):
+            if isinstance(answer, SentBatch):
                 with self._store.faults.isolate("worker", f"{worker.name}: figures"):
-                    worker.listener.hear(answer)
+                    worker.receiver.receive(answer)
         return reports
 
     def _receive(self, worker: WorkerState, report: Report) -> None:
         faults = self._store.faults
         self._attempts.worked(worker.name)
         worker.streams = report.streams
-        worker.listener.forget(report.given_up)
+        worker.receiver.forget(report.given_up)
         faults.adopt(worker.name, report.faults)
         if report.problem:
             faults.report("worker", worker.name, report.problem)
@@ -259,7 +259,7 @@ class WorkerPool:
             self._on_report(report)
 
     def _failed(self, worker: WorkerState, reason: str) -> None:
-        worker.is_ready, worker.streams, worker.listener = False, 0, Listener()
+        worker.is_ready, worker.streams, worker.receiver = False, 0, MeasurementReceiver()
         if self._is_stopped:
             return
         faults = self._store.faults

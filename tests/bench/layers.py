@@ -37,7 +37,7 @@ from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import predictions
 from monitor.store.db import Store
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.connections import Connections, Limits
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Front

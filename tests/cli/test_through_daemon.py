@@ -16,7 +16,7 @@ from monitor.store import api_keys, approvals, audit, registered_texts, silences
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.migrate import newest
 from monitor.web.api.release_records import routes as release_routes
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, Shop, fire
 from tests.support.ports import free_port

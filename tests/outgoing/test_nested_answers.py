@@ -14,7 +14,7 @@ from monitor.rollback.executors.calls import Answer
 from monitor.rollback.executors.executor import ExecutorError
 from monitor.rollouts.load_arms import Reading
 from monitor.web.api.rollouts import routes
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from tests.support.clients import opened
 from tests.support.server import serving
 

@@ -28,7 +28,7 @@ from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Front
 from monitor.web.server import Server

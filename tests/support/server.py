@@ -9,7 +9,7 @@ import httpx2
 from litestar.handlers import HTTPRouteHandler
 
 from monitor.web.app import create
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.ingest.front import Front
 from monitor.web.public_path import behind as published
 from monitor.web.server import Server

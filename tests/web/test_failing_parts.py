@@ -17,8 +17,8 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.web.auth.access import Access
 from monitor.web.auth.audit import AuditLog
+from monitor.web.auth.authentication import Access
 from monitor.web.pages import events
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings

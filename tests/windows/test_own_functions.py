@@ -51,7 +51,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     begun: dict[str, Any] = {}
 
     def process(target: str, _of: int) -> Any:
-        made = functions.signal_room.plugin().Plugin
+        made = functions.lazy_signals.plugin().Plugin
         return begun.setdefault(
             target,
             made("own_metric", target, of="function of own metrics", vectors=pa.float64(), deadline=1.0),

@@ -36,7 +36,11 @@ def shares(fleet: Fleet) -> dict[str, list[Stream]]:
     """The streams of each worker, by the measurements that it has reported."""
     return {
         one.name: sorted(
-            {stream for stream, heard in one.listener.heard().items() if set(heard.news.lengths) - {OPEN}}
+            {
+                stream
+                for stream, received in one.receiver.received().items()
+                if set(received.sent.lengths) - {OPEN}
+            }
         )
         for one in pool_of(fleet).workers
     }

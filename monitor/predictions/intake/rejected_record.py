@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError, kind_of
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.records import Rejected
 from monitor.texts import NAME, storable
 from monitor.visible import visible
@@ -60,7 +60,7 @@ def written(record: object) -> bytes:
 
 def redacted(text: str) -> str:
     """A text without personal data and secrets."""
-    return str(signal_room.registry().redact(pa.array([storable(text)], pa.string()))[0].as_py())
+    return str(lazy_signals.registry().redact(pa.array([storable(text)], pa.string()))[0].as_py())
 
 
 def without_secrets(refused: Sequence[Rejected]) -> list[Rejected]:
@@ -74,7 +74,7 @@ def without_secrets(refused: Sequence[Rejected]) -> list[Rejected]:
     if not quoted:
         return list(refused)
     before = sorted(quoted)
-    after = signal_room.registry().redact(pa.array(map(storable, before), pa.string())).to_pylist()
+    after = lazy_signals.registry().redact(pa.array(map(storable, before), pa.string())).to_pylist()
     changed = {one: str(new) for one, new in zip(before, after, strict=True) if new != one}
     if not changed:
         return list(refused)

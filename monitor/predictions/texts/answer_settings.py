@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from monitor.config.sections import RealNumber, Section
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 
 _TELEPHONE = re.compile(r"[+(]?[\d\s()/.-]{5,}")
 
@@ -36,7 +36,7 @@ class AnswerSettings(Section):
         """The `Prices` of tokens; None unless both are known."""
         if self.input_price is None or self.output_price is None:
             return None
-        return signal_room.calls().Prices(self.input_price, self.output_price, self.cached_price)
+        return lazy_signals.calls().Prices(self.input_price, self.output_price, self.cached_price)
 
 
 NOTHING = AnswerSettings()

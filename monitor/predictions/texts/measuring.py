@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions.log.batch import Batch, encode
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.predictions.texts.call import LISTS, SINGLE
 from monitor.predictions.texts.call_columns import FIGURES, PREFIX, is_transient
 from monitor.predictions.texts.policy import TextPolicy
@@ -74,7 +74,7 @@ class SignalMeter:
     def registered_for(self, stream: Stream) -> Any:
         """The `Registered` of a stream."""
         if self.registered is None:
-            return signal_room.calls().NOTHING_REGISTERED
+            return lazy_signals.calls().NOTHING_REGISTERED
         return self.registered(stream)
 
     def separate_batches(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[StoredTexts]]:
@@ -90,12 +90,12 @@ class SignalMeter:
     def _measured(self, stream: Stream, rows: pa.RecordBatch) -> dict[str, pa.Array]:
         """The signals by name. A broken one stops no other."""
         measured: dict[str, pa.Array] = {}
-        registered = signal_room.calls().NOTHING_REGISTERED
+        registered = lazy_signals.calls().NOTHING_REGISTERED
         with self.faults.isolate("signals", f"{stream}: registered texts"):
             registered = self.registered_for(stream)
         with self.faults.isolate("signals", "calls"):
-            batch = signal_room.batch().Batch(signal_room.calls().Calls(_calls(rows)), registered)
-            for one in (*signal_room.registry().SIGNALS, *self._own_signals()):
+            batch = lazy_signals.batch().Batch(lazy_signals.calls().Calls(_calls(rows)), registered)
+            for one in (*lazy_signals.registry().SIGNALS, *self._own_signals()):
                 with self.faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
         return measured
@@ -103,7 +103,7 @@ class SignalMeter:
     def _own_signals(self) -> list[Any]:
         """The plug-ins of the configuration as signals, made when the first text is there."""
         if len(self._plugins) < len(self.own):
-            made = signal_room.plugin().Plugin
+            made = lazy_signals.plugin().Plugin
             self._plugins = [made(name, target).as_returned() for name, target in self.own.items()]
         return self._plugins
 
@@ -165,8 +165,8 @@ def _redacted(texts: pa.Array) -> pa.Array:
         lengths = pc.fill_null(pc.list_value_length(texts), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
         texts = pa.ListArray.from_arrays(offsets, parts, mask=texts.is_null())
-        return signal_room.registry().redact(texts)
-    return signal_room.registry().redact(_without_canaries(texts))
+        return lazy_signals.registry().redact(texts)
+    return lazy_signals.registry().redact(_without_canaries(texts))
 
 
 def _without_canaries(texts: pa.Array) -> pa.Array:

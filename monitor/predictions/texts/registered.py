@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.predictions.texts.answer_settings import NOTHING, AnswerSettings
 from monitor.records import Stream
 from monitor.store import registered_texts
@@ -38,7 +38,7 @@ class RegisteredByStream:
         key = stream.client, stream.model
         if key not in self._by_stream:
             told = self._settings.get(key, NOTHING)
-            self._by_stream[key] = signal_room.calls().Registered(
+            self._by_stream[key] = lazy_signals.calls().Registered(
                 self._texts.shingles_of(*key), self._texts.canaries_of(*key), told.prices, told.contacts
             )
         return self._by_stream[key]

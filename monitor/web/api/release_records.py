@@ -15,7 +15,7 @@ from monitor.releases.recording.record import Recorded, record
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.visible import visible
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.session import address_of, principal_of
 
 

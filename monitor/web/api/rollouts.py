@@ -29,7 +29,7 @@ from monitor.store import rollouts as stored_rollouts
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, Step
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.auth.session import principal_of
 
 LARGEST_BODY = 65_536

@@ -25,7 +25,7 @@ from monitor.store import rollbacks as stored_rollbacks
 from monitor.store import rollouts as stored_rollouts
 from monitor.store.releases import Release
 from monitor.web import services as web_services
-from monitor.web.api import changes, openapi, schemas, time_range, version_schemas
+from monitor.web.api import openapi, schemas, staff_changes, time_range, version_schemas
 from monitor.web.api.change import PREFIX
 from monitor.web.api.schemas import (
     AlertAnswer,
@@ -355,5 +355,5 @@ ROUTES = (
     *(releases, rollouts, rollbacks),
     *staff_routes.ROUTES,
 )
-DESCRIBED, CHANGES = openapi.paths(ROUTES), openapi.changes(changes.CHANGES)
+DESCRIBED, CHANGES = openapi.paths(ROUTES), openapi.changes(staff_changes.CHANGES)
 HANDLERS = (description, *ROUTES)

@@ -16,7 +16,7 @@ from monitor.sites.settings import KnownSite
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.visible import visible
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.auth.session import principal_of
 
 _SECONDS, _AT_ONCE = 300.0, 2

@@ -1,3 +1,3 @@
-"""API keys, sessions, OpenID Connect, rate limits and the audit log. Start with `access.py` (keys) and `session.py`
-(visitors).
+"""API keys, sessions, OpenID Connect, rate limits and the audit log. Start with `authentication.py` (keys) and
+`session.py` (visitors).
 """

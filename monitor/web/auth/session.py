@@ -20,7 +20,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.audit import Entry
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.services import Services
 from monitor.web.settings import RANKS

@@ -21,7 +21,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import Door
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue

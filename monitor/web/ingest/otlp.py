@@ -26,7 +26,7 @@ from monitor.sources.otlp.span import LogRecord, Refused
 from monitor.sources.otlp.text_events import EVENTS
 from monitor.sources.otlp.waiting_calls import Refusals, WaitingCalls
 from monitor.store import scores
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue

@@ -16,7 +16,7 @@ from monitor.errors import AccessError, BusyError, WatchkeeperError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.pushed import Inbox
 from monitor.sources.source import Payload
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.incoming_body import BodyLimits, Headers, IncomingBody, is_unread

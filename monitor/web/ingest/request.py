@@ -11,8 +11,8 @@ from monitor.errors import AccessError, InputError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.store.api_keys import KeyKind
 from monitor.visible import visible
-from monitor.web.auth import access as authentication
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth import authentication
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.fair_threads import work_for
 from monitor.web.ingest.incoming_body import Headers

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.runtime.faults import Faults
 from monitor.windows.declared.own_metric import OwnMetric
 
@@ -72,7 +72,7 @@ def _values(target: str, table: pa.Table) -> pa.Array:
 
 @lru_cache(maxsize=64)
 def _process(target: str, _of_process: int) -> Any:
-    return signal_room.plugin().Plugin(
+    return lazy_signals.plugin().Plugin(
         "own_metric", target, of="function of own metrics", vectors=pa.float64()
     )
 

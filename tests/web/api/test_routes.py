@@ -20,8 +20,8 @@ from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
 from monitor.web.api.change import Nothing
-from monitor.web.api.changes import CHANGES
 from monitor.web.api.staff import model_routes, operation_routes
+from monitor.web.api.staff_changes import CHANGES
 from monitor.windows import codec
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import current_layout

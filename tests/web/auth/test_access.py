@@ -13,7 +13,7 @@ from monitor.store import alerts, api_keys, audit, sessions, silences
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.clients import NOW, Shop, fire

@@ -9,7 +9,7 @@ from monitor.predictions.intake.arrow import CONTENT_TYPE as ARROW
 from monitor.store import api_keys, quarantine
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
-from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.refused_keys import UNKNOWN, RefusedKeys
 from tests.support import schema
 from tests.support.ingest_server import serving

@@ -35,7 +35,7 @@ from monitor.store.model_versions import Version
 from monitor.web import app as web_app
 from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.release_records import routes as release_routes
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.settings import WebSettings
 from tests.support import clients, schema
 from tests.support.audited import state

@@ -17,8 +17,8 @@ from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.db import Store
 from monitor.web import host_names
 from monitor.web.auth import socket_owner
-from monitor.web.auth.access import Access, is_local
 from monitor.web.auth.audit import AuditLog
+from monitor.web.auth.authentication import Access, is_local
 from monitor.web.auth.socket_owner import diagnosed, is_same_user, owner_of
 from monitor.web.connections import Connection, Connections, Limits
 from monitor.web.pages.rendering import attachment

@@ -11,7 +11,7 @@ from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.db import Store
 from monitor.store.sessions import Session
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.pages import events
 from monitor.web.pages.events import Listeners
 from monitor.web.settings import WebSettings

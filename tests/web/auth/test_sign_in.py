@@ -20,7 +20,7 @@ with warnings.catch_warnings():
 from monitor.clock import SystemClock
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.store import audit, sessions
-from monitor.web.auth.access import Access
+from monitor.web.auth.authentication import Access
 from monitor.web.auth.oidc import Attempt, Provider
 from monitor.web.settings import OidcSettings, WebSettings
 from tests.support import clients, http

@@ -17,7 +17,7 @@ from monitor.expectations.violations import find, repeated
 from monitor.expressions.condition import compile_condition
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.columns import name_of
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.store import predictions
@@ -140,7 +140,7 @@ def _shown(value: Any, policy: TextPolicy) -> str:
     if policy is TextPolicy.DROP and isinstance(value, str):
         return f"a text of {len(text):,} characters"
     if policy is not TextPolicy.KEEP:
-        text = signal_room.registry().redact(pa.array([text], pa.string()))[0].as_py()
+        text = lazy_signals.registry().redact(pa.array([text], pa.string()))[0].as_py()
     return beginning(text, MOST_CHARACTERS)
 
 

@@ -7,7 +7,7 @@ from monitor.config.units import HOUR
 from monitor.health.wording import NOTHING
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.calls.signals import SIGNAL_MEAN, SIGNAL_RATE, measure
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.records import Measurement, Stream, Window
 from monitor.rules.language.wording import figure
 from monitor.windows.baseline_from_table import Baseline
@@ -71,7 +71,7 @@ def _is_signal(one: Measurement) -> bool:
 def _row(name: str, one: Measurement, measured: Sequence[Measurement]) -> SignalRow:
     known = one.low is not None and one.high is not None
     is_rate = one.metric == SIGNAL_RATE.name
-    signals = {signal.name: signal for signal in signal_room.registry().SIGNALS}
+    signals = {signal.name: signal for signal in lazy_signals.registry().SIGNALS}
     known_as = signals.get(_COPIED if name == _SENT else name)
     unit = one.unit or (known_as.unit.value if known_as and known_as.unit.value == "ms" else "")
     return SignalRow(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from monitor.clock import iso
 from monitor.predictions.log.batch import decode
-from monitor.predictions.texts import signal_room
+from monitor.predictions.texts import lazy_signals
 from monitor.predictions.texts.call import LISTS, SINGLE
 from monitor.predictions.texts.measuring import FOUND
 from monitor.records import Stream
@@ -52,7 +52,7 @@ def texts_page(
     visitor = session.staff_of(request, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
     signal = request.query_params.get("signal", "")
-    flags = [one.name for one in signal_room.registry().SIGNALS if one.is_flag]
+    flags = [one.name for one in lazy_signals.registry().SIGNALS if one.is_flag]
     signal = signal if signal in flags else ""
     now = services.clock.now()
     with services.store.write() as connection:  # not shown if it cannot be recorded

@@ -1,7 +1,7 @@
-"""What workers measured, as the daemon keeps it: encoded until a page or an exporter asks for it.
+"""Measurements that workers send to the daemon, which keeps them encoded until a page or an exporter reads them.
 
-A thousand models have a hundred megabytes of figures each minute, of which the daemon shows few. Names are told once,
-and the figures of windows when these were measured again. What the clock says beside them is told more often.
+A thousand models have a hundred megabytes of figures each minute, of which the daemon shows few. Names are sent once,
+and the figures of a window when it is measured again. Metrics of the clock are sent every ten seconds.
 """
 
 import pickle
@@ -24,8 +24,8 @@ from monitor.records import Measurement, Stream, Window
 from monitor.rules.engine.readings import OPEN
 from monitor.workers.share import IsMine
 
-TOLD_EVERY = 10.0
-"""Seconds after which a stream is told of again: its measurements include what the clock says."""
+SEND_EVERY = 10.0
+"""Seconds after which an unchanged stream is sent again: its measurements include metrics of the clock."""
 _AT_ONCE = 64
 """Streams in one message."""
 
@@ -35,9 +35,11 @@ _Table = tuple[int, int, Window, np.ndarray, Mapping[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """The measurements of a stream over windows of some `lengths`, encoded: `tables`, which are None if they were told
-    before, and `rest`, what stands beside them. `names` are the numbers of the names in them.
+class SentMeasurements:
+    """The measurements of a stream over windows of some `lengths` in seconds, encoded.
+
+    `tables` are those of closed windows, None if they were sent before; `rest` are all others. `names` are the numbers
+    of the names in `tables`.
     """
 
     stream: Stream
@@ -48,15 +50,15 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class NewsOfSome:
-    """The news of some streams. `named` are names by number that were not told before."""
+class SentBatch:
+    """The measurements of some streams. `new_names` are names, by number, that were not sent before."""
 
-    news: Sequence[News]
-    named: Sequence[tuple[int, tuple[MeasurementName, ...]]]
+    streams: Sequence[SentMeasurements]
+    new_names: Sequence[tuple[int, tuple[MeasurementName, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Sent:
     at: float
     tables: Mapping[int, MeasurementTable]
     names: frozenset[TableSchema]
@@ -67,42 +69,44 @@ class _Told:
         )
 
 
-class Teller:
-    """In a worker: tells what changed since the last time."""
+class MeasurementSender:
+    """In a worker: sends what changed since the last time."""
 
     def __init__(self) -> None:
-        self._told: dict[Stream, _Told] = {}
+        self._sent: dict[Stream, _Sent] = {}
         self._numbers: dict[TableSchema, int] = {}
         self._uses, self._next = Counter[TableSchema](), count()
 
     def give_up(self, is_mine: IsMine) -> list[Stream]:
-        """Forget what was told of the streams of others, and return these."""
-        gone = [stream for stream in self._told if not is_mine(stream)]
+        """Forget what was sent of streams that other processes have now, and return these."""
+        gone = [stream for stream in self._sent if not is_mine(stream)]
         for stream in gone:
-            self._release(self._told.pop(stream).names)
+            self._release(self._sent.pop(stream).names)
         return gone
 
-    def news(self, last: Mapping[_Key, Sequence[Measurement]], elapsed: float) -> Iterator[NewsOfSome]:
-        """What is new, or was not told for a while, at the monotonic time `elapsed`."""
+    def changed(self, last: Mapping[_Key, Sequence[Measurement]], elapsed: float) -> Iterator[SentBatch]:
+        """What has changed, or was not sent for `SEND_EVERY`, at the monotonic time `elapsed`."""
         by_stream: dict[Stream, dict[int, Sequence[Measurement]]] = {}
         for (stream, seconds), some in last.items():
             by_stream.setdefault(stream, {})[seconds] = some
-        news: list[News] = []
-        named: list[tuple[int, tuple[MeasurementName, ...]]] = []
+        streams: list[SentMeasurements] = []
+        new_names: list[tuple[int, tuple[MeasurementName, ...]]] = []
         for stream, measured in by_stream.items():
             tables = {
                 seconds: table for seconds, some in measured.items() if (table := _table(seconds, some))
             }
-            told = self._told.get(stream)
-            is_same = told is not None and told.is_same(tables)
-            if told is not None and is_same and elapsed - told.at < TOLD_EVERY:
+            sent = self._sent.get(stream)
+            is_same = sent is not None and sent.is_same(tables)
+            if sent is not None and is_same and elapsed - sent.at < SEND_EVERY:
                 continue
-            named += self._keep(stream, _Told(elapsed, tables, frozenset(t.shape for t in tables.values())))
-            news.append(self._encoded(stream, measured, tables, with_tables=not is_same))
-            if len(news) == _AT_ONCE:
-                yield NewsOfSome(news, named)
-                news, named = [], []
-        yield NewsOfSome(news, named)
+            new_names += self._keep(
+                stream, _Sent(elapsed, tables, frozenset(t.shape for t in tables.values()))
+            )
+            streams.append(self._encoded(stream, measured, tables, with_tables=not is_same))
+            if len(streams) == _AT_ONCE:
+                yield SentBatch(streams, new_names)
+                streams, new_names = [], []
+        yield SentBatch(streams, new_names)
 
     def _encoded(
         self,
@@ -111,7 +115,7 @@ class Teller:
         tables: Mapping[int, MeasurementTable],
         *,
         with_tables: bool,
-    ) -> News:
+    ) -> SentMeasurements:
         stored: list[_Table] = [
             (seconds, self._numbers[one.shape], one.window, one.figures, one.reasons)
             for seconds, one in tables.items()
@@ -120,7 +124,7 @@ class Teller:
             (seconds, [part for part in _parts(some) if part is not tables.get(seconds)])
             for seconds, some in measured.items()
         ]
-        return News(
+        return SentMeasurements(
             stream,
             tuple(measured),
             tuple(sorted({number for _, number, *_ in stored})),
@@ -128,16 +132,16 @@ class Teller:
             pickle.dumps(rest, pickle.HIGHEST_PROTOCOL),
         )
 
-    def _keep(self, stream: Stream, told: _Told) -> list[tuple[int, tuple[MeasurementName, ...]]]:
-        """Remember what is told. Returns the names that were not in use."""
+    def _keep(self, stream: Stream, sent: _Sent) -> list[tuple[int, tuple[MeasurementName, ...]]]:
+        """Remember what is sent. Returns the names that were not in use."""
         new = []
-        for shape in told.names:
+        for shape in sent.names:
             self._uses[shape] += 1
             if shape not in self._numbers:
                 self._numbers[shape] = next(self._next)
                 new.append((self._numbers[shape], shape.names))
-        before = self._told.get(stream)
-        self._told[stream] = told
+        before = self._sent.get(stream)
+        self._sent[stream] = sent
         self._release(before.names if before is not None else ())
         return new
 
@@ -149,72 +153,74 @@ class Teller:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What was told of a stream, and what of it was decoded."""
+class _Received:
+    """The last measurements of a stream, and what of them was decoded."""
 
-    news: News
+    sent: SentMeasurements
     tables: bytes
     names: Mapping[int, TableSchema]
-    found: Mapping[int, Sequence[Measurement]] | None = None
+    decoded: Mapping[int, Sequence[Measurement]] | None = None
 
     def measured(self) -> Mapping[int, Sequence[Measurement]]:
         """The measurements by length of window."""
-        if self.found is None:
+        if self.decoded is None:
             stored: list[_Table] = pickle.loads(self.tables)  # noqa: S301 - from a child that was started here
-            rest: list[tuple[int, list[Sequence[Measurement]]]] = pickle.loads(self.news.rest)  # noqa: S301
+            rest: list[tuple[int, list[Sequence[Measurement]]]] = pickle.loads(self.sent.rest)  # noqa: S301
             tables = {
-                seconds: MeasurementTable(self.news.stream, window, self.names[number], figures, reasons)
+                seconds: MeasurementTable(self.sent.stream, window, self.names[number], figures, reasons)
                 for seconds, number, window, figures, reasons in stored
             }
-            self.found = {
+            self.decoded = {
                 seconds: ConcatenatedTables([tables.get(seconds, ()), *parts]) for seconds, parts in rest
             }
-        return self.found
+        return self.decoded
 
 
-class Listener:
-    """In the daemon: keeps what one worker tells."""
+class MeasurementReceiver:
+    """In the daemon: keeps what one worker sends."""
 
     def __init__(self) -> None:
-        self._heard: dict[Stream, _Heard] = {}
+        self._received: dict[Stream, _Received] = {}
         self._names: WeakValueDictionary[int, TableSchema] = WeakValueDictionary()
 
-    def hear(self, some: NewsOfSome) -> None:
-        """Take news."""
-        new = {number: schema_of(names) for number, names in some.named}
+    def receive(self, some: SentBatch) -> None:
+        """Keep the measurements of a batch."""
+        new = {number: schema_of(names) for number, names in some.new_names}
         self._names.update(new)
-        for one in some.news:
-            tables = one.tables if one.tables is not None else self._heard[one.stream].tables
+        for one in some.streams:
+            tables = one.tables if one.tables is not None else self._received[one.stream].tables
             names = {number: self._names[number] for number in one.names}
-            self._heard[one.stream] = _Heard(one, tables, names)
+            self._received[one.stream] = _Received(one, tables, names)
 
     def forget(self, streams: Iterable[Stream]) -> None:
-        """Streams that the worker has given up."""
+        """Forget streams that the worker has given up."""
         for stream in streams:
-            self._heard.pop(stream, None)
+            self._received.pop(stream, None)
 
-    def heard(self) -> dict[Stream, _Heard]:
-        """What is known now, by stream."""
-        return self._heard.copy()
+    def received(self) -> dict[Stream, _Received]:
+        """The last measurements by stream."""
+        return self._received.copy()
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredByWorkers(Mapping[_Key, Sequence[Measurement]]):
     """The measurements by stream and length of window; those of `own` come from this process."""
 
-    heard: Mapping[Stream, _Heard]
+    received: Mapping[Stream, _Received]
     own: Mapping[_Key, Sequence[Measurement]] = field(default_factory=dict)
 
     def __getitem__(self, key: _Key) -> Sequence[Measurement]:
         if key in self.own:
             return self.own[key]
         stream, seconds = key
-        return self.heard[stream].measured()[seconds]
+        return self.received[stream].measured()[seconds]
 
     def __iter__(self) -> Iterator[_Key]:
         yield from self.own
-        for stream, heard in self.heard.items():
-            yield from (key for seconds in heard.news.lengths if (key := (stream, seconds)) not in self.own)
+        for stream, received in self.received.items():
+            yield from (
+                key for seconds in received.sent.lengths if (key := (stream, seconds)) not in self.own
+            )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

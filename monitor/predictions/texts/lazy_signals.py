@@ -1,4 +1,4 @@
-"""The room `monitor.signals`, loaded when the first text is there: it takes 3 MB, which other daemons save."""
+"""Imports `monitor.signals` when the first text arrives: it takes 3 MB, which daemons without texts save."""
 
 from importlib import import_module
 from typing import Any
