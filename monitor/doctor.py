@@ -87,7 +87,7 @@ def _exporters(config: Config) -> Iterator[Finding]:
 
 
 def _executors(config: Config) -> Iterator[Finding]:
-    """What can be told of the executors of rollbacks without calling them."""
+    """Checks of the executors of rollbacks that call nothing."""
     for stream, model in config.streams().items():
         sections = {"executor": model.rollback.executor, "drill_executor": model.rollback.drill_executor}
         for name, executor in sections.items():

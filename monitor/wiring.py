@@ -273,6 +273,6 @@ def server(
 
 
 def surroundings(config: Config) -> Surroundings:
-    """What the configuration says of other systems."""
+    """The other systems in the configuration."""
     counts_all = {name: section.counts_all for name, section in config.sources.items()}
     return Surroundings(counts_all, config.gauges, config.exporters, config.site, config.sites)

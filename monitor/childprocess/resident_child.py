@@ -50,7 +50,7 @@ class _Parent:
         )  # read without a buffer, so that `select` tells what is left
 
     def has_request(self, idle: float) -> bool:
-        """Whether a request comes within so many seconds."""
+        """Whether a request arrives within `idle` seconds."""
         return bool(select.select([self._reading], [], [], idle)[0])
 
     def read(self) -> Any:

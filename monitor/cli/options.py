@@ -11,7 +11,7 @@ DEFAULT_CONFIG = Path("watchkeeper.yaml")
 
 
 def _located(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
-    """The named file, or the first one that is found."""
+    """The named file, or the first one that exists."""
     source = context.get_parameter_source(parameter.name or "")
     if source is not None and source.name == "DEFAULT" and not context.resilient_parsing:
         return find()

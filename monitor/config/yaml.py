@@ -108,7 +108,7 @@ def validate_all(model: type[M], document: Document) -> tuple[M, list[Problem]]:
 
 
 def _nearest(data: Any, key: Key) -> Key:
-    """`key`, or the longest part of it that is there."""
+    """`key`, or the longest part of it that exists."""
     for depth, part in enumerate(key):
         is_there = (
             part in data

@@ -28,7 +28,7 @@ def observed(
     one: Due,
     base_seconds: int,
 ) -> dict[Stream, Observed]:
-    """What is known of each model. Of one whose rows cannot be read, only what they do not tell."""
+    """The state of each model. For a model with unreadable rows, only what needs none of them."""
     start, end = span_of(one, settings)
     periods = targets.between(connection, client, start, end)
     known = alerts.of_client(connection, client, client_state.SHOWN)

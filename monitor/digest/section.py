@@ -221,7 +221,7 @@ def incident_words(run: Sequence[ClientIncident], now: float, settings: ClientSe
 def _coming(
     model: ModelHealth, days: Sequence[DayFigures], seen: Observed, due: Due, settings: ClientSettings
 ) -> Iterable[str]:
-    """What will need somebody soon."""
+    """What needs attention soon."""
     _, last = due.span()
     known = [one.day for one in days if one.quality is not None and not one.estimated]
     is_judged = any(

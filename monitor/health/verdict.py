@@ -39,7 +39,7 @@ class Health(StrEnum):
 
     @property
     def of_day(self) -> str:
-        """What is said of a day in this state, after a number."""
+        """The words for days in this state, after a number."""
         words = {"working": "working", "waiting": "without data", "watch": "being watched"}
         return words.get(self.value, "needing attention")
 

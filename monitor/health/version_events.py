@@ -105,7 +105,7 @@ class VersionEvent:
         return f"It was introduced step by step from {moment(self.started, zone, now)} on."
 
     def is_told_by(self, one: ClientIncident) -> bool:
-        """Whether an incident tells the same."""
+        """Whether an incident has the same content."""
         is_same = one.stream == self.stream and one.rule == _RULES.get(self.kind)
         return is_same and abs(one.started - self.at) <= _SAME
 

@@ -243,7 +243,7 @@ def count(value: float) -> str:
 
 
 def _written(value: float, digits: int = 0) -> str:
-    """A number with so many decimals, as the reader writes it."""
+    """A number with `digits` decimals, in the notation of the reader's locale."""
     return CURRENT.get().number(f"{value:,.{digits}f}")
 
 

@@ -78,7 +78,7 @@ class Forwarder:
     _saved: bytes = b""
 
     def send_until_stopped(self) -> None:
-        """Send what is there and what comes. The work of one thread."""
+        """Send stored and new requests. Runs in a thread of its own."""
         while not self.stopping.is_set():
             self.lane.arrived.clear()
             try:

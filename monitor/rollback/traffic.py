@@ -71,7 +71,7 @@ def load(
 
 
 def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    """The figures of a version in a window that its counts tell."""
+    """The figures of a version in a window, from its counts."""
     if part.rows:
         yield ANSWERS, Figure(part.rows, part.flag("errors") / part.rows)
     column = part.column("latency_ms")

@@ -34,7 +34,7 @@ class Occurrences:
     codes: Codes
 
     def where(self, flags: Flags) -> "Occurrences":
-        """Those whose flag is set."""
+        """The words whose flag is set."""
         return Occurrences(self.rows[flags], self.codes[flags])
 
 

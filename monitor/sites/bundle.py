@@ -270,7 +270,7 @@ def _signed(raw_head: bytes, body: bytes) -> bytes:
 
 
 def _check(head: Head) -> None:
-    """Raise InputError if the head says what cannot be."""
+    """Raise InputError if the head is inconsistent."""
     if flaw := flaw_of_name(head.site):
         raise InputError(f"the name of the site {flaw}")
     hashes = ((head.epoch, (32,)), (head.parent, (0, 32)), (head.previous, (0, 64)))

@@ -33,7 +33,7 @@ class Completeness:
 
 
 def completeness(site: str, delivered: Sequence[Delivered], every: float, now: float) -> Completeness:
-    """What is to be said of a site that sends a bundle `every` so many seconds; `delivered` are all of its bundles."""
+    """Problems of a site that sends a bundle every `every` seconds; `delivered` are all of its bundles."""
     if not delivered:
         return Completeness(site, None, (), 0, None, None, f"the site '{site}' has delivered nothing yet")
     epochs: dict[str, list[Delivered]] = {}

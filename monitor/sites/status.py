@@ -69,7 +69,7 @@ def of_others(connection: Connection, sites: Mapping[str, KnownSite], now: float
 
 
 def _of_other_layouts(connection: Connection, site: str, streams: list[Any]) -> list[str]:
-    """What to say of models whose newest windows were counted with another baseline than the one in force here."""
+    """Warnings about models whose newest windows were counted with another baseline than the one in force here."""
     told = []
     for stream in streams:
         layout = current_layout(connection, stream)

@@ -1,4 +1,4 @@
-"""What a machine needs for so many models, from measured figures."""
+"""Estimates the machine that a number of models needs, from measured figures."""
 
 from monitor.sizing.estimate import Estimate, Load, estimate
 from monitor.sizing.report import text, to_dict

@@ -1,4 +1,4 @@
-"""What so many models need, computed from the measured figures. Pure."""
+"""Estimates what a number of models needs, from measured figures. Pure."""
 
 import itertools
 import math

@@ -73,7 +73,7 @@ class SourceGroup:
             runner.start()
 
     def stop(self) -> None:
-        """Have all of them finish the payloads at hand."""
+        """Have all sources finish the payloads that were fetched."""
         for runner in self._runners:
             runner.ask_to_stop()
         for runner in self._runners:

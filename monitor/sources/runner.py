@@ -85,7 +85,7 @@ class SourceRunner:
         self._stopping.set()
 
     def stop(self) -> None:
-        """Finish the payloads at hand, and disconnect."""
+        """Finish the payloads that were fetched, and disconnect."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -44,7 +44,7 @@ _CHANGES = {
 
 
 def _answers(hour: Iterable[Measurement], now: float) -> list[str]:
-    """What signals say of the answers of the newest hour that was measured, and which leaks they found."""
+    """The signals of the answers of the newest measured hour, and the leaks in them."""
     measured = list(hour)
     rates = answers.of_measurements(measured)
     told = answers.sentence(rates, answers.of_hour(measured[0].window, now, iso)) if measured else ""

@@ -47,7 +47,7 @@ class Subscription:
 
     @property
     def is_active(self) -> bool:
-        """Whether changes are told."""
+        """Whether the address receives mails about changes."""
         return self.confirmed_at is not None and self.left_at is None
 
 

@@ -28,7 +28,7 @@ _DELETE = Prepared(delete(JUDGEMENTS).where(*(JUDGEMENTS.c[name] == bindparam(na
 
 
 def put(connection: Connection, judged: Mapping[Stream, bytes], now: float) -> None:
-    """Store what was found of each stream."""
+    """Store the judgement of each stream."""
     rows = [{**_names(stream), "at": now, "blob": blob} for stream, blob in judged.items()]
     replace(connection, JUDGEMENTS, rows, _KEY)
 

@@ -294,7 +294,7 @@ class Connections:
                 del self._by_peer[connection.peer]
 
     async def watch(self) -> None:
-        """Look at all of them again and again."""
+        """Check all connections periodically."""
         while True:
             await asyncio.sleep(_CHECK_EVERY)
             now = self.now()

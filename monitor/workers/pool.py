@@ -171,7 +171,7 @@ class WorkerPool:
             worker_leases.renew(connection, self.daemon, mine, now, self.lease)
 
     def receivers(self) -> list[MeasurementReceiver]:
-        """What keeps the measurements that workers tell of."""
+        """The receivers of the workers' measurements."""
         return [worker.receiver for worker in self.workers]
 
     def stop(self) -> None:

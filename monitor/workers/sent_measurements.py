@@ -231,6 +231,6 @@ def _parts(some: Sequence[Measurement]) -> Sequence[Sequence[Measurement]]:
 
 
 def _table(seconds: int, some: Sequence[Measurement]) -> MeasurementTable | None:
-    """What was measured of a closed window, without what the clock says."""
+    """The table of a closed window, without metrics of the clock."""
     first = next(iter(_parts(some)), None) if seconds != OPEN else None
     return first if isinstance(first, MeasurementTable) else None

@@ -1,1 +1,1 @@
-"""Change events: deployments, rollouts and rollbacks, told beside the incidents that followed."""
+"""Change events: deployments, rollouts and rollbacks, sent with the incidents that followed."""

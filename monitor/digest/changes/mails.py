@@ -94,7 +94,7 @@ class ChangeMailer:
 
 
 def told_now(health: ClientHealth) -> Told:
-    """What a mail about this state says."""
+    """The text of a mail about this state."""
     notes = sorted({note.id for model in health.models for one in model.incidents for note in one.notes})
     return Told({model.stream.model: model.health.value for model in health.models}, notes)
 
@@ -146,7 +146,7 @@ def _has_waited(one: Subscription, now: float) -> bool:
 
 
 def _read(one: Subscription) -> Told:
-    """What was told; nothing if it cannot be read, so that everything is told again."""
+    """What was sent; empty if it cannot be read, so that everything is sent again."""
     try:
         return msgspec.json.decode(one.told, type=Told)
     except (msgspec.DecodeError, RecursionError):

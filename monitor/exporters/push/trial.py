@@ -19,7 +19,7 @@ def place_of(section: ExporterSettings) -> str:
 
 
 def trouble_of(section: ExporterSettings) -> str:
-    """Why the address cannot be reached; empty if it can, or if nobody can tell (UDP)."""
+    """Why the address cannot be reached; empty if it can, or if that is not known (UDP)."""
     scheme = urlsplit(section.address).scheme
     if scheme == "unix":
         return "" if Path(place_of(section)).is_socket() else "there is no socket at this path"

@@ -1,4 +1,4 @@
-"""Turns series of somebody else's metrics into readings."""
+"""Turns series of another system's metrics into readings."""
 
 import math
 import re

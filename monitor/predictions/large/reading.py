@@ -30,7 +30,7 @@ class Line(StrEnum):
 
 
 def line_of(size: int) -> Line:
-    """The line of a request of so many bytes."""
+    """The line (waiting queue) of a request of `size` bytes."""
     return Line.MEDIUM if size <= _MEDIUM_BYTES else Line.LARGEST
 
 

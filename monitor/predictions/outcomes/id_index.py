@@ -34,7 +34,7 @@ class WantedHashes:
         return np.repeat(candidates, counts), self._order[np.repeat(first, counts) + offsets]
 
     def close(self, numbers: np.ndarray) -> None:
-        """Mark hashes as found."""
+        """Mark hashes as matched."""
         self.open[numbers] = False
         self._sort()
 

@@ -49,7 +49,7 @@ def flaws(settings: ExecutorSettings, versions: Sequence[str] = ()) -> Iterator[
 
 
 def _said(error: Exception) -> str:
-    """What an error says, without the name of the file."""
+    """The message of an error, without the name of the file."""
     reason = error.strerror if isinstance(error, OSError) else None
     return visible(reason or str(error))[:_LONGEST_REASON]
 

@@ -54,7 +54,7 @@ class WebhookSettings(ExecutorSettings):
         return f"POST a signed order to {order.kind} version {order.version} to the webhook"
 
     def manual(self, order: Order) -> tuple[ManualStep, ...]:  # noqa: ARG002
-        """What the configuration says."""
+        """The settings of the webhook."""
         words = self.procedure or "Not written down: set `procedure` of the executor in the configuration."
         return (ManualStep(words),)
 

@@ -13,7 +13,7 @@ TOO_BURSTY = 0.5
 
 
 class SignalState(StrEnum):
-    """What one signal says about the canary."""
+    """The result of one signal for the canary."""
 
     PASS = "pass"  # noqa: S105 - a state, not a password
     FAIL = "fail"

@@ -85,7 +85,7 @@ def _in_tool_results(batch: Batch) -> pa.Array:
 
 
 def is_hidden(texts: pa.StringArray) -> Flags:
-    """Which texts have characters that nobody sees and no language needs."""
+    """Which texts have invisible characters that no language needs."""
     may_have = matches(texts, _HIDDEN)
     for row in np.flatnonzero(may_have):
         rest = re2.sub(_FLAGS_OF_REGIONS, "", texts[int(row)].as_py())

@@ -61,7 +61,7 @@ class ImapSession(imaplib.IMAP4):
             raise
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes; the server says how many a mail has."""
+        """Read `size` bytes, the length that the server announced."""
         if size > LARGEST_MAIL + _ROOM:
             raise self.abort(f"the server announces {size:,} bytes")
         return super().read(size)

@@ -69,7 +69,7 @@ def _with_inbox(library: Any) -> Any:
         async def _process_msg(
             self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
         ) -> None:
-            """A message that the parser found."""
+            """A message from the parser."""
             if sid == self.inbox.number:
                 self.inbox.put(Pulled(bytes(reply), data, headers or b""))
             else:

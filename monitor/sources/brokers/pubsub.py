@@ -84,7 +84,7 @@ class PubSub:
         self._oldest, self._fetched_at = time.time(), float("-inf")
 
     def open(self, positions: Positions) -> None:
-        """Check that the subscription is there."""
+        """Check that the subscription exists."""
         del positions  # the subscription knows what was acknowledged
         subscription = self._call("", None)
         if (
@@ -96,7 +96,7 @@ class PubSub:
             raise SourceError(msg, hint="create a subscription with delivery type Pull")
 
     def fetch(self, most: int, wait: float) -> Fetched:
-        """The messages that Pub/Sub has at hand."""
+        """The messages that Pub/Sub can deliver at once."""
         messages = self._pull(min(most, self._count))
         if not messages:
             time.sleep(wait)
@@ -116,7 +116,7 @@ class PubSub:
             self._call(":acknowledge", {"ackIds": receipts[begin : begin + _ACKNOWLEDGED_AT_ONCE]})
 
     def lag(self) -> Lag:
-        """Pub/Sub does not tell what waits. Messages that were fetched just now say how far behind this source is."""
+        """Pub/Sub does not report its backlog. The last fetched messages show how far behind this source is."""
         if time.monotonic() - self._fetched_at >= _RECENT:
             return Lag()
         return Lag(None, max(0.0, time.time() - self._oldest))

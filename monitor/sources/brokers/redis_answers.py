@@ -159,7 +159,7 @@ def limited(library: Any, most: int) -> type[Any]:
             self._answers = AnswerReader(most)
 
         async def can_read(self) -> bool:
-            """Whether something was received that nobody asked for."""
+            """Whether something was received without a request."""
             return self._answers.has_more or bool(await super().can_read())
 
         async def read_response(self, *_arguments: Any, **_options: Any) -> Any:

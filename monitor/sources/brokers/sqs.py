@@ -82,7 +82,7 @@ class Sqs:
         self._fetched_at = float("-inf")
 
     def open(self, positions: Positions) -> None:
-        """Check that the queue is there."""
+        """Check that the queue exists."""
         del positions  # the queue knows what was deleted
         self.lag()
 
@@ -112,7 +112,7 @@ class Sqs:
             self._call("DeleteMessageBatch", {"Entries": entries})
 
     def lag(self) -> Lag:
-        """Messages that were not delivered or not deleted, about as many as SQS says.
+        """Messages that were not delivered or not deleted, as SQS estimates them.
 
         SQS does not tell the age of the oldest. Those that were fetched just now say how far behind this source is.
         """

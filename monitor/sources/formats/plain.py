@@ -53,7 +53,7 @@ def contents_of(records: list[object]) -> Contents:
 
 
 def is_outcome(record: Mapping[str, Any]) -> bool:
-    """Whether a record says what became known of a prediction."""
+    """Whether a record is an outcome."""
     return _has_scores(record) or any(record.get(name) is not None for name in OUTCOME_FIELDS)
 
 

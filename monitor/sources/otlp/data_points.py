@@ -39,7 +39,7 @@ class DataPoint(msgspec.Struct, frozen=True):
 
 
 def kind_of(temporality: object, *, is_monotonic: bool) -> PointKind | None:
-    """The kind of a sum or histogram; None for changes of a sum that also falls, whose level nobody knows."""
+    """The kind of a sum or histogram; None for deltas of a sum that may fall, whose level is not known."""
     if not is_monotonic:
         return PointKind.LEVEL if temporality == CUMULATIVE else None
     if temporality == CUMULATIVE:

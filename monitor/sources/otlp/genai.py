@@ -238,7 +238,7 @@ def _known(aliases: _Aliases, attributes: Attributes) -> dict[str, Any]:
 
 
 def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> Any:
-    """The first value that is there and of the right kind."""
+    """The first value that exists and has the right type."""
     for key in keys:
         if key in attributes and (value := convert(attributes[key])) is not None:
             return value

@@ -26,7 +26,7 @@ _JSON = ("gen_ai.output.type", "gen_ai.openai.request.response_format", "gen_ai.
 
 
 class Said(NamedTuple):
-    """One message; `role` is empty if the notation does not tell it."""
+    """One message; `role` is empty if the notation has none."""
 
     is_input: bool
     role: str
@@ -75,14 +75,14 @@ def documents_of(span: Span) -> list[str]:
 
 
 def is_json_asked(attributes: Attributes) -> bool | None:
-    """True if the request asked for JSON; None if it does not tell."""
+    """True if the request asked for JSON; None if that is not known."""
     return (
         True if any(key in attributes and "json" in str(attributes[key]).lower() for key in _JSON) else None
     )
 
 
 def said(content: Content) -> Iterator[Said]:
-    """What was said, in order, in the attributes of a call."""
+    """The messages in the attributes of a call, in order."""
     if content.numbered:
         yield from _numbered(content)
     plain = content.plain
@@ -132,7 +132,7 @@ def _written(value: object) -> list[str]:
 
 
 def _write(value: object, texts: list[str], depth: int) -> None:
-    """Add the texts in a value to those that were found."""
+    """Add the texts in a value to `texts`."""
     if isinstance(value, str):
         if value:
             texts.append(value)

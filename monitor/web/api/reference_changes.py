@@ -45,7 +45,7 @@ class PromptAnswer(msgspec.Struct):
 
 
 class OldPrompt(msgspec.Struct):
-    """The version whose system prompt is forgotten."""
+    """The version whose system prompt is deleted."""
 
     client: str
     model: str

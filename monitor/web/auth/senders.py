@@ -19,7 +19,7 @@ class Senders:
         self._most = most
 
     def of(self, scope: HTTPScope) -> str:
-        """Whom a request counts for."""
+        """The sender that a request counts for."""
         address = scope["client"][0] if scope["client"] else ""
         return self._known.get(_digest(scope), f"address {address}")
 

@@ -48,7 +48,7 @@ class SharedTurns:
     """
 
     def __init__(self, places: Mapping[str, int], patience: float, busy: str, hint: str = _LATER) -> None:
-        """`busy` and `hint` are told to whom it took too long."""
+        """`busy` and `hint` are the error's words if a sender waits too long."""
         self._patience, self._busy, self._hint = patience, busy, hint
         self._of_senders = Turns()
         self._lines = {line: asyncio.Semaphore(count) for line, count in places.items()}

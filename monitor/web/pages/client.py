@@ -154,7 +154,7 @@ def _own(
 
 
 def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:
-    """What signals say of the answers of an hour."""
+    """The signals of the answers of an hour."""
     zone = data.settings.zone
     period = answers.of_hour(hour[0].window, data.health.now, lambda moment: wording.clock(moment, zone))
     is_leaking = any(one.ended is None and one.rule in answers.LEAK_RULES for one in data.one.incidents)

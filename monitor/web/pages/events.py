@@ -114,7 +114,7 @@ def events(request: Request[Any, Any, Any], key: FromPath[str]) -> ServerSentEve
 
 
 def _may_read(request: Request[Any, Any, Any], client: str) -> bool:
-    """Whether the reader still has access; yes while the store cannot tell."""
+    """Whether the reader still has access; True while the store is unavailable."""
     try:
         visitor = session.identify(request)
     except StoreError:

@@ -172,7 +172,7 @@ def _settings(model: str, config: Path | None) -> "Config | None":
 
 
 def _agreed(settings: "Config | None", model: str) -> "GateSettings":
-    """What the configuration says of the model's gate; the defaults without it."""
+    """The gate settings of the model; the defaults without a configuration."""
     from monitor.releases.settings import GateSettings
 
     return GateSettings() if settings is None else settings.model(stream_of(model)).releases.gate

@@ -54,7 +54,7 @@ class FeatureRow:
 
     @property
     def searched(self) -> str:
-        """What the search looks at."""
+        """The text that the search compares with."""
         return f"{self.name} {self.kind}".casefold()
 
 

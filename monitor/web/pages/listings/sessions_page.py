@@ -32,7 +32,7 @@ def sessions_page(request: Request[Any, Any, Any]) -> Response[str]:
 
 @post("/staff/sessions/{identity:str}/end", sync_to_thread=True, include_in_schema=False, status_code=303)
 def end_session(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
-    """End a session: whoever uses it has to sign in again."""
+    """End a session: its user has to sign in again."""
     _end(request, changer(request, "viewer", data), identity, _may_end)
     return Response("", status_code=303, headers={"Location": "/staff/sessions"})
 

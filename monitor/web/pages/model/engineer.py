@@ -225,7 +225,7 @@ def _other_environments(connection: Connection, stream: Stream) -> list[str]:
 
 
 def _of_configuration(services: Services, stream: Stream) -> list[str]:
-    """Notes on what the configuration says of a stream."""
+    """Notes on a stream's configuration."""
     notes, sample = (
         status.unknown_model(stream, services.models),
         services.client(stream.client).sample(stream.model),
