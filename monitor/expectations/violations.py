@@ -17,15 +17,15 @@ from monitor.times.columns import micros_of_column
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckedRows:
     """Which rows of a batch were checked, and which of these violate the expectation, both bool, shape (n,)."""
 
     checked: np.ndarray
     violating: np.ndarray
 
 
-def find(expectation: Expectation, rows: pa.RecordBatch) -> Found:
-    """Check the rows of a batch. Rows without a value violate `present` only; the others do not look at them."""
+def find(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:
+    """Check the rows of a batch. Rows without a value violate `present` only; no other expectation checks them."""
     n = rows.num_rows
     everywhere, nowhere = np.ones(n, bool), np.zeros(n, bool)
     if expectation.check is Check.CONDITION:
@@ -33,31 +33,33 @@ def find(expectation: Expectation, rows: pa.RecordBatch) -> Found:
     array = _column(rows, expectation.column)
     present = nowhere if array is None else _present(array)
     if expectation.check is Check.PRESENT:
-        return Found(everywhere, ~present)
+        return CheckedRows(everywhere, ~present)
     if array is None or expectation.check is Check.ROWS:
-        return Found(nowhere, nowhere)
+        return CheckedRows(nowhere, nowhere)
     if pa.types.is_list(array.type):
-        return Found(present, present if expectation.check is Check.TYPE else nowhere)
+        return CheckedRows(present, present if expectation.check is Check.TYPE else nowhere)
     match expectation.check:
         case Check.TYPE:
-            return Found(present, present & ~_is_of_type(array, expectation.arguments["type"]))
+            return CheckedRows(present, present & ~_is_of_type(array, expectation.arguments["type"]))
         case Check.RANGE:
             read = numbers(array)
             known = present & ~read.unreadable & ~np.isnan(read.values)
-            return Found(known, known & ~_between(read.values, expectation))
+            return CheckedRows(known, known & ~_between(read.values, expectation))
         case Check.INCREASING:
             read = numbers(array)
             known = np.flatnonzero(present & ~read.unreadable & ~np.isnan(read.values))
             checked, violating = np.zeros(n, bool), np.zeros(n, bool)
             checked[known[1:]] = True
             violating[known[1:]] = np.diff(read.values[known]) < 0
-            return Found(checked, violating)
+            return CheckedRows(checked, violating)
         case Check.FRESH:
             return _fresh(expectation, rows, array)
         case Check.UNIQUE:
-            return Found(present, nowhere)  # counted by `occurrences`: two batches may have the same value
+            return CheckedRows(
+                present, nowhere
+            )  # counted by `occurrences`: two batches may have the same value
         case _:
-            return Found(present, present & ~_of_labels(expectation, array))
+            return CheckedRows(present, present & ~_of_labels(expectation, array))
 
 
 def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
@@ -84,22 +86,22 @@ def repeated(rows: pa.RecordBatch, column: str, seen: set[str]) -> list[int]:
     return places
 
 
-def _condition(expectation: Expectation, rows: pa.RecordBatch) -> Found:
+def _condition(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:
     found = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
     checked = found.why == 0
-    return Found(checked, checked & (found.of_row == 0))
+    return CheckedRows(checked, checked & (found.of_row == 0))
 
 
-def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> Found:
+def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> CheckedRows:
     """Times that are older than the row by more than what is allowed. A value that is no time is not checked."""
     made = _column(rows, "timestamp")
     if made is None:
         nowhere = np.zeros(rows.num_rows, bool)
-        return Found(nowhere, nowhere)
+        return CheckedRows(nowhere, nowhere)
     times = [micros_of_column(one) for one in (made, array)]
     checked = arrays.valid(times[0]) & arrays.valid(times[1])
     at, told = (np.asarray(one.fill_null(0)) for one in times)
-    return Found(checked, checked & (at - told > round(expectation.arguments["within"] * 1e6)))
+    return CheckedRows(checked, checked & (at - told > round(expectation.arguments["within"] * 1e6)))
 
 
 def _column(rows: pa.RecordBatch, name: str) -> pa.Array | None:

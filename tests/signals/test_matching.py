@@ -14,7 +14,7 @@ from monitor.signals.folding import _NOT_PLAIN, _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
 from monitor.signals.matching import FEW, matches, matches_any, matches_each
-from monitor.signals.personal_data.digit_runs import Found, Run, find
+from monitor.signals.personal_data.digit_runs import PersonalDatum, Run, find
 from monitor.signals.personal_data.kinds import KINDS
 from monitor.signals.readings import MAY_BE_DISGUISED
 from tests.signals.test_laws import TEXT
@@ -89,7 +89,7 @@ def test_windows_of_groups_are_those_of_a_plain_search(inside: bool, text: str) 
                 value = "".join(text[a:b] for a, b in run.groups[first:end])
                 is_window = end - first <= 8 or (first == 0 and end == len(run.groups))
                 if is_window and len(value) <= 19 and may_be(run.lengths[first:end]) and is_one(value):
-                    expected.append(Found(start, run.groups[end - 1][1], value))
+                    expected.append(PersonalDatum(start, run.groups[end - 1][1], value))
                     free = end
                     break
     assert list(find(text, may_be, lambda digits: is_one(digits.value), inside=inside)) == expected

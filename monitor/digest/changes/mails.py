@@ -23,12 +23,12 @@ from monitor.store.db import Store
 from monitor.store.incident_notes import IncidentNote
 
 BETWEEN = 5.0 * MINUTE
-"""Seconds between two mails to one address: what changes meanwhile is told in one."""
+"""Seconds between two mails to one address: changes in between are sent in one."""
 _MOST_LINES = 50
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What a mail has said: the state of each model, and the updates by their ids."""
+class MailedState(msgspec.Struct, frozen=True):
+    """The state that a mail has shown: that of each model, and the updates by their ids."""
 
     models: dict[str, str] = {}
     notes: list[str] = []
@@ -61,7 +61,7 @@ class ChangeMailer:
             health = client_state.client(connection, client, settings, now)
         if health is None:
             return 0
-        state = told_now(health)
+        state = current_state(health)
         due = [one for one in readers if not one.told or (_has_waited(one, now) and _read(one) != state)]
         if not due:
             return 0
@@ -77,7 +77,7 @@ class ChangeMailer:
         connection: Connection,
         one: Subscription,
         health: ClientHealth,
-        state: Told,
+        state: MailedState,
         settings: ClientSettings,
     ) -> bool:
         lines = changes(_read(one), health, settings) if one.told else []
@@ -93,13 +93,13 @@ class ChangeMailer:
         return True
 
 
-def told_now(health: ClientHealth) -> Told:
+def current_state(health: ClientHealth) -> MailedState:
     """The text of a mail about this state."""
     notes = sorted({note.id for model in health.models for one in model.incidents for note in one.notes})
-    return Told({model.stream.model: model.health.value for model in health.models}, notes)
+    return MailedState({model.stream.model: model.health.value for model in health.models}, notes)
 
 
-def changes(before: Told, health: ClientHealth, settings: ClientSettings) -> list[str]:
+def changes(before: MailedState, health: ClientHealth, settings: ClientSettings) -> list[str]:
     """What is different from before, in sentences: states first, the worst model first, then updates, oldest first."""
     lines = []
     for model in health.models:
@@ -128,7 +128,7 @@ def mail(one: Subscription, health: ClientHealth, lines: list[str], public_url: 
 
 
 def _updates(
-    before: Told, health: ClientHealth, settings: ClientSettings
+    before: MailedState, health: ClientHealth, settings: ClientSettings
 ) -> list[tuple[str, str, IncidentNote]]:
     known = set(before.notes)
     updates = [
@@ -145,9 +145,9 @@ def _has_waited(one: Subscription, now: float) -> bool:
     return one.told_at is None or not 0 <= now - one.told_at < BETWEEN
 
 
-def _read(one: Subscription) -> Told:
+def _read(one: Subscription) -> MailedState:
     """What was sent; empty if it cannot be read, so that everything is sent again."""
     try:
-        return msgspec.json.decode(one.told, type=Told)
+        return msgspec.json.decode(one.told, type=MailedState)
     except (msgspec.DecodeError, RecursionError):
-        return Told()
+        return MailedState()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from monitor.signals.personal_data.checksums import luhn
-from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
+from monitor.signals.personal_data.digit_runs import Digits, PersonalDatum, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _FEWEST, _MOST, _FEWEST_IN_GROUP = 12, 19, 4
@@ -34,7 +34,7 @@ _ISSUERS: tuple[tuple[int, int, int, tuple[int, ...]], ...] = (
 _OTHER_SHAPES = {(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (6, 13), (8, 8)}
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The numbers of cards in a text."""
     return find_digits(text, _may_be_card, _is_card)
 

@@ -17,8 +17,8 @@ _MOST_DIGITS, _MOST_GROUPS, _MOST_REMEMBERED = 19, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something at `[start, end)` of a text, and its value in one notation."""
+class PersonalDatum:
+    """Personal data at `[start, end)` of a text, and its value in one notation."""
 
     start: int
     end: int
@@ -108,7 +108,7 @@ def find(
     is_one: Callable[[Digits], bool],
     *,
     inside: bool = True,
-) -> Iterator[Found]:
+) -> Iterator[PersonalDatum]:
     """The longest neighbouring groups that are one, from left to right.
 
     `may_be` tells by the shape, which is cheap, and `is_one` by the digits. If not `inside`, one begins where a run
@@ -126,7 +126,7 @@ def _runs(text: str) -> list[Run]:
 
 def _in_run(
     run: Run, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
-) -> Iterator[Found]:
+) -> Iterator[PersonalDatum]:
     free_from = 0
     for first, place, shapes in _openings(run.lengths, may_be):
         if first < free_from or not (inside or first == free_from or run.begins_anew(first)):
@@ -136,7 +136,7 @@ def _in_run(
             value = run.digits[place : place + sum(shape)]
             digits = Digits(run.text, tuple(run.groups[first:end]), shape, value)
             if is_one(digits):
-                yield Found(digits.start, digits.end, value)
+                yield PersonalDatum(digits.start, digits.end, value)
                 free_from = end
                 break
 

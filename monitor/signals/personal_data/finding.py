@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.digit_runs import PersonalDatum
 from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, PersonalDataKind
 from monitor.signals.readings import Reading, readings
 
@@ -12,7 +12,7 @@ _IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
 
 def find_all(
     text: str, kinds: Iterable[PersonalDataKind] = KINDS, *, is_disguised: bool = True
-) -> list[tuple[PersonalDataKind, Found]]:
+) -> list[tuple[PersonalDataKind, PersonalDatum]]:
     """What is in a folded text, and if it may be disguised, what its readings have elsewhere."""
     findings = [(kind, one) for kind in kinds for one in kind.find(text)]
     plain = list(findings)
@@ -25,11 +25,11 @@ def find_all(
     return findings
 
 
-def _in_reading(reading: Reading) -> Iterable[tuple[PersonalDataKind, Found]]:
+def _in_reading(reading: Reading) -> Iterable[tuple[PersonalDataKind, PersonalDatum]]:
     for kind in _IN_JOINED if reading.is_joined else _IN_OTHERS:
         for one in kind.find(reading.text):
-            yield kind, Found(*reading.span(one.start, one.end), one.value)
+            yield kind, PersonalDatum(*reading.span(one.start, one.end), one.value)
 
 
-def _overlap(one: Found, other: Found) -> bool:
+def _overlap(one: PersonalDatum, other: PersonalDatum) -> bool:
     return one.start < other.end and other.start < one.end

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import re2
 
 from monitor.signals.personal_data.checksums import mod_97
-from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.digit_runs import PersonalDatum
 
 PREFILTER = r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11}"
 _HEAD = re2.compile(r"[A-Za-z]{2}[0-9]{2}")
@@ -35,7 +35,7 @@ _LENGTHS = {
 }
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The IBANs in a text."""
     free_from = 0
     for head in _HEAD.finditer(text):
@@ -49,7 +49,7 @@ def find(text: str) -> Iterator[Found]:
             yield iban
 
 
-def _at(text: str, start: int, length: int) -> Found | None:
+def _at(text: str, start: int, length: int) -> PersonalDatum | None:
     characters: list[str] = []
     place = start
     while place < len(text) and len(characters) < length:
@@ -63,4 +63,4 @@ def _at(text: str, start: int, length: int) -> Found | None:
     goes_on = place < len(text) and text[place].isalnum()
     if len(value) < length or goes_on or not mod_97(value):
         return None
-    return Found(start, place, value)
+    return PersonalDatum(start, place, value)

@@ -14,7 +14,7 @@ from monitor.signals.personal_data import (
     phones,
     secrets,
 )
-from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.digit_runs import PersonalDatum
 
 _NOT_DIGITS, _NOT_ALPHANUMERIC = re.compile("[^0-9]+"), re.compile(r"[^A-Z0-9]+")
 
@@ -29,7 +29,7 @@ class PersonalDataKind:
 
     name: str
     prefilter: str
-    find: Callable[[str], Iterator[Found]]
+    find: Callable[[str], Iterator[PersonalDatum]]
     comparable: Callable[[str], str]
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import re2
 
 from monitor.signals.matching import spans
-from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.digit_runs import PersonalDatum
 
 PREFILTER = r"[^\s@]@[^\s@]"
 _ADDRESS = re2.compile(
@@ -13,7 +13,7 @@ _ADDRESS = re2.compile(
 )
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The mail addresses in a text, in lower case."""
     for start, end in spans(_ADDRESS, text):
-        yield Found(start, end, text[start:end].strip("'.").lower())
+        yield PersonalDatum(start, end, text[start:end].strip("'.").lower())

@@ -11,7 +11,7 @@ import re2
 from monitor.signals.matching import spans
 from monitor.signals.personal_data.checksums import ean, luhn, mod_11_10, weighted
 from monitor.signals.personal_data.digit_runs import PREFILTER as DIGITS_PREFILTER
-from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
+from monitor.signals.personal_data.digit_runs import Digits, PersonalDatum, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _GB = r"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[A-Da-d]"
@@ -23,14 +23,14 @@ LETTERS_PREFILTER = "|".join((_GB, _ES, _IT, _CORSICAN, _FI))
 PREFILTER = f"{DIGITS_PREFILTER}|{LETTERS_PREFILTER}"
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The national identifiers in a text."""
     yield from find_digits(text, _may_be_number, _is_number)
     for start, end in spans(_WITH_LETTERS, text):
         value = _value(text[start:end].upper())
         stands_alone = not (text[max(start - 1, 0) : start].isalnum() or text[end : end + 1].isalnum())
         if stands_alone and _check_of(value)(value):
-            yield Found(start, end, value)
+            yield PersonalDatum(start, end, value)
 
 
 def _value(written: str) -> str:

@@ -4,14 +4,14 @@ Italy, Poland and Britain. A number without a plus sign and without separators i
 
 from collections.abc import Iterator
 
-from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
+from monitor.signals.personal_data.digit_runs import Digits, PersonalDatum, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _FEWEST, _LONGEST, _SHORTEST_INTERNATIONAL = 9, 15, 8
 _NINE_DIGITS = {(3, 3, 3), (3, 2, 2, 2), (2, 3, 2, 2)}
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The telephone numbers in a text, as their digits."""
     return find_digits(text, _may_be_phone, _is_phone, inside=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import re2
 
 from monitor.signals.matching import spans
-from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.digit_runs import PersonalDatum
 
 _WORD = r"[A-Za-z0-9_\-]"
 _KEY = r"(?:key|pwd|pw|password|pass|token)['\"]?\]?\s{0,20}(?:[=:]{1,2}>?|\s)\s{0,20}['\"]?"
@@ -74,7 +74,7 @@ PREFILTER = _HINTS
 """A part of each form, so that texts without one are left out in one pass."""
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> Iterator[PersonalDatum]:
     """The secrets in a text."""
     for start, end in spans(_SECRET, text):
-        yield Found(start, end, text[start:end])
+        yield PersonalDatum(start, end, text[start:end])

@@ -25,7 +25,7 @@ _DOCUMENT_TEXT = ".document.content"
 _JSON = ("gen_ai.output.type", "gen_ai.openai.request.response_format", "gen_ai.request.response_format")
 
 
-class Said(NamedTuple):
+class ChatMessage(NamedTuple):
     """One message; `role` is empty if the notation has none."""
 
     is_input: bool
@@ -43,7 +43,7 @@ def context_of(span: Span, documents: Iterable[str]) -> list[str]:
     return _written(decoded(span.attributes.get(_CONTEXT))) or documents_of(span) or list(documents)
 
 
-def by_side(messages: Iterable[Said], context: Iterable[str]) -> dict[str, Any]:
+def by_side(messages: Iterable[ChatMessage], context: Iterable[str]) -> dict[str, Any]:
     """The `texts` of a record from what was said; empty if nothing was."""
     inputs: list[str] = []
     outputs: list[str] = []
@@ -81,13 +81,13 @@ def is_json_asked(attributes: Attributes) -> bool | None:
     )
 
 
-def said(content: Content) -> Iterator[Said]:
+def said(content: Content) -> Iterator[ChatMessage]:
     """The messages in the attributes of a call, in order."""
     if content.numbered:
         yield from _numbered(content)
     plain = content.plain
     for instruction in _written(plain.get("gen_ai.system_instructions")):
-        yield Said(True, "system", instruction)
+        yield ChatMessage(True, "system", instruction)
     inputs = [plain.get(name) for name in ("gen_ai.input.messages", "gen_ai.prompt")]
     outputs = [plain.get(name) for name in ("gen_ai.output.messages", "gen_ai.completion")]
     if not any(inputs) and (request := content.request):
@@ -102,13 +102,13 @@ def said(content: Content) -> Iterator[Said]:
             yield from _messages(messages, is_input=False)
 
 
-def _messages(messages: object, *, is_input: bool) -> Iterator[Said]:
+def _messages(messages: object, *, is_input: bool) -> Iterator[ChatMessage]:
     for message in messages if isinstance(messages, list) else [messages]:
         role = message.get("role") if isinstance(message, dict) else None
-        yield Said(is_input, str(role or "").lower(), _joined(_written(message)))
+        yield ChatMessage(is_input, str(role or "").lower(), _joined(_written(message)))
 
 
-def _numbered(content: Content) -> Iterator[Said]:
+def _numbered(content: Content) -> Iterator[ChatMessage]:
     roles: dict[tuple[str, str], str] = {}
     parts: dict[tuple[str, str], list[str]] = {}
     for match, value in content.numbered:
@@ -121,7 +121,7 @@ def _numbered(content: Content) -> Iterator[Said]:
             parts.setdefault(message, []).append(value)
     for message, texts_of_message in parts.items():
         is_input = message[0] in NUMBERED_INPUT
-        yield Said(is_input, roles.get(message, ""), _joined(texts_of_message))
+        yield ChatMessage(is_input, roles.get(message, ""), _joined(texts_of_message))
 
 
 def _written(value: object) -> list[str]:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from monitor.sources.otlp.content import content_of, decoded
-from monitor.sources.otlp.messages import SYSTEM, Said, by_side, said, text_of
+from monitor.sources.otlp.messages import SYSTEM, ChatMessage, by_side, said, text_of
 from monitor.sources.otlp.span import Attributes, LogRecord, Span
 from monitor.texts import LABEL, storable
 
@@ -42,7 +42,7 @@ class Part:
 
     time: int
     place: int
-    said: Sequence[Said]
+    said: Sequence[ChatMessage]
     is_whole: bool = False
     is_choice: bool = False
     finish_reason: str = ""
@@ -62,13 +62,13 @@ class Part:
 def decoded_part(content: bytes) -> Part:
     """Raises ValueError or TypeError for bytes that `Part.encoded` has not written."""
     time, place, messages, is_whole, is_choice, reason = json.loads(content)
-    said_there = [Said(bool(is_input), str(role), str(text)) for is_input, role, text in messages]
+    said_there = [ChatMessage(bool(is_input), str(role), str(text)) for is_input, role, text in messages]
     return Part(int(time), int(place), said_there, bool(is_whole), bool(is_choice), str(reason))
 
 
 def part_of_context(documents: Iterable[str]) -> Part | None:
     """The documents that a span names, as a part of the texts of its call."""
-    messages = [Said(is_input=True, role=_DOCUMENT, text=one) for one in documents]
+    messages = [ChatMessage(is_input=True, role=_DOCUMENT, text=one) for one in documents]
     return Part(0, 0, messages) if messages else None
 
 
@@ -141,14 +141,14 @@ def _part(event: str, body: object, attributes: Attributes, time: int, place: in
     if event == _CHOICE:
         answer = about.get("message", content)
         reason = storable(str(about.get("finish_reason") or ""))[:LABEL]
-        message = Said(is_input=False, role="assistant", text=text_of(answer))
+        message = ChatMessage(is_input=False, role="assistant", text=text_of(answer))
         return Part(time, place, [message], is_choice=True, finish_reason=reason)
     role = about.get("role")
-    message = Said(
+    message = ChatMessage(
         is_input=True, role=role.lower() if isinstance(role, str) else _MESSAGES[event], text=text_of(content)
     )
     return Part(time, place, [message]) if message.text else None
 
 
-def _length(messages: Iterable[Said]) -> int:
+def _length(messages: Iterable[ChatMessage]) -> int:
     return sum(len(one.text) for one in messages)
