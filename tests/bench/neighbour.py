@@ -27,6 +27,7 @@ import numpy as np
 from monitor.store import api_keys
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
+from tests.bench import otlp
 from tests.bench.ingest import ARROW, JSON, arrow_body, json_body
 from tests.bench.line import GOAL, Line, against_goal, show
 from tests.support.daemon import Daemon
@@ -201,7 +202,7 @@ def _until(work: Callable[[int], None], number: int, ended: object) -> None:
 
 
 def _sending(
-    body: Callable[[], bytes], kind: str, encoding: str = "identity"
+    body: Callable[[], bytes], kind: str, encoding: str = "identity", path: str = "/v1/predictions"
 ) -> Callable[[int, dict[str, str]], Callable[[int], None]]:
     """An attack that posts bodies, each with a key of its own, so that it is stored again and again."""
 
@@ -213,7 +214,7 @@ def _sending(
             headers = {"Authorization": f"Bearer {keys['acme']}", "Content-Type": kind}
             headers["Content-Encoding"] = encoding
             headers["Idempotency-Key"] = f"{number} {time.monotonic_ns()}"
-            connections[number].request("POST", "/v1/predictions", content, headers)
+            connections[number].request("POST", path, content, headers)
             connections[number].getresponse().read()
 
         return once
@@ -226,6 +227,64 @@ def _new_models() -> bytes:
     return json.dumps(
         [{"id": str(n), "model": f"{stamp} {n}", "prediction": "ok"} for n in range(1000)]
     ).encode()
+
+
+def _wide() -> bytes:
+    """Records with as many features as a record may have, under other names each time."""
+    return json.dumps(
+        [
+            {
+                "id": str(n),
+                "model": "wide",
+                "prediction": 1.0,
+                "features": {f"f{n} {i}": i / 7 for i in range(2000)},
+            }
+            for n in range(20)
+        ]
+    ).encode()
+
+
+def _long_lists() -> bytes:
+    lists = [[f"item {n} {place}" for place in range(1000)] for n in range(100)]
+    return json.dumps(
+        [{"id": str(n), "model": "feed", "ranking": one} for n, one in enumerate(lists)]
+    ).encode()
+
+
+def _choices(port: int, keys: dict[str, str]) -> Callable[[int], None]:
+    """All items of long lists chosen, again and again others."""
+    predict = _sending(_long_lists, JSON)(port, keys)
+    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(_SENDERS)]
+    predict(0)
+
+    def once(number: int) -> None:
+        stamp = time.monotonic_ns()
+        chosen = [
+            {
+                "id": str(n),
+                "model": "feed",
+                "relevant": [f"item {n} {place} {stamp}" for place in range(1000)],
+            }
+            for n in range(100)
+        ]
+        headers = {"Authorization": f"Bearer {keys['acme']}", "Content-Type": JSON}
+        connections[number].request("POST", "/v1/outcomes", json.dumps(chosen), headers)
+        connections[number].getresponse().read()
+
+    return once
+
+
+def _exports(port: int, keys: dict[str, str]) -> Callable[[int], None]:
+    """Fifty downloads of figures a second."""
+    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(_SENDERS)]
+
+    def once(number: int) -> None:
+        time.sleep(_SENDERS / 50)
+        for path in ("/c/acme/m/fraud/figures.csv", "/c/acme/days.csv"):
+            connections[number].request("GET", path, headers={"Authorization": f"Bearer {keys['page']}"})
+            connections[number].getresponse().read()
+
+    return once
 
 
 def _uploads(port: int, keys: dict[str, str]) -> Callable[[int], None]:
@@ -298,6 +357,11 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "half-open connections": _half_open,
     "posts with a stale key": _stale_key,
     "pages": _pages,
+    "posts of 2,000 new columns": _sending(_wide, JSON),
+    "posts of 1,000 spans": _sending(otlp.body, "application/x-protobuf", path="/v1/traces"),
+    "posts of long lists": _sending(_long_lists, JSON),
+    "choices from long lists": _choices,
+    "downloads of figures, 50/s": _exports,
 }
 EVERYTHING = "everything at once"
 
