@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from monitor.metrics.intervals import Interval
 from monitor.metrics.settings import MetricSettings
@@ -117,6 +118,7 @@ class Subject:
                 yield labels(segment=f"{name}={value}"), part, usual
 
 
+@lru_cache(maxsize=4096)
 def too_few(n: float, needed: int, what: str = "rows") -> str:
     """`12 rows of 100 needed`."""
     return f"{n:.0f} {what} of {needed} needed"

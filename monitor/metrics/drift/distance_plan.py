@@ -5,12 +5,18 @@ one of five.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from monitor.windows.layout.layout import BELOW, LARGEST, MINUS_INFINITY, Column, Layout
+from monitor.windows.layout.layout import LARGEST, MINUS_INFINITY, Column, Layout
 from monitor.windows.profile import Slice, as_floats
+
+_PLANS_WITH_WIDTHS = 8
+"""Plans whose widths are kept: the windows of a model are measured one after the other. With 50 features they take
+170 kB.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,11 +26,11 @@ class Plan:
 
     `cell_starts` and `cell_kept` are for `reduceat`; `first_cell` is the first cell of each column among the kept ones.
     `ordered` are the places of the values of number columns from minus to plus infinity, `first_ordered` the first of
-    each column among them. `widths` is the width of each of these places for the Wasserstein distance, in the column's
-    units, as float32 if that can represent them.
+    each column among them. `numbers` are the number columns.
     """
 
     columns: tuple[Column, ...]
+    numbers: tuple[Column, ...]
     features: np.ndarray
     numeric: np.ndarray
     starts: np.ndarray
@@ -34,7 +40,6 @@ class Plan:
     ordered: tuple[slice, ...]
     first_ordered: np.ndarray
     lengths: np.ndarray
-    widths: np.ndarray
     moments: np.ndarray
     units: np.ndarray
     origins: np.ndarray
@@ -50,6 +55,12 @@ class Plan:
     def sums(self, cells: np.ndarray) -> np.ndarray:
         """Sums over the cells of each column, shape (columns,)."""
         return np.asarray(np.add.reduceat(cells, self.first_cell))
+
+    def widths(self) -> np.ndarray:
+        """The width of each of the `ordered` places for the Wasserstein distance, in the column's units, as float32 if
+        that can represent them. They are computed from the edges, and kept for the plans that were used last.
+        """
+        return _widths_of(self)
 
     def spread(self, per_column: np.ndarray) -> np.ndarray:
         """One number per column, repeated for each of its cells."""
@@ -75,6 +86,7 @@ def _plan(layout: Layout) -> Plan:
     lengths = [column.size - MINUS_INFINITY for column in numbers]
     return Plan(
         columns=columns,
+        numbers=tuple(numbers),
         features=np.array([bool(column.feature) for column in columns], bool),
         numeric=np.array([not column.labelled for column in columns], bool),
         starts=np.array([column.start for column in columns], np.int64),
@@ -84,7 +96,6 @@ def _plan(layout: Layout) -> Plan:
         ordered=tuple(slice(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers),
         first_ordered=np.cumsum([0, *lengths])[:-1].astype(np.int64),
         lengths=np.array(lengths, np.int64),
-        widths=_small(np.concatenate([_widths(column) for column in numbers])) if numbers else np.empty(0),
         moments=np.array([column.moment for column in numbers], np.int64),
         units=np.array([column.unit for column in numbers]),
         origins=np.array([column.origin for column in numbers]),
@@ -107,6 +118,11 @@ def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.
     return np.array(starts, np.int64), np.array(kept, bool), np.array(first, np.int64)
 
 
+@lru_cache(maxsize=_PLANS_WITH_WIDTHS)
+def _widths_of(plan: Plan) -> np.ndarray:
+    return _small(_widths(plan)) if plan.numbers else np.empty(0)
+
+
 def _small(widths: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         small = widths.astype(np.float32)
@@ -114,18 +130,37 @@ def _small(widths: np.ndarray) -> np.ndarray:
     return small if is_exact.all() else widths
 
 
-def _widths(column: Column) -> np.ndarray:
+def _widths(plan: Plan) -> np.ndarray:
     """The weight of the gap at the upper edge of each place, from minus to plus infinity, in units.
 
     If the values of both sides are distributed equally inside a bucket of width w, with mean m above its lower edge,
     the area between the distribution functions there is the gap at the lower edge times m plus the gap at the upper
     edge times w - m.
     """
-    widths = np.zeros(column.size - MINUS_INFINITY)
-    with np.errstate(over="ignore"):
-        spans = np.minimum(np.minimum(np.diff(column.edges), LARGEST) / column.unit, LARGEST)
-    inside = spans * (column.within / 255.0 if column.within.size else 0.5)
-    first = BELOW - MINUS_INFINITY
-    widths[first : first + spans.size] += inside
-    widths[first + 1 : first + 1 + spans.size] += spans - inside
+    first, lengths = plan.first_ordered, plan.lengths
+    lower = np.concatenate(  # of each place but the first of a column
+        [column.cuts for column in plan.numbers]
+    )
+    is_bucket = np.ones(lower.size, bool)
+    for outside in (first, first + lengths - 3, first + lengths - 2, first + lengths - 1):
+        is_bucket[outside] = False
+    with np.errstate(over="ignore", invalid="ignore"):
+        spans = np.minimum(np.diff(lower, append=0.0), LARGEST)
+        spans /= np.repeat(plan.units, lengths)
+    spans = np.where(is_bucket, np.minimum(spans, LARGEST), 0.0)
+    widths: np.ndarray = spans * _share_below(plan, lower.size)
+    spans -= widths
+    widths[1:] += spans[:-1]
     return widths
+
+
+def _share_below(plan: Plan, places: int) -> np.ndarray:
+    """The mean position of the baseline's values in each bucket: 0 at the lower edge, 1 at the upper."""
+    within = np.zeros(places, np.uint8)
+    for column, start in zip(plan.numbers, plan.first_ordered.tolist(), strict=True):
+        within[start + 1 : start + 1 + column.within.size] = column.within
+    share: np.ndarray = within / 255.0
+    for column, start, length in zip(plan.numbers, plan.first_ordered, plan.lengths, strict=True):
+        if not column.within.size:
+            share[start : start + length] = 0.5
+    return share

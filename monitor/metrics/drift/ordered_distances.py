@@ -72,7 +72,7 @@ def compare(plan: Plan, current: ComparedCounts, base: ComparedCounts) -> Ordere
         usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
         scale = np.where(usable, base.deviations, np.nan)
         shift = (current.means - base.means) / scale
-        gaps *= plan.widths
+        gaps *= plan.widths()
         moved = np.add.reduceat(gaps, plan.first_ordered) * plan.units / scale
         n_rows, m_rows = current.finite / current.design, base.finite / base.design
         ratio = current.deviations / scale

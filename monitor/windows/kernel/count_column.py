@@ -150,8 +150,9 @@ def places_of_rows(column: Column, array: pa.Array) -> np.ndarray:
     """The place within the column where each row is counted, shape (n,)."""
     if not column.labelled:
         values, _ = values_of(column, array)
-        index = np.searchsorted(column.cuts, values, side="right")
-        return np.where(index == column.cuts.size, MISSING, index + MINUS_INFINITY)
+        cuts = column.cuts
+        index = np.searchsorted(cuts, values, side="right")
+        return np.where(index == cuts.size, MISSING, index + MINUS_INFINITY)
     encoded = names(array)
     places_of_labels, _ = _places_of_labels(column, encoded.dictionary)
     return np.asarray(places_of_labels[arrays.codes(encoded, len(places_of_labels) - 1)])
@@ -264,8 +265,9 @@ def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
 
 
 def _count_weighted(column: Column, values: Floats, each: Floats, places: Floats) -> None:
-    index = np.searchsorted(column.cuts, values, side="right")
-    counts = np.bincount(index, weights=each, minlength=column.cuts.size + 1)
+    cuts = column.cuts
+    index = np.searchsorted(cuts, values, side="right")
+    counts = np.bincount(index, weights=each, minlength=cuts.size + 1)
     places[MINUS_INFINITY:] += counts[:-1]
     places[NAN] += counts[-1]
 
@@ -286,13 +288,11 @@ def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: fl
     """
     matrix = np.stack([arrays.floats(array) for array in values])
     ordered = np.sort(matrix, axis=1)
-    sizes = np.array([column.cuts.size for column in columns])[:, None]
+    cuts = [column.cuts for column in columns]
+    sizes = np.array([keys.size for keys in cuts])[:, None]
     starts = np.array([column.start for column in columns])[:, None]
     index = np.stack(
-        [
-            np.searchsorted(column.cuts, row, side="right")
-            for column, row in zip(columns, ordered, strict=True)
-        ]
+        [np.searchsorted(keys, row, side="right") for keys, row in zip(cuts, ordered, strict=True)]
     )
     places = starts + np.where(index == sizes, NAN, index + MINUS_INFINITY)
     counts = np.bincount(places.ravel(), minlength=into.counts.size)

@@ -1,7 +1,7 @@
 """Assembles layouts: assigns each column its places and the layout its id; encodes layouts as bytes."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from sys import intern
 
@@ -13,6 +13,7 @@ from monitor.errors import UnreadableError
 from monitor.store.checksums import reading, seal, unseal
 from monitor.windows.error_trees import trees
 from monitor.windows.error_trees.trees import ErrorTrees
+from monitor.windows.layout.compact_edges import Edges, pack, shared
 from monitor.windows.layout.layout import LABELLED, Column, ColumnKind, Layout
 
 VERSION = 1
@@ -231,33 +232,49 @@ def _storable(column: Column) -> _StoredColumn:
     return _StoredRelation(**msgspec.structs.asdict(stored), other=column.other)
 
 
-def _all_restored(stored: Iterable[_StoredRelation]) -> list[Column]:
+def _all_restored(stored: Sequence[_StoredRelation]) -> list[Column]:
     """The columns, each made once, at its place."""
     restored: list[Column] = []
     place = moment = 0
-    for item in stored:
-        restored.append(_restored(item, place, moment))
+    for item, bounds in zip(stored, _all_bounds(stored), strict=True):
+        restored.append(_restored(item, bounds, place, moment))
         place += restored[-1].size
         moment += not restored[-1].labelled
     return restored
 
 
-def _restored(stored: _StoredRelation, place: int, moment: int) -> Column:
+_NO_PLACES, _NO_HASHES, _NO_PARAMETERS = (
+    np.empty(0, np.uint8),
+    np.empty(0, np.uint64),
+    np.empty(0, np.float32),
+)
+_FIXED = (ColumnKind.SCORE, ColumnKind.DURATION)
+"""Kinds of columns whose edges do not depend on the baseline."""
+
+
+def _all_bounds(stored: Sequence[_StoredColumn]) -> list[Edges]:
+    """The edges of each column."""
+    own = [one for one in stored if one.edges and one.kind not in _FIXED]
+    packed = iter(pack([(np.frombuffer(one.edges, np.float64), one.unit) for one in own]))
+    return [next(packed) if one.edges and one.kind not in _FIXED else shared(one.edges) for one in stored]
+
+
+def _restored(stored: _StoredRelation, bounds: Edges, place: int, moment: int) -> Column:
     kind = ColumnKind(stored.kind)
     return Column(
         name=stored.name,
         kind=kind,
-        edges=np.frombuffer(stored.edges, np.float64),
+        bounds=bounds,
         labels=tuple(map(intern, stored.labels)),  # models of one client share them
-        known=np.frombuffer(stored.known, np.uint64),
+        known=np.frombuffer(stored.known, np.uint64) if stored.known else _NO_HASHES,
         cells=tuple(stored.cells),
         unit=stored.unit,
         origin=stored.origin,
-        within=np.frombuffer(stored.within, np.uint8),
+        within=np.frombuffer(stored.within, np.uint8) if stored.within else _NO_PLACES,
         open_ended=stored.open_ended,
         source=stored.source,
         part=stored.part,
-        parameters=np.frombuffer(stored.parameters, np.float32),
+        parameters=np.frombuffer(stored.parameters, np.float32) if stored.parameters else _NO_PARAMETERS,
         novelty=stored.novelty or 0.0,
         turnover=stored.turnover or 0.0,
         other=stored.other,

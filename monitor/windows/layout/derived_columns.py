@@ -64,7 +64,7 @@ def _part(
     return Column(
         name=column.name,
         kind=kind,
-        edges=column.edges,
+        bounds=column.bounds,
         cells=column.cells,
         unit=column.unit,
         origin=column.origin,

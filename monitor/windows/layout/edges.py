@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from monitor.windows.kernel.sorting import distinct, in_order
+from monitor.windows.layout.compact_edges import plain
 from monitor.windows.layout.layout import (
     FIRST,
     FIRST_LABEL,
@@ -39,7 +40,10 @@ def numbers(name: str, values: np.ndarray, kind: ColumnKind = ColumnKind.NUMBER)
     ordered = ordered[slice(*np.searchsorted(ordered, [-LARGEST, np.inf]))]
     if ordered.size == 0:
         return Column(
-            name, ColumnKind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
+            name,
+            ColumnKind.EMPTY,
+            bounds=plain(np.array([0.0, np.nextafter(0.0, 1.0)])),
+            cells=(0, MINUS_INFINITY),
         )
     unit, origin = moment_unit(ordered)
     lower = _lower_edges(ordered, unit)
@@ -48,7 +52,13 @@ def numbers(name: str, values: np.ndarray, kind: ColumnKind = ColumnKind.NUMBER)
     masses = np.diff(np.append(first, ordered.size)).astype(float)
     within = _within(_means(ordered, first, masses, unit), edges)
     return Column(
-        name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, within=within
+        name,
+        kind,
+        bounds=plain(edges),
+        cells=number_cells(masses),
+        unit=unit,
+        origin=origin,
+        within=within,
     )
 
 
@@ -56,14 +66,16 @@ def score(name: str, buckets: int = 100) -> Column:
     """Equal buckets on [0, 1], the last one closed; moments in 2**-16."""
     edges = np.arange(buckets + 1) / buckets
     edges[-1] = np.nextafter(1.0, 2.0)
-    return Column(name, ColumnKind.SCORE, edges=edges, cells=number_cells(np.ones(buckets)), unit=2.0**-16)
+    return Column(
+        name, ColumnKind.SCORE, bounds=plain(edges), cells=number_cells(np.ones(buckets)), unit=2.0**-16
+    )
 
 
 def odds_score(name: str, width: float = 0.04, limit: float = 12.0) -> Column:
     """Probabilities in buckets of equal width in log-odds: fine near 0 and 1, for rare classes."""
     inner = _reproducible(1 / (1 + np.exp(-np.arange(-limit, limit + width / 2, width))))
     edges = np.concatenate([[0.0], inner, [np.nextafter(1.0, 2.0)]])
-    return Column(name, ColumnKind.SCORE, edges=edges, cells=(0, MINUS_INFINITY), unit=2.0**-16)
+    return Column(name, ColumnKind.SCORE, bounds=plain(edges), cells=(0, MINUS_INFINITY), unit=2.0**-16)
 
 
 def duration(name: str, shortest: float, longest: float, width: float = 0.02) -> Column:
@@ -73,7 +85,9 @@ def duration(name: str, shortest: float, longest: float, width: float = 0.02) ->
     steps = math.ceil(math.log(longest / shortest) / math.log1p(width))
     edges = _reproducible(shortest * (1.0 + width) ** np.arange(steps + 1))
     unit = 2.0 ** math.floor(math.log2(shortest) - 4)
-    return Column(name, ColumnKind.DURATION, edges=edges, cells=number_cells(np.ones(steps)), unit=unit)
+    return Column(
+        name, ColumnKind.DURATION, bounds=plain(edges), cells=number_cells(np.ones(steps)), unit=unit
+    )
 
 
 def _reproducible(edges: np.ndarray) -> Floats:

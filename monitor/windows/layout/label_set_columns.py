@@ -49,7 +49,7 @@ def _column(name: str, part: str, labels: tuple[str, ...], values: np.ndarray) -
     return Column(
         name=name,
         kind=made.kind,
-        edges=made.edges,
+        bounds=made.bounds,
         labels=labels,
         cells=made.cells,
         unit=made.unit,

@@ -17,20 +17,23 @@ most frequent labels.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 
 from monitor.errors import WatchkeeperError
 from monitor.windows.error_trees.trees import ErrorTrees
+from monitor.windows.layout import compact_edges
+from monitor.windows.layout.compact_edges import NO_EDGES, Edges
 
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Floats = compact_edges.Floats
+LARGEST = compact_edges.LARGEST
 
 # Places inside a number column, and inside a label column.
 MISSING, UNREADABLE, NAN, MINUS_INFINITY, BELOW, FIRST = range(6)
 ABOVE, PLUS_INFINITY = -2, -1
 NEW, FIRST_LABEL, RARE = 1, 2, -1
 
-LARGEST = np.finfo(np.float64).max
 SIGNALS = "signals."
 """Prefix of the columns of signals, which are measured from the texts of calls."""
 
@@ -81,17 +84,20 @@ class ColumnKind(StrEnum):
 LABELLED = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN, ColumnKind.IDENTIFIER})
 
 
-_BEYOND = np.array([np.inf, np.nan])
-
-
 class LayoutMismatchError(WatchkeeperError):
     """Profiles of different layouts cannot be added."""
 
 
+@lru_cache(maxsize=1024)
+def _places_of(labels: tuple[str, ...]) -> Mapping[str, int]:
+    """The place of each label; the same object for the columns of models that have the same labels."""
+    return {label: place for place, label in enumerate(labels, FIRST_LABEL)}
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Column:
-    """The buckets of one column. `source` is the Arrow column that it is read from, `part` the derived quantity (texts,
-    times and embeddings become several columns of numbers).
+    """The buckets of one column, with the edges `bounds`. `source` is the Arrow column that it is read from, `part` the
+    derived quantity (texts, times and embeddings become several columns of numbers).
 
     `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are relative to.
     `within` is the mean position of the baseline's values in each bucket: 0 at the lower edge, 255 at the upper (empty:
@@ -103,7 +109,7 @@ class Column:
 
     name: str
     kind: ColumnKind
-    edges: Floats = field(default_factory=lambda: np.empty(0))
+    bounds: Edges = NO_EDGES
     labels: tuple[str, ...] = ()
     known: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     cells: tuple[int, ...] = (0,)
@@ -121,16 +127,19 @@ class Column:
     moment: int = -1
     places: Mapping[str, int] = field(init=False, repr=False)
     """The place of each label within the column."""
-    cuts: Floats = field(init=False, repr=False)
-    """Search keys for sorted values: the counts of values below each give every place from minus infinity on."""
 
     def __post_init__(self) -> None:
-        places = {label: place for place, label in enumerate(self.labels, FIRST_LABEL)}
-        object.__setattr__(self, "places", places)
-        cuts = np.empty(len(self.edges) + 3)
-        cuts[0], cuts[1:-2], cuts[-2:] = -LARGEST, self.edges, _BEYOND
-        object.__setattr__(self, "cuts", cuts)
-        object.__setattr__(self, "edges", cuts[1:-2])  # the same numbers, once
+        object.__setattr__(self, "places", _places_of(self.labels))
+
+    @property
+    def edges(self) -> Floats:
+        """The edges of the buckets, shape (buckets + 1,)."""
+        return self.bounds.cuts[1:-2]
+
+    @property
+    def cuts(self) -> Floats:
+        """Search keys for sorted values: the counts of values below each give every place from minus infinity on."""
+        return self.bounds.cuts
 
     @property
     def labelled(self) -> bool:
@@ -145,7 +154,7 @@ class Column:
     @property
     def buckets(self) -> int:
         """The number of regular buckets or labels."""
-        return len(self.labels) if self.labelled else len(self.edges) - 1
+        return len(self.labels) if self.labelled else self.bounds.size - 1
 
     @property
     def size(self) -> int:

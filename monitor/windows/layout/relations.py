@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
+from monitor.windows.layout.compact_edges import plain
 from monitor.windows.layout.edges import label_cells
 from monitor.windows.layout.layout import RELATION, Column, ColumnKind, Floats
 
@@ -138,7 +139,7 @@ class Candidates:
         return Column(
             f"{RELATION}{said[0]} and {said[1]}",
             ColumnKind.BOOLEAN,
-            edges=np.array([self.medians[one], self.medians[other]]),
+            bounds=plain(np.array([self.medians[one], self.medians[other]])),
             labels=(SAME, OPPOSITE),
             cells=label_cells(2),
             source=first,
@@ -151,7 +152,7 @@ def _with_label(number: str, median: float, label: _Label) -> Column:
     return Column(
         f"{RELATION}{number.removeprefix('features.')} and {said}={label.label}",
         ColumnKind.BOOLEAN,
-        edges=np.array([median]),
+        bounds=plain(np.array([median])),
         labels=(SAME, OPPOSITE),
         cells=label_cells(2),
         source=number,
