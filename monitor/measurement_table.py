@@ -78,6 +78,10 @@ class MeasurementSequence(Sequence[Measurement]):
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric: one for each set of labels."""
 
+    @abstractmethod
+    def holders(self, metric: str) -> Sequence[object]:
+        """What holds the measurements of one metric: while it is the same, they are the same."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeasurementTable(MeasurementSequence):
@@ -90,11 +94,6 @@ class MeasurementTable(MeasurementSequence):
     shape: TableSchema
     figures: np.ndarray
     reasons: Mapping[int, str]
-    _found: dict[str, list[Measurement]] = field(init=False, repr=False, default_factory=dict)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the figures, not the measurements that were created from them."""
-        return MeasurementTable, (self.stream, self.window, self.shape, self.figures, self.reasons)
 
     def __len__(self) -> int:
         return len(self.shape.names)
@@ -111,10 +110,12 @@ class MeasurementTable(MeasurementSequence):
         return self.at(places) if isinstance(places, range) else self.at([places])[0]
 
     def of(self, metric: str) -> Sequence[Measurement]:
-        """The measurements of one metric, created on first access."""
-        if metric not in self._found:
-            self._found[metric] = self.at(self.shape.by_metric.get(metric, ()))
-        return self._found[metric]
+        """The measurements of one metric."""
+        return self.at(self.shape.by_metric.get(metric, ()))
+
+    def holders(self, metric: str) -> Sequence[object]:
+        """The table itself, if it has the metric."""
+        return (self,) if metric in self.shape.by_metric else ()
 
     def at(self, places: Sequence[int]) -> list[Measurement]:
         """The measurements at some places of the schema."""
@@ -135,15 +136,10 @@ class MeasurementTable(MeasurementSequence):
 class ConcatenatedTables(MeasurementSequence):
     """The measurements of several windows of a stream."""
 
-    __slots__ = ("_found", "parts")
+    __slots__ = ("parts",)
 
     def __init__(self, parts: Iterable[Sequence[Measurement]]) -> None:
         self.parts = [part for part in parts if len(part)]
-        self._found: dict[str, Sequence[Measurement]] = {}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the windows, not the measurements that were created from them."""
-        return ConcatenatedTables, (self.parts,)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
@@ -160,10 +156,15 @@ class ConcatenatedTables(MeasurementSequence):
 
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric, of all windows."""
-        if metric not in self._found:
-            tables = [some for part in self.parts if (some := _of(part, metric))]
-            self._found[metric] = tables[0] if len(tables) == 1 else tuple(chain.from_iterable(tables))
-        return self._found[metric]
+        tables = [some for part in self.parts if (some := _of(part, metric))]
+        return tables[0] if len(tables) == 1 else tuple(chain.from_iterable(tables))
+
+    def holders(self, metric: str) -> Sequence[object]:
+        """The tables that have the metric, and the measurements beside them."""
+        holders: list[object] = []
+        for part in self.parts:
+            holders += part.holders(metric) if isinstance(part, MeasurementSequence) else _of(part, metric)
+        return holders
 
 
 def valued(measured: Sequence[Measurement], known: Container[Key]) -> Iterator[Measurement]:

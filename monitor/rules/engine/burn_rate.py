@@ -59,12 +59,14 @@ class Burn:
 
     def _pair(self, rate: float, long: int, short: int, context: EvaluationContext) -> ConditionResult:
         budget = 1 - self.objective
-        bare = EvaluationContext(context.stream, context.readings, (), context.now)
+        bare = EvaluationContext(context.stream, context.readings, (), context.now, context.explained)
         pair = self.thresholds(rate, long, short)
         over_long, over_short = (threshold.evaluate(bare)[()] for threshold in pair)
         if over_long.fires is None or over_short.fires is None:
             return over_long if over_long.fires is None else over_short
         fires = over_long.fires and over_short.fires
+        if not context.explained:
+            return ConditionResult(fires, None, "")
         spent = (over_long.value or 0.0) / budget
         reason = (
             f"the error budget of a {self.objective * 100:g} % objective burns at {format_number(spent)} times its rate"

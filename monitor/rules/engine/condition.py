@@ -49,12 +49,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
-    """One stream at one moment, and the labels by which instances are formed."""
+    """One stream at one moment, and the labels by which instances are formed.
+
+    Most rules do not fire, and nothing is kept of them: unless results are `explained`, they only need to say whether
+    they fire.
+    """
 
     stream: Stream
     readings: Source
     by: tuple[str, ...]
     now: float
+    explained: bool = True
 
 
 class Condition(Protocol):
@@ -81,7 +86,8 @@ class All:
 
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """The parts' results, joined instance by instance."""
-        return _combine((part.evaluate(context) for part in self.parts), _every)
+        join = _every if context.explained else _every_fires
+        return _combine((part.evaluate(context) for part in self.parts), join)
 
     def lengths(self) -> set[int]:
         """Those of all parts."""
@@ -100,7 +106,8 @@ class Any:
 
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """The parts' results, joined instance by instance."""
-        return _combine((part.evaluate(context) for part in self.parts), _some)
+        join = _some if context.explained else _some_fires
+        return _combine((part.evaluate(context) for part in self.parts), join)
 
     def lengths(self) -> set[int]:
         """Those of all parts."""
@@ -148,6 +155,14 @@ def _some(results: list[ConditionResult]) -> ConditionResult:
     holds = _not(_all([_not(f.holds) for f in results]))
     lead = min(results, key=_rank)
     return replace(lead, fires=fires, holds=holds, is_error=fires is None and lead.is_error)
+
+
+def _every_fires(results: list[ConditionResult]) -> ConditionResult:
+    return ConditionResult(_all([f.fires for f in results]), None, "")
+
+
+def _some_fires(results: list[ConditionResult]) -> ConditionResult:
+    return ConditionResult(_not(_all([_not(f.fires) for f in results])), None, "")
 
 
 def _rank(result: ConditionResult) -> int:

@@ -1,83 +1,111 @@
-"""A cache of condition results. A condition depends on measurements only, so as long as it would read the same
-measurement objects, and the same means of the past, its last results are reused. A tick evaluates only the rules that
-have new measurements.
+"""A cache of what rules found. A condition depends on measurements only, so as long as it would read the same ones, and
+the same means of the past, its last results are reused. A tick evaluates only the rules that have new measurements.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import is_
 
 from monitor.records import Labels, Measurement, Stream
-from monitor.rules.engine.condition import ConditionResults, EvaluationContext, Source
-from monitor.rules.engine.readings import Past
+from monitor.rules.engine.condition import ConditionResults, EvaluationContext
+from monitor.rules.engine.readings import Past, Readings
 from monitor.rules.rule import Rule
 
 _Asked = tuple[Stream, str, Labels, int, float, float]
 """What a past is asked; see `Past`."""
+_Read = tuple[tuple[int, str], ...]
+"""Lengths of windows and metrics."""
 
 
 @dataclass(slots=True)
 class _RecordingSource:
-    """A source that records the measurements read from it, and the answers of its past."""
+    """A source that records which measurements are read from it, and the answers of its past."""
 
-    source: Source
-    read: list[tuple[int, str, Sequence[Measurement]]] = field(default_factory=list)
-    answers: list[tuple[_Asked, float | None]] = field(default_factory=list)
+    source: Readings
+    read: dict[tuple[int, str], Sequence[object]] = field(default_factory=dict)
+    answers: dict[_Asked, float | None] = field(default_factory=dict)
 
     @property
     def past(self) -> Past:
         """The past, recorded."""
 
         def ask(*asked: *_Asked) -> float | None:
-            mean = self.source.past(*asked)
-            self.answers.append((asked, mean))
-            return mean
+            if asked not in self.answers:
+                self.answers[asked] = self.source.past(*asked)
+            return self.answers[asked]
 
         return ask
 
     def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """The measurements of the source, recorded."""
-        measurements = self.source.find(stream, seconds, metric)
-        self.read.append((seconds, metric, measurements))
-        return measurements
+        self.read[seconds, metric] = self.source.holders(stream, seconds, metric)
+        return self.source.find(stream, seconds, metric)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """What was found of a rule: `results`, or None if it did not fire. `holders` are those of what it `read`."""
+
     rule: Rule
-    read: Sequence[tuple[int, str, Sequence[Measurement]]]
+    read: _Read
+    holders: tuple[tuple[object, ...], ...]
     answers: Sequence[tuple[_Asked, float | None]]
-    results: ConditionResults
+    results: ConditionResults | None
 
 
 class ConditionCache:
-    """The last results of each rule for each stream, with the measurements they were computed from."""
+    """What was last found of each rule for each stream, and what it was found from."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, Stream], _Entry] = {}
+        self._entries: dict[Stream, dict[str, _Entry]] = {}
+        self._reads: dict[_Read, _Read] = {}
 
-    def results(self, rule: Rule, context: EvaluationContext) -> ConditionResults:
-        """The results of a rule: cached if it would read the same measurements again, otherwise evaluated."""
-        key = (rule.name, context.stream)
-        entry = self._entries.get(key)
-        if entry is not None and entry.rule is rule and _is_unchanged(entry, context):
-            return entry.results
-        recording = _RecordingSource(context.readings)
-        results = rule.condition.evaluate(
-            EvaluationContext(context.stream, recording, context.by, context.now)
+    def results(
+        self, rule: Rule, stream: Stream, readings: Readings, now: float, *, if_firing: bool = False
+    ) -> ConditionResults:
+        """The results of a rule: cached if it would read the same measurements again, otherwise evaluated. With
+        `if_firing`, those of a rule that fires for no instance are left out, which costs less.
+        """
+        entries = self._entries.setdefault(stream, {})
+        entry = entries.get(rule.name)
+        is_known = entry is not None and entry.rule is rule and (if_firing or entry.results is not None)
+        if entry is None or not is_known or not _is_unchanged(entry, stream, readings):
+            entry = entries[rule.name] = self._evaluated(rule, stream, readings, now, if_firing=if_firing)
+        return entry.results or {}
+
+    def keep(self, streams: set[Stream]) -> None:
+        """Forget all other streams."""
+        for stream in self._entries.keys() - streams:
+            del self._entries[stream]
+
+    def _evaluated(
+        self, rule: Rule, stream: Stream, readings: Readings, now: float, *, if_firing: bool
+    ) -> _Entry:
+        recording = _RecordingSource(readings)
+        context = EvaluationContext(stream, recording, rule.by, now)
+        results: ConditionResults | None = None
+        if not if_firing or _fires(rule, replace(context, explained=False)):
+            results = rule.condition.evaluate(context)
+        read = tuple(recording.read)
+        return _Entry(
+            rule,
+            self._reads.setdefault(read, read),
+            tuple(map(tuple, recording.read.values())),
+            tuple(recording.answers.items()),
+            results,
         )
-        self._entries[key] = _Entry(rule, recording.read, recording.answers, results)
-        return results
 
 
-def _is_unchanged(entry: _Entry, context: EvaluationContext) -> bool:
+def _fires(rule: Rule, context: EvaluationContext) -> bool:
+    return any(result.fires for result in rule.condition.evaluate(context).values())
+
+
+def _is_unchanged(entry: _Entry, stream: Stream, readings: Readings) -> bool:
     """Whether the same measurements would be read again. The sequence that holds them may be another one: at each tick
     what the clock says is added to what was measured of a window.
     """
-    find, stream = context.readings.find, context.stream
-    for seconds, metric, before in entry.read:
-        now = find(stream, seconds, metric)
-        if now is not before and not (len(now) == len(before) and all(map(is_, now, before))):
+    for (seconds, metric), before in zip(entry.read, entry.holders, strict=True):
+        now = readings.holders(stream, seconds, metric)
+        if len(now) != len(before) or not all(map(is_, now, before)):
             return False
-    past = context.readings.past if entry.answers else None
-    return past is None or all(past(*asked) == mean for asked, mean in entry.answers)
+    return all(readings.past(*asked) == mean for asked, mean in entry.answers)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from monitor.errors import StoreError, WatchkeeperError
 from monitor.records import Alert, DataState, Labels, Peak, State, Stream, Transition, fingerprint
 from monitor.rules.engine import no_data
-from monitor.rules.engine.condition import ConditionResult, ConditionResults, EvaluationContext, unknown
+from monitor.rules.engine.condition import ConditionResult, ConditionResults, unknown
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.readings import Readings
 from monitor.rules.engine.state import decide
@@ -51,6 +51,7 @@ def evaluate(
     """
     evaluator = _Evaluator(rules, readings, alerts, now, step, cache or ConditionCache(), faults or Faults())
     streams = set(readings.streams()) | {stream for _, stream in evaluator.active}
+    evaluator.cache.keep(streams)
     for stream in in_turn(sorted(streams)):
         for rule in rules.for_stream(stream):
             with evaluator.faults.isolate("rules", f"{rule.name} of {stream}"):
@@ -91,8 +92,8 @@ class _Evaluator:
     def rule(self, rule: Rule, stream: Stream) -> None:
         """Evaluate one rule for one stream; active alerts without measurements keep their state."""
         self.evaluated += 1
-        results = self._results(rule, stream)
         needs_no_alert = rule.no_data_tier is None and rule.of == 1 and (rule.name, stream) not in self.known
+        results = self._results(rule, stream, if_firing=needs_no_alert)
         if needs_no_alert and not any(result.fires for result in results.values()):
             return  # no state to keep
         for instance, result in results.items():
@@ -142,9 +143,9 @@ class _Evaluator:
         """The outcome to be stored."""
         return Evaluation(list(self.changed.values()), self.transitions, self.evaluated, self.errors)
 
-    def _results(self, rule: Rule, stream: Stream) -> ConditionResults:
+    def _results(self, rule: Rule, stream: Stream, *, if_firing: bool) -> ConditionResults:
         try:
-            return self.cache.results(rule, EvaluationContext(stream, self.readings, rule.by, self.now))
+            return self.cache.results(rule, stream, self.readings, self.now, if_firing=if_firing)
         except StoreError:
             raise
         except (WatchkeeperError, ArithmeticError, ValueError, TypeError, LookupError) as error:

@@ -23,12 +23,13 @@ def no_past(
 class Readings:
     """The measurements of one tick by stream and window length (seconds; `OPEN` for the open window).
 
-    `past` gives measurements of an earlier day. Readings are indexed by metric once, so that hundreds
-    of rules over thousands of features stay cheap.
+    `past` gives measurements of an earlier day. What was found is kept for the stream that was asked for last, so that
+    hundreds of rules over thousands of features stay cheap.
     """
 
     measured: Mapping[tuple[Stream, int], Sequence[Measurement]]
     past: Past = no_past
+    _found: dict[Stream, dict[tuple[int, str], Sequence[Measurement]]] = field(default_factory=dict)
     _index: dict[tuple[Stream, int], dict[str, list[Measurement]]] = field(default_factory=dict)
 
     def streams(self) -> list[Stream]:
@@ -37,6 +38,25 @@ class Readings:
 
     def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """All measurements of one metric over windows of that length: one for each set of labels."""
+        found = self._found.get(stream)
+        if found is None:
+            self._found.clear()
+            found = self._found[stream] = {}
+        some = found.get((seconds, metric))
+        if some is None:
+            some = found[seconds, metric] = self._find(stream, seconds, metric)
+        return some
+
+    def holders(self, stream: Stream, seconds: int, metric: str) -> Sequence[object]:
+        """What holds the measurements that `find` returns: while it is the same, they are the same."""
+        measured = self.measured.get((stream, seconds), ())
+        return (
+            measured.holders(metric)
+            if isinstance(measured, MeasurementSequence)
+            else self.find(stream, seconds, metric)
+        )
+
+    def _find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         measured = self.measured.get((stream, seconds), ())
         if isinstance(measured, MeasurementSequence):
             return measured.of(metric)

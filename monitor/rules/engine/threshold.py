@@ -86,6 +86,8 @@ class Threshold:
 
     def _assess(self, measurement: Measurement, context: EvaluationContext) -> ConditionResult:
         value = measurement.value
+        if not context.explained:
+            return ConditionResult(self._fires(measurement, context), None, "")
         if value is None:
             return unknown(self.metric, f"{self.metric}: {measurement.reason or 'was not measured'}")
         if not math.isfinite(value):
@@ -113,6 +115,16 @@ class Threshold:
             measurement.high,
             measurement.window,
         )
+
+    def _fires(self, measurement: Measurement, context: EvaluationContext) -> bool | None:
+        """Whether `_assess` says that it fires."""
+        value = measurement.value
+        if value is None or not math.isfinite(value) or measurement.n < self.samples:
+            return None
+        limit = self.level.resolve(self.reference(measurement, context.stream, context.readings))
+        if limit is None:
+            return self.assume
+        return self._beyond(value, limit) and self._is_sure(measurement, limit)
 
     def _assumed(self, measurement: Measurement) -> ConditionResult:
         reason = f"{self.metric}: no {self.level.reference} to compare with"
@@ -173,7 +185,7 @@ class Share:
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """One result over all instances that could be evaluated."""
         inner = self.part.evaluate(
-            EvaluationContext(context.stream, context.readings, (self.of,), context.now)
+            EvaluationContext(context.stream, context.readings, (self.of,), context.now, context.explained)
         )
         evaluated = {instance: result for instance, result in inner.items() if result.fires is not None}
         if not evaluated:
