@@ -1,5 +1,7 @@
 """Blocks: the same measurements as one by one, made when they are asked for."""
 
+import pickle
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +45,16 @@ def test_a_block_gives_back_what_it_was_made_from(found):
     assert [block[at] for at in range(-len(found), len(found))] == found + found
     for metric in "abcd":
         assert list(block.of(metric)) == of_metric(found, metric)
+
+
+@_quick
+@given(measurements())
+def test_a_packed_block_has_all_bits_of_its_figures(found):
+    block = table_of(STREAM, WINDOW, found)
+    packed = block.packed()
+    assert packed.figures.tobytes() == block.figures.tobytes()
+    assert list(packed) == found
+    assert list(pickle.loads(pickle.dumps(packed))) == found
 
 
 @_quick

@@ -344,7 +344,7 @@ class Measurer:
     def _remember(self, written: StreamMeasurements, now: float) -> None:
         """Keep what was written."""
         progress = self._progress[written.stream]
-        progress.readings |= written.readings
+        progress.readings |= {length: table.packed() for length, table in written.readings.items()}
         progress.probed |= written.probed
         progress.judged = None if written.readings else progress.judged
         for hour in written.hours:
