@@ -38,6 +38,7 @@ def test_what_is_usual_for_a_stream_is_no_drift(kind: str) -> None:
         ("zipf", "new value 2 %", "zipf 0", 2),
         ("zipf", "10 points", "zipf 0", 6),
         ("amplitude ramp", "0.5 sd", "season 0", 4),
+        ("wander", "0.5 sd", "wander 0", 1),
         ("churn", "plain 0.5 sd", "plain 0", 4),
     ],
 )

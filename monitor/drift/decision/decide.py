@@ -9,6 +9,7 @@ from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision import current_effect, e_detector, recovery, relations
 from monitor.drift.decision.e_detector import SIGNS, Evidence, Unseen, per_column
 from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.decision.step_up import step_up
 from monitor.drift.model import control_charts, kalman_filter, season
 from monitor.drift.model.calibration import Calibration, carry_small_samples, density
 from monitor.drift.model.control_charts import Scored
@@ -27,6 +28,11 @@ INVOLVED = 0.1
 
 # Limits of a break: a change so large in one window that it opens an incident at once.
 BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.25, 6.0, 1.5
+
+# Limits of a smaller break of a location: in smallest relevant effects, and the chance per month of reference that an
+# error goes as far, with a Pareto tail of at least this shape. The filter follows such a break like a shock, so that
+# there may be little evidence in the windows after it.
+JUMP_EFFECTS, JUMP_CHANCE, JUMP_SHAPE = 2.5, 1 / 16, 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +67,7 @@ def advance(
     ratio = _ratios(calibration, state, limits)
     explained = relations.explained(calibration.columns, ratio, broken, state.incident.member)
     broken, ratio = np.where(explained[:-1], -1, broken), np.where(explained, 0.0, ratio)
+    ratio = np.append(step_up(ratio[:-1], _counted(calibration, state.incident, window)), ratio[-1])
     sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
     ratio = np.where(sudden, 1.0, ratio)
     incident, opened, closed, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
@@ -185,19 +192,32 @@ def spread(calibration: Calibration, state: State) -> float:
 
 def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     """The chart by which each column broke, or -1: it moved by more than a standard deviation, or by a quarter of all
-    rows, in one window, and further than in any window of the reference.
+    rows, in one window, and further than in any window of the reference. Or its location jumped (`_jumped`).
     """
     scores, charts = calibration.scores, calibration.charts
     far = np.abs(scored.error) >= np.maximum(BREAK_ERROR, BREAK_BEYOND * charts.largest)
     size = np.abs(scored.deviation)
     big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
     big &= scores.family != Family.SHAPE
-    hit = far & big & scored.observed & (scored.rows >= BREAK_ROWS)
+    hit = ((far & big) | _jumped(calibration, scored)) & scored.observed & (scored.rows >= BREAK_ROWS)
     broken = np.full(len(calibration.columns), -1)
     # From right to left, so that the first chart of a column wins: it is the easiest to explain.
     charts_hit = np.flatnonzero(hit)[::-1]
     broken[scores.column[charts_hit]] = charts_hit
     return broken
+
+
+def _jumped(calibration: Calibration, scored: Scored) -> np.ndarray:
+    """The locations that moved further than chance and usual shocks explain, bool (charts,).
+
+    An error that exceeds the largest of a reference by the factor q occurs in as much time again with a probability of
+    about q^(-1 / shape). The largest of all locations counts: few shocks are seen in a month of one column.
+    """
+    location = calibration.scores.family == Family.LOCATION
+    shape = max(float(calibration.charts.tails.shape[Family.LOCATION]), JUMP_SHAPE)
+    largest = calibration.charts.largest[location].max(initial=0.0)
+    is_far = np.abs(scored.error) >= max(BREAK_ERROR, largest * JUMP_CHANCE**-shape)
+    return np.asarray(location & is_far & (np.abs(scored.deviation) >= JUMP_EFFECTS * calibration.least))
 
 
 def share_effect(share: Floats) -> Floats:
@@ -281,13 +301,25 @@ def _joined(
     )
 
 
+def _counted(calibration: Calibration, before: IncidentState, window: Window) -> np.ndarray:
+    """The columns that make others significant, bool (columns,): all but those of an earlier wave, or one column that
+    joins long after many would be another page with little evidence.
+    """
+    return np.asarray(~before.member[:-1] | (not _is_another(calibration, before, window)))
+
+
+def _is_another(calibration: Calibration, before: IncidentState, window: Window) -> bool:
+    """Whether columns that join with this window are another wave."""
+    return bool(window.end - before.joined > WAVE_WINDOWS * calibration.seconds)
+
+
 def _waves(calibration: Calibration, before: IncidentState, window: Window) -> np.ndarray:
     """The wave of each column that joins with this window (columns + 1,): that of the last ones, or the next if those
     joined long ago. All columns together are no wave of their own: the drift of one column moves their evidence about
     the limit for as long as it lasts.
     """
     newest = int(before.wave.max())
-    is_new = not newest or window.end - before.joined > WAVE_WINDOWS * calibration.seconds
+    is_new = not newest or _is_another(calibration, before, window)
     waves = np.full(len(before.wave), min(newest + is_new, MOST_WAVES))
     waves[-1] = max(newest, 1)
     return waves
