@@ -13,6 +13,7 @@ from monitor.sources.otlp.data_points import CUMULATIVE, DataPoint, PointKind, c
 from monitor.sources.otlp.span import (
     EVENT_NAME,
     GENAI,
+    MAX_PARTS,
     Attributes,
     LogRecord,
     Refused,
@@ -152,6 +153,7 @@ def _span(item: Mapping[str, Any], resource: Attributes) -> Span:
     status = item.get("status")
     status = status if isinstance(status, dict) else {}
     events = item.get("events")
+    _check_count(events)
     return Span(
         trace,
         span,
@@ -168,6 +170,12 @@ def _span(item: Mapping[str, Any], resource: Attributes) -> Span:
         _text(status, "message"),
         is_entry(_whole(item.get("kind")) or 0, _whole(item.get("flags")) or 0),
     )
+
+
+def _check_count(parts: object) -> None:
+    if isinstance(parts, list) and len(parts) > MAX_PARTS:
+        msg = f"it has more than {MAX_PARTS:,} parts"
+        raise ValueError(msg)
 
 
 def _event(item: Mapping[str, Any]) -> SpanEvent:
@@ -213,6 +221,7 @@ def _attributes(pairs: object, depth: int = 0) -> dict[str, Any]:
     if not isinstance(pairs, list):
         msg = "attributes is not a list"
         raise ValueError(msg)
+    _check_count(pairs)
     attributes: dict[str, Any] = {}
     for pair in pairs:
         key = pair.get("key", "") if isinstance(pair, dict) else None  # absent fields are empty

@@ -16,6 +16,7 @@ from monitor.sources.otlp.span import (
     EVENT_NAME,
     GENAI,
     MAX_ITEM_BYTES,
+    MAX_PARTS,
     Attributes,
     LogRecord,
     Refused,
@@ -33,8 +34,6 @@ _POINTS = {5, 7, 9, 10, 11}
 """Field numbers of a metric's data: gauge, sum, histogram, exponential histogram, summary."""
 _MAX_FIELDS = 200_000
 """Fields of a request on the levels above its spans: a body of 32 MB could have 16 million empty ones."""
-_MAX_PARTS = 20_000
-"""Attributes, events and links of a large span."""
 _LARGE = 65_536
 _ERROR = 2
 _HINT = "send an OTLP request as protobuf, or as JSON with the content type application/json"
@@ -195,7 +194,7 @@ def _decoded(kind: Any, content: memoryview) -> Any:
         return Refused(f"it has {len(content):,} bytes, more than {MAX_ITEM_BYTES:,}")
     try:
         if len(content) > _LARGE:  # a nearly empty event takes a hundred times its bytes in memory
-            for _ in _Walk(_MAX_PARTS).fields(content):
+            for _ in _Walk(MAX_PARTS).fields(content):
                 pass
         return kind.FromString(bytes(content))
     except TooLargeError as error:

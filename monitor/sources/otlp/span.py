@@ -62,6 +62,8 @@ class Refused(msgspec.Struct, frozen=True):
 TRACE_BYTES, SPAN_BYTES = 16, 8
 MAX_ITEM_BYTES = 4_000_000
 """Largest encoded span. Decoding takes up to 25 times as much memory."""
+MAX_PARTS = 20_000
+"""Attributes, and events, of a span. Each attribute takes many times its bytes in memory."""
 MAX_EVENTS = 1000
 """Events of a span that are read: the first ones and the last one. Some write one for each piece of a stream."""
 GENAI = "gen_ai."

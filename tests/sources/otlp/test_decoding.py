@@ -292,3 +292,19 @@ def test_the_traps_of_the_json_encoding(fields, flaw):
         assert found.trace == bytes.fromhex(span["traceId"])
     else:
         assert found == Refused(flaw)
+
+
+@pytest.mark.parametrize("part", ["attributes", "events"])
+def test_a_span_of_very_many_parts_is_refused_in_both_encodings_and_stops_no_other(part: str) -> None:
+    large, small = otlp.call(1, "r-1", {}), otlp.call(2, "r-2", {})
+    for number in range(20_001):
+        large.attributes.add(key=f"k{number}") if part == "attributes" else large.events.add(name="e")
+    request = otlp.traces(large, small)
+    for decode, body in (
+        (protobuf.spans, request.SerializeToString()),
+        (json_encoding.spans, otlp.as_json(request)),
+    ):
+        first, second = decode(body)
+        assert first == Refused("it has more than 20,000 parts")
+        assert isinstance(second, Span)
+        assert second.id == small.span_id
