@@ -24,7 +24,7 @@ from monitor.sources.pairing.waiting import Plan, WaitingHalves
 from monitor.sources.progress import Look
 from monitor.sources.reading import PayloadReader, Reading, nothing
 from monitor.sources.settings import SourceSettings
-from monitor.sources.source import Fetched, Gone, Payload, Source, SourceError, positions_after
+from monitor.sources.source import Fetched, Gone, Lag, Payload, Source, SourceError, positions_after
 from monitor.store import idempotency, source_positions
 from monitor.store.db import Store
 from monitor.store.half_calls import HalfCallConflictError
@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 MOST_PAYLOADS = 2000
 FETCH_WAIT = 1.0
 """Seconds that a fetch waits for the first payload: also how long a stop may take."""
-LAG_EVERY = 10.0
+LAG_EVERY, UNKNOWN_LAG_EVERY = 10.0, 1.0
+"""Seconds between two looks at the lag: a broker tells nothing before it has assigned the source its part."""
 NOWHERE: Mapping[str, str] = {}
 """No new positions."""
 MOST_CONFLICTS = 5
@@ -233,6 +234,8 @@ class SourceRunner:
         at = self._clock.elapsed()
         self._lag_due = at + LAG_EVERY
         lag = source.lag()
+        if lag == Lag():
+            self._lag_due = at + UNKNOWN_LAG_EVERY
         late = self._behind(at, lag.oldest_seconds)
         with self._lock:
             self._state = replace(

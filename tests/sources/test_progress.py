@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.progress import Look, behind, recent
 from monitor.sources.pushed import HttpSettings
-from monitor.sources.runner import LAG_EVERY, SourceRunner
+from monitor.sources.runner import LAG_EVERY, UNKNOWN_LAG_EVERY, SourceRunner
+from monitor.sources.source import Lag
 from monitor.store import source_positions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
@@ -96,3 +98,29 @@ def test_a_first_reading_lasts_until_it_was_current_once_also_through_restarts(s
     late = runner(store, clock)  # an outage later: its messages were current once
     assert read(late, 5000.0, 5010.0, 5020.0)[-1] == 5020.0
     assert late._behind(clock.elapsed(), None) is None
+
+
+class Assigned:
+    """A source that does not know its lag before a broker has assigned it something."""
+
+    def __init__(self, *lags: Lag) -> None:
+        self._lags = iter(lags)
+
+    def lag(self) -> Lag:
+        return next(self._lags)
+
+
+def test_a_lag_that_is_unknown_is_asked_for_again_soon_and_a_known_one_is_not(store: Store) -> None:
+    clock = ManualClock(1e9)
+    made = runner(store, clock)
+    source: Any = Assigned(Lag(), Lag(), Lag(40, 3.0), Lag(20, 2.0), Lag())
+    for waiting, seconds in (
+        (None, UNKNOWN_LAG_EVERY),
+        (None, UNKNOWN_LAG_EVERY),
+        (40, LAG_EVERY),
+        (20, LAG_EVERY),
+    ):
+        made._measure_lag(source)
+        assert made.state().waiting == waiting
+        assert made._lag_due == clock.elapsed() + seconds
+        clock.advance(seconds)
