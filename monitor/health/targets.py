@@ -22,7 +22,7 @@ RULE = "TargetMissed"
 _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
-        "access_ratio", "brier_score", "chi_square", "confidence_low_share", "correction_rate",
+        "access_ratio", "agent_set_aside", "brier_score", "chi_square", "confidence_low_share", "correction_rate",
         "cost", "cost_per_prediction", "coverage_shortfall", "cpu_throttled_share", "decline_evidence",
         "domain_classifier_auc", "drift_evidence", "drifted_share", "empty_list_share", "error_rate",
         "expected_calibration_error", "forecast_set_aside", "gauge_failing_seconds", "gpu_faults",

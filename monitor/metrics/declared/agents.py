@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from monitor.expressions.expression import UndefinedError
+from monitor.metrics import intervals
 from monitor.metrics.declared.own_metrics import figure
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.agent_definitions import BY_TOOL, PREFIX
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.tally_labels import ROWS
+from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
@@ -34,7 +35,12 @@ GOAL_RATE = MetricInfo(
     "runs whose truth is the goal / runs with an outcome, Wilson interval",
     "`agent` of the model with `goal`, outcomes with `truth`", "Wilson 1927",
 )  # fmt: skip
-INFO = (STEPS, TOOL_CALLS, TOOL_ERROR_RATE, LOOP_RATE, GOAL_RATE)
+SET_ASIDE = MetricInfo(
+    "agent_set_aside", "share", Better.LOWER,
+    "Share of the runs that a figure could not use, by reason: such as runs of which the spans tell too little.",
+    ("name", "reason"), "runs without a usable value / runs, Wilson interval", "`agent` of the model", "Wilson 1927",
+)  # fmt: skip
+INFO = (STEPS, TOOL_CALLS, TOOL_ERROR_RATE, LOOP_RATE, GOAL_RATE, SET_ASIDE)
 _OF_TOOL = f"{PREFIX}{BY_TOOL}"
 _BY_NAME = {f"{PREFIX}{info.name}": info for info in INFO}
 
@@ -48,6 +54,8 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         if info is not None:
             for where, part, base in subject.scopes():
                 yield _measured(subject, metric, info, tuple(sorted((*of_tool, *where))), part, base)
+            if not of_tool:  # a run has nothing of tools that it did not call
+                yield from _set_aside(subject, metric, info)
 
 
 def _measured(
@@ -67,6 +75,15 @@ def _measured(
     return subject.ok(
         info, value, n, where=where, interval=interval, baseline=_usual(subject, metric, info, base)
     )
+
+
+def _set_aside(subject: Subject, metric: OwnMetric, info: MetricInfo) -> Iterator[Measurement]:
+    tally = subject.profile.overall.tally(metric.tally)
+    aside = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
+    of = tally.get(ROWS, 0.0) + sum(aside.values())
+    for reason, n in sorted(aside.items()):
+        where = labels(name=info.name, reason=reason)
+        yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))
 
 
 def _needed(subject: Subject, info: MetricInfo) -> int:

@@ -3,14 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from monitor.health.wording import NOTHING
+from monitor.health.wording import NOTHING, share
 from monitor.metrics.declared import agents, ranked_scores
 from monitor.metrics.metric import MetricInfo
 from monitor.metrics.quality import multi_label, multi_output
 from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.settings import Ranking
 from monitor.records import Measurement
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
+
+_ASIDE = "without {share} of {n}: {why}. A run over OpenTelemetry of more than an hour or 5,000 spans is not counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +67,26 @@ def _view(
     note: str = "",
 ) -> TaskView | None:
     order = {info.name: place for place, info in enumerate(infos)}
-    mine = [one for one in measured if one.metric in order]
-    mine = mine or [one for one in otherwise if one.metric in order]
+    source = measured if any(one.metric in order for one in measured) else otherwise
+    mine = [one for one in source if one.metric in order and one.metric != agents.SET_ASIDE.name]
     if not mine:
         return None
     mine.sort(key=lambda one: (len(one.labels), one.labels, order[one.metric]))
     window = mine[0].window
-    return TaskView(key, title, [_row(one) for one in mine], window.start, window.end, note)
+    return TaskView(key, title, [_row(one, source) for one in mine], window.start, window.end, note)
 
 
-def _row(one: Measurement) -> TaskRow:
+def _row(one: Measurement, measured: Sequence[Measurement]) -> TaskRow:
     known = one.low is not None and one.high is not None
+    notes = [one.reason] if one.reason else []
+    if not one.labels:
+        notes += [
+            _ASIDE.format(share=share(aside.value), n=counted(aside.n, "run"), why=aside.label("reason"))
+            for aside in measured
+            if aside.metric == agents.SET_ASIDE.name
+            and aside.label("name") == one.metric
+            and aside.value is not None
+        ]
     return TaskRow(
         one.metric,
         one_line(", ".join(f"{name} {value}" for name, value in one.labels)),
@@ -83,7 +94,7 @@ def _row(one: Measurement) -> TaskRow:
         f"{_figure(one.low, one.unit)} to {_figure(one.high, one.unit)}" if known else NOTHING,
         _figure(one.baseline, one.unit),
         round(one.n),
-        one_line(one.reason),
+        one_line("; ".join(notes)),
     )
 
 
