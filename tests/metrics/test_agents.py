@@ -105,7 +105,16 @@ def test_what_cannot_be_measured_has_a_reason_and_dirty_rows_change_nothing() ->
     dirty: dict[str, Any] = {name: [*np.asarray(values).tolist(), None] for name, values in rows.items()}
     dirty["features.steps"] = [str(one) for one in dirty["features.steps"][:-1]] + ["many"]
     found = measured(profile(pa.table(dirty)))
-    assert {key: one.value for key, one in found.items()} == {key: one.value for key, one in clean.items()}
+    aside = {key for key in found if key[0] == "agent_set_aside"}
+    assert {key: one.value for key, one in found.items() if key not in aside} == {
+        key: one.value for key, one in clean.items()
+    }
+    assert {key[1:]: round((found[key].value or 0.0) * found[key].n) for key in aside} == {
+        ("agent_steps", "features.steps is a text, not a number"): 1,
+        ("agent_tool_calls", "features.tool calls is missing"): 1,
+        ("tool_error_rate", "features.tool errors is missing"): 1,
+        ("loop_rate", "features.loops is missing"): 1,
+    }
     idle = measured(
         profile(pa.table({**rows, "features.tool calls": [0] * 200, "features.tool errors": [0] * 200}))
     )

@@ -103,7 +103,7 @@ def expected_figures(rows: pa.Table) -> dict[str, float | None]:
     ]
     return {
         "mean": math.fsum(numbers) / len(numbers) if numbers else None,
-        "ones": float(sum(one == 1 for one in x)),
+        "ones": float(sum(one == 1 or str(one).lower() == "true" for one in x)),
         "missing": float(x.count(None)),
         "known": math.fsum(one * same for one, same in known) if known else None,
     }
