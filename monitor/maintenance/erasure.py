@@ -154,7 +154,9 @@ def _add(connection: Connection, client: str, now: float, who: str, address: str
 def _erase_predictions(work: _Work, stream: Stream) -> None:
     wanted = hash_texts(pa.array(sorted(work.subject.ids), pa.string())) if work.subject.ids else None
     for stored in erased_rows.each(work.store, stream, erased_rows.PREDICTIONS):
-        if wanted is not None and not np.isin(np.frombuffer(stored.ids, "<u8"), wanted).any():
+        ids = np.frombuffer(stored.ids, "<u8")
+        # The other way of NumPy 2.0 overflows for 64-bit hashes.
+        if wanted is not None and not np.isin(ids, wanted, kind="sort").any():
             continue
         if _found(work, stored).any():
             with work.store.write() as connection:

@@ -70,7 +70,7 @@ PROGRAMS = {
         "def again(*_): client.prediction('ok'); signal.setitimer(signal.ITIMER_REAL, 0.0005)\n"
         "signal.signal(signal.SIGALRM, again); signal.setitimer(signal.ITIMER_REAL, 0.0005)\n"
         "for n in range(3000): client.prediction('ok')\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
-        "client.flush()\ncounts = client.counters()\n"
+        "assert client.flush(60)\ncounts = client.counters()\n"
         "assert counts['busy'] + counts['sent'] >= 3000\nclient.prediction('ok')",
         None,
     ),

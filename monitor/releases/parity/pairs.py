@@ -41,7 +41,7 @@ def with_inputs_of(batches: Iterable[pa.RecordBatch], wanted: pa.RecordBatch) ->
     """The rows of batches whose inputs are perhaps among those of `wanted`."""
     names = sorted(input_names(wanted))
     known = np.unique(hashes(wanted, names))
-    found = (rows.filter(pa.array(np.isin(hashes(rows, names), known))) for rows in batches)
+    found = (rows.filter(pa.array(np.isin(hashes(rows, names), known, kind="sort"))) for rows in batches)
     return [rows for rows in found if rows.num_rows]
 
 
