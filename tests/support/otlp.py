@@ -149,7 +149,17 @@ def gauge(points: int) -> ExportMetricsServiceRequest:
     return request
 
 
-def send(
+def send(ingest: Ingest, request: Message | bytes, *options: str, **headers: str) -> httpx2.Response:
+    """Send a request as `send_once` does, and again while the server is busy, as exporters do."""
+    for _ in range(20):
+        answer = send_once(ingest, request, *options, **headers)
+        if answer.status_code != 503:
+            return answer
+        assert answer.headers["retry-after"] == "5"
+    raise AssertionError(answer.content)
+
+
+def send_once(
     ingest: Ingest,
     request: Message | bytes,
     encoding: str = PROTOBUF,
@@ -157,7 +167,7 @@ def send(
     key: str = "",
     **headers: str,
 ) -> httpx2.Response:
-    """Send a request as an exporter does, or bytes as they are."""
+    """Send a request, or bytes as they are."""
     if isinstance(request, Message):
         request = as_json(request) if encoding == JSON else request.SerializeToString()
     return ingest.post(request, f"/v1/{signal}", key, content_type=encoding, **headers)

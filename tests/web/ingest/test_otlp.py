@@ -295,20 +295,10 @@ def test_the_same_response_in_another_trace_or_of_another_client_is_another_call
     assert ids_of(ingest, "cached", Stream("initech", "support-bot")) == ["cached"]
 
 
-def exported(ingest, request):
-    """The answer to a request that is sent as exporters do: again while the server is busy, as OTLP has it."""
-    for _ in range(20):
-        answer = send(ingest, request)
-        if answer.status_code != 503:
-            return answer
-        assert answer.headers["retry-after"] == "5"
-    raise AssertionError(answer.content)
-
-
 def test_exporters_at_once_with_the_same_spans_store_each_call_once(ingest):
     requests = [traces(*(call(n, f"race-{n}", trace=90 + n % 3) for n in range(1, 61))) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda request: exported(ingest, request), requests))
+        answers = list(pool.map(lambda request: send(ingest, request), requests))
     assert {answer.content for answer in answers} == {b""}
     assert len(ids_of(ingest, "race-")) == 60
 

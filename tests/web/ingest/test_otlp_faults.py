@@ -23,23 +23,23 @@ from monitor.web.settings import WebSettings
 from tests.support import otlp
 from tests.support.ingest_server import serving
 from tests.support.log import NOW
-from tests.support.otlp import JSON, call, ids_of, send, traces
+from tests.support.otlp import JSON, call, ids_of, send_once, traces
 from tests.support.waiting import until
 
 
 def test_a_locked_database_means_503_and_a_later_retry_is_stored_once(tmp_path):
     with serving(tmp_path, ManualClock(NOW), acknowledge_within=0.5) as ingest:
         request = traces(*(call(n, f"locked-{n}") for n in (1, 2, 3)))
-        until(lambda: send(ingest, traces(call(9, "before"))).status_code == 200, "a call is stored")
+        until(lambda: send_once(ingest, traces(call(9, "before"))).status_code == 200, "a call is stored")
         blocker = sqlite3.connect(tmp_path / "watchkeeper.db", isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
-        answer = send(ingest, request)
+        answer = send_once(ingest, request)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert Status.FromString(answer.content).code == 14
         blocker.execute("ROLLBACK")
         blocker.close()
         for _ in range(2):
-            until(lambda: send(ingest, request).status_code == 200, "they are stored, or known")
+            until(lambda: send_once(ingest, request).status_code == 200, "they are stored, or known")
         assert ids_of(ingest, "locked-") == ["locked-1", "locked-2", "locked-3"]
 
 
@@ -65,14 +65,14 @@ def test_a_request_that_would_wait_too_long_for_its_turn_means_503(tmp_path, mon
     monkeypatch.setattr("monitor.web.ingest.otlp.calls_of", slow)
     monkeypatch.setattr("monitor.web.ingest.otlp._ANSWER_WITHIN", 0.1)
     with serving(tmp_path, ManualClock(NOW)) as ingest, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(send, ingest, traces(call(1, "turn-1")))
+        first = pool.submit(send_once, ingest, traces(call(1, "turn-1")))
         assert begun.wait(20)
-        answer = send(ingest, traces(call(2, "turn-2")))
+        answer = send_once(ingest, traces(call(2, "turn-2")))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         monkeypatch.undo()
         go_on.set()
         assert first.result(20).status_code == 200
-        assert send(ingest, traces(call(2, "turn-2"))).status_code == 200
+        assert send_once(ingest, traces(call(2, "turn-2"))).status_code == 200
         assert ids_of(ingest, "turn-") == ["turn-1", "turn-2"]
 
 
@@ -82,7 +82,7 @@ def test_a_fault_of_our_own_is_never_a_500(tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr("monitor.web.ingest.otlp.calls_of", broken)
     with serving(tmp_path, ManualClock(NOW)) as ingest:
-        answer = send(ingest, traces(call(1, trace=100)))
+        answer = send_once(ingest, traces(call(1, trace=100)))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "a fault of ours" in caplog.text
     assert "a fault of ours" not in answer.text
