@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.windows.kernel import exact_sums
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, carry
-from monitor.windows.kernel.tally import Tally, add
+from monitor.windows.kernel.tally import Tally, add, bounded_sums
 from monitor.windows.layout import slice_limits
 from monitor.windows.layout.layout import (
     ABOVE,
@@ -209,7 +209,7 @@ def merge_slices(slices: Sequence[Slice]) -> Slice:
         counts,
         sums,
         extremes,
-        {name: sum(part.totals.get(name, 0) for part in slices) for name in names},
+        bounded_sums({name: sum(part.totals.get(name, 0) for part in slices) for name in names}),
         {name: add(part.tally(name) for part in slices) for name in tallies},
         {name: np.sum([part.cells[name] for part in slices if name in part.cells], axis=0) for name in cells},
     )

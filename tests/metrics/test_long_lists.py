@@ -22,6 +22,7 @@ from monitor.predictions.log.item_lists import (
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
 from monitor.windows.kernel import label_set_counts, output_counts
 from monitor.windows.kernel import ranking_counts as counts
+from monitor.windows.kernel.tally import MOST_OUTPUTS
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
@@ -160,3 +161,29 @@ def test_what_is_known_of_a_list_is_stored_once_however_often_it_grows() -> None
     assert known.rows.num_rows == 2
     assert sizes[-1] < 1.1 * sizes[12]
     assert known.join_all(batch).column("outcome.feedback").to_pylist() == [None, 1.0]
+
+
+def test_outputs_with_ever_new_names_are_limited_and_what_is_kept_is_exact_in_any_order() -> None:
+    chance = np.random.default_rng(4)
+    batches = []
+    for _ in range(12):
+        names = [f"out {one}" for one in chance.integers(0, 260, 40)]
+        numbers = outputs_text({name: float(chance.normal()) for name in names})
+        columns = {
+            "outputs": [numbers] * 3,
+            "outcome.true_outputs": [outputs_text(dict.fromkeys(names, 1.0))] * 3,
+        }
+        batches.append(count_outcomes(pa.RecordBatch.from_pydict(columns), BARE))
+    every: dict[str, int] = {}
+    for one in batches:
+        for name, total in one.overall.totals.items():
+            every[name] = every.get(name, 0) + total
+    whole = merge(batches).overall
+    kept = output_counts.outputs_of(whole)
+    assert len(kept) == MOST_OUTPUTS
+    assert all(every[name] == total for name, total in whole.totals.items())
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(12).tolist()
+        at = 1 + seed * 2
+        parts = [merge([batches[n] for n in some]) for some in (order[:at], order[at:])]
+        assert merge(parts).overall.totals == whole.totals

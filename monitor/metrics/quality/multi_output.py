@@ -8,6 +8,7 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.kernel import output_counts as counts
+from monitor.windows.kernel.tally import MOST_OUTPUTS
 from monitor.windows.profile import Slice
 
 _WHERE = ("output", "version", "segment")
@@ -36,7 +37,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
     """The errors of each output, for all rows, by version and by segment; nothing of a model that sends none."""
     for where, part, base in subject.scopes():
         if n := part.total(counts.TOO_MANY):
-            reason = f"rows of one time have more than {counts.MOST_OUTPUTS} outputs"
+            reason = f"rows of one time have more than {MOST_OUTPUTS} outputs"
             yield from (subject.not_measured(info, reason, n, where=where) for info in INFO)
             continue
         for output in counts.outputs_of(part):

@@ -1,15 +1,17 @@
-"""Counts the errors of several numbers that one prediction has (`outputs`), as exact sums of each output."""
+"""Counts the errors of several numbers that one prediction has (`outputs`), as exact sums of each output.
+
+Where a batch has more than `MOST_OUTPUTS` outputs, none is counted; where windows have more together, as many are kept.
+"""
 
 import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log.item_lists import grades_of, in_parts
 from monitor.windows.kernel.exact_sums import exact_sum
+from monitor.windows.kernel.tally import MOST_OUTPUTS, OUTPUT
 from monitor.windows.profile import Slice
 
 PREDICTED, TRUE = "outputs", "outcome.true_outputs"
-MOST_OUTPUTS = 100
-"""Outputs of a batch that are counted. Where a batch has more, none is."""
 N, ERROR, ABSOLUTE, SQUARED, FOURTH, TRUTH, TRUTH_SQUARED, ASIDE = (
     "n", "error", "absolute", "squared", "fourth", "truth", "truth squared", "aside",
 )  # fmt: skip
@@ -20,7 +22,7 @@ _LARGEST = 1e70
 
 def name_of(what: str, output: str) -> str:
     """The name of a sum of one output."""
-    return f"output {what}:{output}"
+    return f"{OUTPUT}{what}:{output}"
 
 
 def outputs_of(part: Slice) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 Tally = dict[str, float]
 MOST = 1024
+OUTPUT, MOST_OUTPUTS = "output ", 100
+"""How names of sums of one output begin, and of how many outputs sums are kept."""
 
 
 def add(tallies: Iterable[Tally]) -> Tally:
@@ -27,6 +29,23 @@ def bounded(tally: Tally) -> Tally:
         return tally
     kept = sorted(tally, key=_hash)[:MOST]
     return {label: tally[label] for label in sorted(kept)}
+
+
+def bounded_sums(sums: dict[str, int]) -> dict[str, int]:
+    """Named sums, of which those of outputs (`output <what>:<output>`) are limited to the `MOST_OUTPUTS` outputs with
+    the smallest hash. As with labels, what is kept is exact, whatever the order.
+    """
+    if len(sums) <= MOST_OUTPUTS:
+        return sums
+    outputs = {name.partition(":")[2] for name in sums if name.startswith(OUTPUT)}
+    if len(outputs) <= MOST_OUTPUTS:
+        return sums
+    dropped = set(sorted(outputs, key=_hash)[MOST_OUTPUTS:])
+    return {
+        name: total
+        for name, total in sums.items()
+        if not (name.startswith(OUTPUT) and name.partition(":")[2] in dropped)
+    }
 
 
 def place(label: str) -> float:
