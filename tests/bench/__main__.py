@@ -46,6 +46,7 @@ def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line
         "window": kernel.alone,
         "lengths": lengths.run,
         "fleet": lambda: [*fleet.measure(arguments.streams), *fleet.kept()],
+        "workers": lambda: fleet.workers(min(arguments.streams, 100)),
         "ticks": ticks.measure,
         "onset": onset.measure,
         "ingest": lambda: [show(line) for line in ingest.lines()],
