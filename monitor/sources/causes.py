@@ -23,10 +23,14 @@ _AUTHORITY = re.compile(
 _NO_TLS = re.compile(
     r"wrong[ _]version[ _]number|does not support (SSL|TLS)|packet length too long", re.IGNORECASE
 )
-_EXPIRED = re.compile(r"Expired_?Token|(token|credentials?)\b.{0,60}\bexpired", re.IGNORECASE)
+_EXPIRED = re.compile(
+    r"Expired_?Token|(token|credentials?)\b.{0,60}\bexpired|not valid in the specified time ?frame",
+    re.IGNORECASE,
+)
 _LOGIN = re.compile(
     r"authorization violation|WRONGPASS|NOAUTH|invalid username|login was refused|SASL authentication"
-    r"|authentication (failed|required)|no password supplied|access denied for user|unauthenticated|HTTP 401"
+    r"|authentication ?(failed|required)|failed to authenticate|no password supplied|access denied for user"
+    r"|unauthenticated|HTTP 401"
     r"|invalid_grant|invalid_client|no AWS credentials|create an? OAuth2 access token|key file of a service account"
     r"|InvalidClientTokenId|InvalidAccessKeyId|INVALID_ACCESS_KEY|SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH"
     r"|IncompleteSignature|UnrecognizedClient|INVALID_CLIENT_TOKEN",

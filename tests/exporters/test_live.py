@@ -207,7 +207,7 @@ def test_every_query_of_every_panel_returns_data(asked: Prometheus) -> None:
 
 @pytest.mark.timeout(120)
 def test_deploys_and_alerts_can_be_marked(asked: Prometheus) -> None:
-    deployed = "watchkeeper_model_deployed_timestamp_seconds * 1000"
+    deployed = 'watchkeeper_model_deployed_timestamp_seconds{model="fraud"} * 1000'
     until(lambda: len(asked.query(deployed)) >= 2, "both versions are scraped")
     found = asked.query(deployed)
     assert {series["metric"]["version"] for series in found} == {"6", "7"}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pyarrow import fs
 
-from monitor.sources.files.remote_file import RemoteFile
+from monitor.sources.files.remote.sized_file import RemoteFile
 from tests.support.slow_peers import Manner, peer
 from tests.support.thorough import thinned
 
@@ -26,8 +26,9 @@ PROGRAM = f"""
 import sys
 from monitor.cli import main
 from monitor.runtime import abandoned
-from monitor.sources.files import locations, remote_file
-locations.LISTING_SECONDS = remote_file.READ_SECONDS = {SECONDS}
+from monitor.sources.files import locations
+from monitor.sources.files.remote import sized_file
+locations.LISTING_SECONDS = sized_file.READ_SECONDS = {SECONDS}
 abandoned.MOST_GROWTH = 200 << 20
 sys.argv = ["watchkeeper", "load", "acme/fraud", sys.argv[1]]
 main()

@@ -29,6 +29,9 @@ from monitor.sites.transports.transport import TryAgainError
 from monitor.sources.brokers.aws_calls import AwsCalls, AwsError
 from monitor.sources.brokers.google_tokens import GoogleTokens, TokenError
 from monitor.sources.brokers.pubsub import PubSub, PubSubSettings
+from monitor.sources.files.remote.azure_account import MachineTokens
+from monitor.sources.files.remote.azure_blobs import listed
+from monitor.sources.files.remote.google_file import GoogleFile
 from monitor.sources.source import SourceError
 from tests.support.slow_peers import Manner, peer
 
@@ -58,6 +61,25 @@ def bundle(url: str) -> None:
         way.send(Path(__file__))
 
 
+def blob(url: str, read: Callable[[], object]) -> None:
+    account = f"AccountName=acme;AccountKey=a2V5;BlobEndpoint={url}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AZURE_STORAGE_CONNECTION_STRING", account)
+        read()
+
+
+def google_object(url: str) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", url)
+        environment.setattr("monitor.sources.files.remote.google_file._tokens", lambda: Token())
+        GoogleFile("orders/a.jsonl", 10).read(5)
+
+
+class Token:
+    def current(self) -> str:
+        return "t"
+
+
 def subscription(url: str) -> None:
     PubSub(PubSubSettings(subscription="projects/p/subscriptions/s", address=url)).open({})
 
@@ -69,6 +91,9 @@ CALLS: dict[str, Callable[[str], object]] = {
     "gauges/metrics_endpoints/scrape.py": lambda url: fetch(url, SECONDS, {}, ""),
     "rollback/executors/calls.py": order,
     "sites/transports/https.py": bundle,
+    "sources/files/remote/azure_account.py": lambda url: MachineTokens(url).current(),
+    "sources/files/remote/azure_blobs.py": lambda url: blob(url, lambda: list(listed("orders", ""))),
+    "sources/files/remote/google_file.py": google_object,
     "sources/brokers/aws_calls.py": lambda url: AwsCalls("sqs", url, "").call("SQS.X", {}, SECONDS),
     "sources/brokers/google_tokens.py": lambda _: GoogleTokens("scope", "").current(),
     "sources/brokers/pubsub.py": subscription,
@@ -94,7 +119,8 @@ ELSEWHERE = {
 }
 """Places that other files of tests have servers for."""
 FAILURES = (
-    AttemptError, AwsError, ExecutorError, GaugeError, SourceError, TokenError, TryAgainError, WatchkeeperError,
+    AttemptError, AwsError, ExecutorError, GaugeError, OSError, SourceError, TokenError, TryAgainError,
+    WatchkeeperError,
 )  # fmt: skip
 
 
@@ -128,6 +154,9 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.cli.through_daemon.READING_SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sites.transports.https.SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sources.brokers.google_tokens._SECONDS", SECONDS)
+    monkeypatch.setattr("monitor.sources.files.remote.azure_account._SECONDS", SECONDS)
+    for name in ("azure_blobs", "google_file"):
+        monkeypatch.setattr(f"monitor.sources.files.remote.{name}.READ_SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sources.brokers.pubsub._CALL_SECONDS", SECONDS)
     for section in (OtlpSettings, RemoteWriteSettings):
         monkeypatch.setattr(section, "timeout", SECONDS, raising=False)

@@ -1,12 +1,10 @@
 """Google Cloud Storage: expired keys are told and renewed without a restart, and nothing waits but the source."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from monitor.errors import InputError
 from monitor.sources.files import locations
 from monitor.sources.objects.objects import ObjectsSettings
 from monitor.sources.objects.stores import store_of
@@ -80,15 +78,3 @@ def test_other_threads_run_while_a_slow_server_is_asked(gcs: ExpiringGcs) -> Non
     gcs.objects["calls/a.jsonl"] = b"0123456789"
     with locations.location_of("gs://orders/calls/a.jsonl").open() as file:
         assert (file.size(), file.read(3)) == (10, b"012")
-
-
-@pytest.mark.parametrize("scheme", ["abfs", "abfss", "wasbs", "ABFSS"])
-def test_a_client_that_ends_the_process_is_never_started(scheme: str) -> None:
-    """Arrow's for Azure does where a login fails, or an answer cannot be read."""
-    threads = threading.active_count()
-    for ask in (locations.matching, locations.location_of):
-        with pytest.raises(InputError, match="Azure Blob Storage cannot be read"):
-            ask(f"{scheme}://orders@acme.dfs.core.windows.net/calls")
-    with pytest.raises(SourceError, match="blobfuse2"):
-        store_of(f"{scheme}://orders@acme.dfs.core.windows.net/calls").listed()
-    assert threading.active_count() == threads

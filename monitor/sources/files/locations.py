@@ -2,7 +2,8 @@
 
 S3 is configured as in every AWS tool: by `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
 `AWS_ENDPOINT_URL_S3` (or `AWS_ENDPOINT_URL`), profiles and instance roles. Google Cloud Storage is configured by
-`GOOGLE_APPLICATION_CREDENTIALS`, or by the machine that it runs on.
+`GOOGLE_APPLICATION_CREDENTIALS`, or by the machine that it runs on. Azure Blob Storage is configured by
+`AZURE_STORAGE_CONNECTION_STRING`, `AZURE_STORAGE_KEY` or `AZURE_STORAGE_SAS_TOKEN`, or by the identity of the machine.
 """
 
 import os
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -21,7 +22,9 @@ from monitor.errors import InputError
 from monitor.runtime import abandoned
 from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, GOOGLE_LOGIN, MACHINE_AUTHORITY, Advice
 from monitor.sources.files.local import KINDS, ending
-from monitor.sources.files.remote_file import GoogleFile, RemoteFile
+from monitor.sources.files.remote.azure_blobs import AzureBlobs, BlobFile
+from monitor.sources.files.remote.google_file import GoogleFile
+from monitor.sources.files.remote.sized_file import RemoteFile, SizedFile
 
 if TYPE_CHECKING:
     from pyarrow import fs  # seven megabytes, which only those pay who list files
@@ -50,12 +53,25 @@ _STATUS = re.compile(
     r"google::cloud::Status\((\w+): (?:.*?with a last message of )?(.*?) error_info=.*", re.DOTALL
 )
 """How Google's client tells an error: its kind and the words of the server, among much about itself."""
-_AZURE = ("abfs", "abfss", "wasb", "wasbs")
-"""Arrow's client ends the whole process where a login fails or an answer cannot be read: it is never started."""
-_INSTEAD_OF_AZURE = "mount the container with blobfuse2, or copy it with `azcopy sync`, and name that folder"
+_AZURE = ("abfs", "abfss", "wasb", "wasbs", "az")
+_OF_AZURE = Advice(
+    "use abfs://container@account.dfs.core.windows.net/folder, with the AZURE_STORAGE variables set",
+    login="correct AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, "
+    "or give this machine an identity",
+    right="grant the role Storage Blob Data Reader, or a signature with the rights to read and list",
+    authority=MACHINE_AUTHORITY,
+    expired="renew the shared access signature, and restart",
+)
 _UNNAMED = re.compile(r"no response body", re.IGNORECASE)
 """An error of S3 whose answer has no room for a reason: that to a HEAD request."""
 _WILD = re.compile(r"[*?\[]")
+
+
+class Files(Protocol):
+    """A file system of Arrow, or one with the same answers."""
+
+    def get_file_info(self, what: "fs.FileSelector | list[str]") -> "list[fs.FileInfo]":
+        """What is known of paths, or of all below a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,7 @@ class Location:
     name: str
     path: str
     size: int
-    files: "fs.FileSystem"
+    files: Files
     modified: float = 0.0
 
     @property
@@ -86,9 +102,14 @@ class Location:
 
         if isinstance(self.files, fs.LocalFileSystem):
             return self.files.open_input_file(self.path)
-        is_google = _scheme(self.name) in _GOOGLE
-        file = GoogleFile(self.path, self.size) if is_google else RemoteFile(self.files, self.path, self.size)
-        return pa.PythonFile(file, mode="r")
+        return pa.PythonFile(self._remote(), mode="r")
+
+    def _remote(self) -> SizedFile:
+        if isinstance(self.files, AzureBlobs):
+            return BlobFile(self.path, self.size)
+        if _scheme(self.name) in _GOOGLE:
+            return GoogleFile(self.path, self.size)
+        return RemoteFile(self.files, self.path, self.size)
 
 
 def location_of(name: str) -> Location:
@@ -115,7 +136,8 @@ def explained(source: str, error: Exception, usual: str = "") -> tuple[str, str]
     if (status := _STATUS.search(words)) is not None:
         words = f"{status[1]}: {status[2]}"
     words = words.partition("\n")[0]
-    advice = _OF_GOOGLE if _scheme(source) in _GOOGLE else _OF_AWS
+    scheme = _scheme(source)
+    advice = _OF_GOOGLE if scheme in _GOOGLE else _OF_AZURE if scheme in _AZURE else _OF_AWS
     return words, (replace(advice, usual=usual) if usual else advice).hint(words)
 
 
@@ -189,7 +211,7 @@ def _wild(source: str) -> list[Location]:
     ]
 
 
-def _below(source: str, files: "fs.FileSystem", folder: str) -> list[Location]:
+def _below(source: str, files: Files, folder: str) -> list[Location]:
     from pyarrow import fs
 
     selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
@@ -203,7 +225,7 @@ def _below(source: str, files: "fs.FileSystem", folder: str) -> list[Location]:
     ]
 
 
-def _listed(files: "fs.FileSystem", what: "fs.FileSelector | list[str]") -> "list[fs.FileInfo]":
+def _listed(files: Files, what: "fs.FileSelector | list[str]") -> "list[fs.FileInfo]":
     """What a file system says of paths, or of all below a folder."""
     from pyarrow import fs
 
@@ -228,7 +250,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _system(source: str) -> "tuple[fs.FileSystem, str]":
+def _system(source: str) -> tuple[Files, str]:
     """The file system of a source, and the path in it."""
     from pyarrow import fs
 
@@ -241,7 +263,7 @@ def _system(source: str) -> "tuple[fs.FileSystem, str]":
             made = abandoned.within(LISTING_SECONDS, lambda: fs.S3FileSystem(**options))
         return made, rest.rstrip("/")
     if scheme.lower() in _AZURE:
-        raise InputError("Azure Blob Storage cannot be read by its address", hint=_INSTEAD_OF_AZURE)
+        return AzureBlobs(), rest.rstrip("/")
     if scheme.lower() in _GOOGLE:
         with _as_input_errors(source):
             return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=_RETRY_SECONDS)), rest.rstrip("/")

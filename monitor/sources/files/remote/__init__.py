@@ -1,0 +1,1 @@
+"""Files in object stores, each read with a deadline."""
