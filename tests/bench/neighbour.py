@@ -202,9 +202,17 @@ def _until(work: Callable[[int], None], number: int, ended: object) -> None:
 
 
 def _sending(
-    body: Callable[[], bytes], kind: str, encoding: str = "identity", path: str = "/v1/predictions"
+    body: Callable[[], bytes],
+    kind: str,
+    encoding: str = "identity",
+    path: str = "/v1/predictions",
+    *,
+    is_new: bool = False,
 ) -> Callable[[int, dict[str, str]], Callable[[int], None]]:
-    """An attack that posts bodies, each with a key of its own, so that it is stored again and again."""
+    """An attack that posts bodies, each with a key of its own, so that it is stored again and again.
+
+    `is_new` writes another number for eight `@` in each.
+    """
 
     def prepared(port: int, keys: dict[str, str]) -> Callable[[int], None]:
         content = body()
@@ -214,7 +222,12 @@ def _sending(
             headers = {"Authorization": f"Bearer {keys['acme']}", "Content-Type": kind}
             headers["Content-Encoding"] = encoding
             headers["Idempotency-Key"] = f"{number} {time.monotonic_ns()}"
-            connections[number].request("POST", path, content, headers)
+            new = (
+                content.replace(b"@@@@@@@@", b"%08d" % (time.monotonic_ns() // 1000 % 10**8))
+                if is_new
+                else content
+            )
+            connections[number].request("POST", path, new, headers)
             connections[number].getresponse().read()
 
         return once
@@ -358,7 +371,8 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "posts with a stale key": _stale_key,
     "pages": _pages,
     "posts of 2,000 new columns": _sending(_wide, JSON),
-    "posts of 1,000 spans": _sending(otlp.body, "application/x-protobuf", path="/v1/traces"),
+    "the same 1,000 spans": _sending(otlp.body, "application/x-protobuf", path="/v1/traces"),
+    "posts of 1,000 new spans": _sending(otlp.body, "application/x-protobuf", path="/v1/traces", is_new=True),
     "posts of long lists": _sending(_long_lists, JSON),
     "choices from long lists": _choices,
     "downloads of figures, 50/s": _exports,

@@ -7,7 +7,7 @@ is answered after one commit, and a thousand senders share one.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -39,7 +39,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter, without_texts
 from monitor.records import Stream
 from monitor.runtime.supervisor import SupervisedThread
-from monitor.store import outcomes, predictions, quarantine, scores, streams, texts
+from monitor.store import idempotency, outcomes, predictions, quarantine, scores, streams, texts
 from monitor.store.db import Store
 
 _LOG = logging.getLogger(__name__)
@@ -151,6 +151,15 @@ class PredictionLog:
             with self._counting:
                 self._replayed += 1
         return stored or slices
+
+    def known_keys(self, keys: Sequence[bytes]) -> Container[bytes]:
+        """Those of these keys by which requests were stored.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        with self._store.read() as connection:
+            return idempotency.contents_of(connection, keys)
 
     def prepare(self, parsed: ParsedRequest) -> None:
         """Make the rows of a large request, in another thread than the writer's, who then only stores them."""

@@ -7,7 +7,7 @@ superfluous.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -81,13 +81,33 @@ class Calls:
             self.size,
         )
 
+    @property
+    def are_many(self) -> bool:
+        """Whether they are worth reading together."""
+        return len(self.records) >= _FEW
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The keys of all calls, and of the spans around them."""
+        return [known.key for names in (*self.names, *self.covered) for known in names]
+
+    def without(self, known: Container[bytes]) -> "Calls":
+        """The calls of which not all keys are known."""
+        return self.some(
+            [
+                place
+                for place, (names, covered) in enumerate(zip(self.names, self.covered, strict=True))
+                if not all(one.key in known for one in (*names, *covered))
+            ]
+        )
+
     def together(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest] | None:
         """All of them as few requests, each of which is stored only if each of its calls is new; None if they have to
         be read by themselves.
         """
-        count = len(self.records)
-        if count < _FEW:
+        if not self.are_many:
             return None
+        count = len(self.records)
         requests: list[ParsedRequest] = []
         most = max(_FEW, count * _TOGETHER_BYTES // max(self.size, 1))
         for start in range(0, count, most):

@@ -121,6 +121,7 @@ class OtlpEndpoint:
                 if self._signal is Signal.METRICS:
                     return await asyncio.to_thread(self._gauges, body, encoding, principal)
                 calls, rules, joined = await asyncio.to_thread(self._calls, body, encoding, principal)
+                calls = await asyncio.to_thread(self._new, calls)
                 together = await asyncio.to_thread(self._together, calls, rules)
             if together is not None:
                 with contextlib.suppress(RepeatedPartError):
@@ -141,6 +142,13 @@ class OtlpEndpoint:
         refused = self._runs.spans_arrived(gathered, rules)
         joined.add(refused.count, refused.reason)
         return calls, rules, joined
+
+    def _new(self, calls: Calls) -> Calls:
+        """The calls of which not all is known: what an exporter sends again is not read again."""
+        if calls.are_many:
+            with contextlib.suppress(StoreError):  # the writer says so
+                return calls.without(self._log.known_keys(calls.keys))
+        return calls
 
     def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:
         """The calls as few requests with their rows, if they can be read together."""
