@@ -187,8 +187,8 @@ def test_no_peer_holds_it_longer_than_the_deadline(manner: Manner) -> None:
         url = f"http://127.0.0.1:{server.port}/"
         scene = Scene(RemoteWriteSettings.model_validate({"url": url, "timeout": 0.3}))
         scene.pass_interval(state(1))
-        is_answered = manner is Manner.ZEROS  # a strange answer, but one that says that it was accepted
-        assert bool(scene.runner.progress.error) is not is_answered
+        # Zeros are a strange answer, but one that says that it was accepted, if it comes in time.
+        assert scene.runner.progress.error or manner is Manner.ZEROS
         assert server.sent < 20_000_000
         scene.close()
 
