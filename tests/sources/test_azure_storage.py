@@ -145,6 +145,11 @@ NAMED = {"ACCOUNT": "acme", "KEY": "k"}
             ("other", BLOBS.replace("acme", "other"), "", ""),
         ),
         ("", {"CONNECTION_STRING": CHINA}, ("acme", "https://acme.blob.core.chinacloudapi.cn", "a==", "")),
+        (
+            "",
+            {"CONNECTION_STRING": f"BlobEndpoint={BLOBS}/;SharedAccessSignature=sv=1"},
+            ("acme", BLOBS, "", "sv=1"),
+        ),
         ("", {"CONNECTION_STRING": OWN}, (ACCOUNT, f"http://127.0.0.1:1/{ACCOUNT}", KEY, "")),
     ],
 )
@@ -153,6 +158,19 @@ def test_the_account_is_that_of_the_address_and_has_no_credentials_of_another(
 ) -> None:
     account = account_of(host, {f"AZURE_STORAGE_{name}": value for name, value in environment.items()})
     assert (account.name, account.endpoint, account.key, account.sas) == expected
+
+
+@pytest.mark.parametrize("seconds", ["NaN", '"nan"', "1e999", "-1"])
+def test_a_token_without_a_usable_end_is_renewed_within_a_day(
+    seconds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, now = azure_account.MachineTokens(), [0.0]
+    issued = iter(("first", "second"))
+    monkeypatch.setattr(tokens, "_issued", lambda: (next(issued), float(seconds.strip('"'))))
+    monkeypatch.setattr("monitor.sources.files.remote.azure_account.time.monotonic", lambda: now[0])
+    assert tokens.current() == "first"
+    now[0] = 86_400.0
+    assert tokens.current() == "second"
 
 
 @pytest.mark.parametrize("host", ["", "example.com", "127.0.0.1", "acme.dfs.", "a/b.dfs.core.windows.net"])

@@ -72,7 +72,11 @@ def _of_environment(environment: Mapping[str, str]) -> Account:
     text = environment.get("AZURE_STORAGE_CONNECTION_STRING", "")
     pairs = (part.partition("=") for part in text.split(";") if part)
     parts = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    name = parts.get("accountname") or environment.get("AZURE_STORAGE_ACCOUNT", "")
+    named = _HOST.fullmatch(
+        urlsplit(parts.get("blobendpoint", "")).hostname or ""
+    )  # all that one with a signature has
+    own = environment.get("AZURE_STORAGE_ACCOUNT") or (named[1].lower() if named else "")
+    name = parts.get("accountname") or own
     scheme, suffix = (
         parts.get("defaultendpointsprotocol", "https"),
         parts.get("endpointsuffix", "core.windows.net"),
@@ -139,7 +143,8 @@ class MachineTokens:
         """
         if time.monotonic() >= self._until - _EARLY:
             self._token, seconds = self._issued()
-            self._until = time.monotonic() + min(max(seconds, 0.0), _LONGEST)
+            valid = seconds if 0 <= seconds <= _LONGEST else _LONGEST  # also where it is no finite number
+            self._until = time.monotonic() + valid
         return self._token
 
     def _issued(self) -> tuple[str, float]:
