@@ -24,6 +24,8 @@ MOST_PLACES = 8
 """How many numbers a function of yours may return for a row."""
 AGGREGATES = ("sum", "mean", "count", "share", "quantile", "median")
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None", "nan": "None"}
+"""How other languages write constants, and how they are written here."""
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
 
 
@@ -187,6 +189,8 @@ def _check_column(source: Source, node: ast.expr) -> None:
     column = column_of(node) or ""
     if isinstance(node, ast.Name) and node.id in GROUPS:
         raise source.error(node, f"{node.id} is a group: write {node.id}.<name>")
+    if isinstance(node, ast.Name) and (constant := _CONSTANTS.get(node.id.lower())):
+        raise source.error(node, f"write {constant}, or features.{node.id} if {node.id} is a feature")
     if len(column) > LABEL:
         raise source.error(node, "the name of a column is too long")
     group, _, name = column.partition(".")
