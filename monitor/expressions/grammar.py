@@ -73,7 +73,20 @@ def parse(text: str) -> Source:
     if sum(1 for _ in ast.walk(body)) > MOST_NODES:
         raise ExpressionError("has too many parts: split it into several metrics", 1)
     _shallow(source, body, 0)
-    return source
+    return Source(flat, _SignedConstants().visit(body))
+
+
+class _SignedConstants(ast.NodeTransformer):
+    """Makes a constant of a number and its sign, so that -1 is accepted and compared as 1 is."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        inner = self.visit(node.operand)
+        is_number = isinstance(inner, ast.Constant) and type(inner.value) in (int, float)
+        if is_number and isinstance(node.op, ast.USub | ast.UAdd):
+            value = -inner.value if isinstance(node.op, ast.USub) else inner.value
+            return ast.copy_location(ast.Constant(value), node)
+        node.operand = inner
+        return node
 
 
 def _shallow(source: Source, node: ast.AST, depth: int) -> None:
@@ -214,6 +227,8 @@ def _check_comparison(source: Source, node: ast.Compare) -> None:
         elif isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None) or column_of(left) is None:
                 raise source.error(node, "`is` asks whether a column is missing: write features.x is None")
+        elif any(isinstance(one, ast.Constant) and one.value is None for one in (left, right)):
+            raise source.error(node, "nothing equals None: write features.x is None")
         else:
             check_row(source, right)
 
