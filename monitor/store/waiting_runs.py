@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     func,
@@ -128,7 +129,7 @@ def make_room(
     when the youngest was received.
     """
     columns = WAITING_RUNS.c
-    query = select(columns.trace, columns.part, columns.size, columns.received_at).where(
+    query: Select[Any] = select(columns.trace, columns.part, columns.size, columns.received_at).where(
         columns.client == client, columns.due_at.is_(None), columns.received_at < before
     )
     rows = connection.execute(query.order_by(columns.received_at).limit(limit)).all()
