@@ -9,6 +9,7 @@ from monitor.drift.columns import Column, ColumnType, Floats, Integers, Role, Wi
 from monitor.drift.replaced_values import REPLACED
 from monitor.records import Window
 from monitor.windows.layout import layout as layouts
+from monitor.windows.layout.compact_counts import plain
 from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, Slice
 
@@ -43,7 +44,7 @@ class Adapter:
         alike: dict[float, Floats] = {}
         for part in parts:
             if part.design in alike:
-                alike[part.design] += part.kept
+                alike[part.design] += plain(part.kept)
             else:
                 alike[part.design] = part.counts.copy()
         return np.asarray(sum(self._of(counts, design) for design, counts in alike.items()))

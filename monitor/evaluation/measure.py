@@ -140,7 +140,7 @@ class Measurer:
         wanted[self.base] = FAMILIES
         with self.store.read() as connection:
             known = stream_rows.figures_of_all(connection)
-            changed = measurement_queue.load(connection)
+            changed = measurement_queue.load(connection, is_mine)
         everything = self._mine(known, is_mine, now)
         due = []
         for figures in everything:

@@ -1,6 +1,6 @@
 """Alerts and their transitions. An alert is one row: its key and state as columns, the whole as a blob of JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -76,9 +76,10 @@ def put(connection: Connection, changed: Iterable[Alert]) -> None:
     write_each(connection, writing, rows, "alerts", lambda row: str(row["fingerprint"]))
 
 
-def load(connection: Connection) -> dict[str, Alert]:
-    """Every stored alert, by fingerprint."""
-    return {alert.fingerprint: alert for alert in _decoded(connection, select(*_STORED))}
+def load(connection: Connection, is_wanted: Callable[[Stream], bool] | None = None) -> dict[str, Alert]:
+    """Every stored alert, by fingerprint; of the streams that are wanted, if that is given: others are not decoded."""
+    query = select(*_STORED, alerts.c.client, alerts.c.model, alerts.c.environment)
+    return {alert.fingerprint: alert for alert in _decoded(connection, query, is_wanted)}
 
 
 def of_stream(connection: Connection, stream: Stream) -> list[Alert]:
@@ -208,11 +209,15 @@ def _row(alert: Alert) -> dict[str, object]:
     }
 
 
-def _decoded(connection: Connection, query: Select[Any]) -> list[Alert]:
+def _decoded(
+    connection: Connection, query: Select[Any], is_wanted: Callable[[Stream], bool] | None = None
+) -> list[Alert]:
     """The alerts that can be read. A damaged one is reported as a fault, and starts again at its next evaluation."""
     faults, decoded = faults_of(connection), []
-    for fingerprint, blob in connection.execute(query):
+    for fingerprint, blob, *names in connection.execute(query):
         with faults.isolate("alerts", str(fingerprint)):
+            if is_wanted is not None and not is_wanted(Stream(*map(words, names))):
+                continue
             alert = _decoder.decode(unseal(blob))
             if alert.fingerprint != fingerprint:
                 msg = f"it holds another alert: {alert.fingerprint}"

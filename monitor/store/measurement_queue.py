@@ -4,7 +4,7 @@ Rows are added in the transaction of the profile and deleted in the transaction 
 between the two loses nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, func, select
 
@@ -39,8 +39,10 @@ def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: 
     _NOTE.insert(connection, rows)
 
 
-def load(connection: Connection) -> dict[Stream, list[Window]]:
-    """The queued windows by stream, oldest first."""
+def load(
+    connection: Connection, is_wanted: Callable[[Stream], bool] = lambda _stream: True
+) -> dict[Stream, list[Window]]:
+    """The queued windows of the streams that are wanted, by stream, oldest first."""
     query = select(
         STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment, UNMEASURED.c.seconds, UNMEASURED.c.start
     )
@@ -50,6 +52,8 @@ def load(connection: Connection) -> dict[Stream, list[Window]]:
     for client, model, environment, seconds, start in connection.execute(query):
         with faults.isolate("unmeasured", f"{client}/{model}/{environment} from {start}"):
             stream = Stream(words(client), words(model), words(environment))
+            if not is_wanted(stream):
+                continue
             window = Window(int(moment(start)), int(moment(start)) + whole_number(seconds))
             queued.setdefault(stream, []).append(window)
     return queued

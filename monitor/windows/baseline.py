@@ -35,9 +35,10 @@ from monitor.windows.kernel.count_rows import count
 from monitor.windows.kernel.segment_cells import OF_BASELINE
 from monitor.windows.layout import build
 from monitor.windows.layout import from_table as layout_from_table
+from monitor.windows.layout.compact_counts import narrow, pack
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
-from monitor.windows.profile import Profile, Slice, blank, merge
+from monitor.windows.profile import OVERALL, Profile, Slice, blank, merge
 
 _LAYOUT_ROWS = 2_000_000
 _CACHE_BYTES = 2 * 1024**3
@@ -253,7 +254,7 @@ def layout_by_id(connection: Connection, identity: str) -> Layout:
 
 def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
     layout = layout_by_id(connection, stored.layout)
-    profile = _with_narrow_counts(codec.decode(stored.blob, layout))
+    profile = _packed(codec.decode(stored.blob, layout))
     span = None if stored.start is None or stored.end is None else Window(stored.start, stored.end)
     return Baseline(
         stored.stream,
@@ -268,14 +269,16 @@ def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
     )
 
 
-def _with_narrow_counts(profile: Profile) -> Profile:
-    """The same profile with counts in the smallest integer type that holds them: it stays in memory for long."""
-    narrowed: dict[int, Slice] = {}  # slices that are one object stay one
-    for part in profile.slices.values():
-        integers = part.kept.astype(np.min_scalar_type(int(part.kept.max(initial=0.0))))
-        if id(part) not in narrowed:
-            narrowed[id(part)] = replace(part, kept=integers) if np.array_equal(integers, part.kept) else part
-    return replace(profile, slices={key: narrowed[id(part)] for key, part in profile.slices.items()})
+def _packed(profile: Profile) -> Profile:
+    """The same profile with counts in the least memory: it stays there for long. The other slices are narrow, because
+    those of many values would displace each other where counts are unpacked.
+    """
+    packed: dict[int, Slice] = {}  # slices that are one object stay one
+    for key, part in profile.slices.items():
+        if id(part) not in packed:
+            counts = part.counts
+            packed[id(part)] = replace(part, kept=pack(counts) if key == OVERALL else narrow(counts))
+    return replace(profile, slices={key: packed[id(part)] for key, part in profile.slices.items()})
 
 
 __all__ = ["DEFAULT", "Baseline", "from_file", "from_period", "from_table", "layout_by_id", "load", "save"]

@@ -101,13 +101,12 @@ class StreamJudge:
         with self.store.read() as connection:
             waiting = judgements.waiting(connection)  # first: what the leader plans meanwhile is waited for
             is_elsewhere = self.elsewhere(connection)
-            stored = alert_rows.load(connection)
+
+            def is_away(stream: Stream) -> bool:
+                return not is_mine(stream) or stream in waiting or is_elsewhere(stream)
+
+            known = alert_rows.load(connection, lambda stream: not is_away(stream))
             standing = target_rows.current(connection)
-
-        def is_away(stream: Stream) -> bool:
-            return not is_mine(stream) or stream in waiting or is_elsewhere(stream)
-
-        known = {key: alert for key, alert in stored.items() if not is_away(alert.stream)}
         evaluation = self.evaluate(rules, readings, known, now, is_away)
         periods = target_judging.advance(standing, self.measuring.judged(), now)
         if evaluation.alerts or evaluation.transitions or periods:

@@ -7,6 +7,7 @@ import numpy as np
 
 from monitor.metrics.drift.distance_plan import Plan
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
+from monitor.windows.layout.compact_counts import Kept, plain
 from monitor.windows.layout.layout import MINUS_INFINITY
 from monitor.windows.profile import Slice, as_floats
 
@@ -21,7 +22,7 @@ class ComparedCounts:
     columns,). `design` is Kish's design effect of the row weights.
     """
 
-    kept: np.ndarray
+    kept: Kept
     cells: np.ndarray
     rows: np.ndarray
     values: np.ndarray
@@ -34,10 +35,11 @@ class ComparedCounts:
 def counts_of(plan: Plan, part: Slice) -> ComparedCounts:
     """Prepare the counts of a window or a baseline."""
     cells = plan.cells(part)
-    order = plan.order(part.kept)
+    kept = plain(part.kept)
+    order = plan.order(kept)
     numbers = plan.starts[plan.numeric]
     values = np.add.reduceat(order, plan.first_ordered) if numbers.size else np.empty(0)
-    infinite = as_floats(part.kept[numbers + MINUS_INFINITY]) + _last_places(plan, part)
+    infinite = as_floats(kept[numbers + MINUS_INFINITY]) + _last_places(plan, kept)
     finite = values - infinite
     means, deviations = _moments(plan, part, finite)
     return ComparedCounts(
@@ -56,9 +58,9 @@ def baseline_counts_of(plan: Plan, part: Slice) -> ComparedCounts:
     return side
 
 
-def _last_places(plan: Plan, part: Slice) -> np.ndarray:
+def _last_places(plan: Plan, kept: np.ndarray) -> np.ndarray:
     ends = plan.starts[plan.numeric] + MINUS_INFINITY + plan.lengths - 1
-    return as_floats(part.kept[ends])
+    return as_floats(kept[ends])
 
 
 def _moments(plan: Plan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from monitor.windows.layout.compact_counts import Kept, plain
 from monitor.windows.layout.layout import LARGEST, MINUS_INFINITY, Column, Layout
 from monitor.windows.profile import Slice, as_floats
 
@@ -48,9 +49,10 @@ class Plan:
         """The counts of the cells of all columns, shape (cells,)."""
         return np.asarray(np.add.reduceat(part.counts, self.cell_starts)[self.cell_kept])
 
-    def order(self, kept: np.ndarray) -> np.ndarray:
+    def order(self, kept: Kept) -> np.ndarray:
         """The counts of the values of number columns, from minus to plus infinity, column by column."""
-        return as_floats(np.concatenate([kept[places] for places in self.ordered] or [kept[:0]]))
+        counts = plain(kept)
+        return as_floats(np.concatenate([counts[places] for places in self.ordered] or [counts[:0]]))
 
     def sums(self, cells: np.ndarray) -> np.ndarray:
         """Sums over the cells of each column, shape (columns,)."""
