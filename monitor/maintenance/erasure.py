@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,26 +31,37 @@ STAYS = (
     "the audit log: it names users and keys, and erased records only by the HMAC of this receipt",
     "backups, until you delete them",
 )
+_LABELS = "alerts, notifications and silences about a segment: its value is in their names"
+"""What stays besides, where records with a value in a segment are erased."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Which records are meant: those with one of these ids, or those with a value in a segment or feature."""
+    """Which records are meant: those with one of these ids, or those with a value in a segment or feature.
+
+    With `times`, in microseconds, those without an id that have one of these times too.
+    """
 
     ids: frozenset[str] = frozenset()
     column: str = ""
     value: str = ""
+    times: frozenset[int] = frozenset()
 
     def mask(self, rows: pa.RecordBatch) -> np.ndarray:
         """Which rows are meant: bool, shape (n,)."""
-        wanted = pa.array(sorted(self.ids) if self.ids else [self.value], pa.string())
-        names = ["id"] if self.ids else [f"segments.{self.column}", f"features.{self.column}"]
+        by_id = not self.column
+        wanted = pa.array(sorted(self.ids) if by_id else [self.value], pa.string())
+        names = ["id"] if by_id else [f"segments.{self.column}", f"features.{self.column}"]
         is_erased = np.zeros(rows.num_rows, bool)
         for name in names:
             if name in rows.schema.names:
                 values = rows.column(name)
                 if not pa.types.is_nested(values.type):
                     is_erased |= np.asarray(pc.is_in(values.cast(pa.string()), wanted).fill_null(False))
+        if self.times:
+            is_named = np.asarray(rows.column("id").is_valid()) if "id" in rows.schema.names else False
+            moments = np.asarray(rows.column("timestamp").cast(pa.int64()).fill_null(-1))
+            is_erased |= ~np.logical_or(is_named, ~np.isin(moments, sorted(self.times)))
         return is_erased
 
     @property
@@ -61,7 +73,8 @@ class Subject:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What was erased. `subjects` are HMAC-SHA256 values of the ids under `key`: whoever knows an id can find it here,
-    nobody else. `unreadable` are damaged batches, which may hold more.
+    nobody else. `unreadable` are damaged batches, which may hold more. `is_rewritten`: no page of an SQLite
+    database holds copies of what was erased.
     """
 
     client: str
@@ -71,6 +84,7 @@ class Receipt:
     key: str = ""
     unreadable: int = 0
     is_overwritten: bool = True
+    is_rewritten: bool = True
     stays: tuple[str, ...] = STAYS
 
 
@@ -84,9 +98,19 @@ class _Work:
 
 
 def erase_records(
-    store: Store, client: str, subject: Subject, now: float, who: str, address: str, key: str = ""
+    store: Store,
+    client: str,
+    subject: Subject,
+    now: float,
+    who: str,
+    address: str,
+    key: str = "",
+    *,
+    is_alone: bool = False,
+    others: Sequence[str] = (),
 ) -> Receipt:
-    """Erase the records of `subject`, while daemons run. `key` is the key of the receipt; empty makes one.
+    """Erase the records of `subject`, while daemons run unless this process `is_alone`. `key` is the key of the
+    receipt; empty makes one. `others` are the names of sources that read for other clients alone.
 
     Raises:
         StoreError: the database cannot be used. Run it again.
@@ -95,20 +119,18 @@ def erase_records(
     with store.read() as connection:
         mine = [stream for stream in streams.streams(connection) if stream.client == client]
     for stream in mine:
+        # The predictions go last: after an interruption, they still say which texts and outcomes are meant.
+        named = subject if subject.ids else _named(work, stream)
+        _rewrite(work, stream, erased_rows.OUTCOMES, named)
+        _rewrite(work, stream, erased_rows.TEXTS, named)
+        _rewrite(work, stream, erased_rows.TEXTS, subject)
+        _rewrite(work, stream, erased_rows.SAMPLES, subject)
+        with store.write() as connection:
+            of = client if subject.ids else stream
+            work.removed["scores"] += erased_rows.delete_scores(connection, of, sorted(named.ids))
         _erase_predictions(work, stream)
-        _rewrite(work, stream, erased_rows.OUTCOMES)
-        _rewrite(work, stream, erased_rows.TEXTS)
-        _rewrite(work, stream, erased_rows.SAMPLES)
-    is_meant = erasing.holding(sorted(subject.ids) or [subject.value])
     with store.write() as connection:
-        work.removed["scores"] += erased_rows.delete_scores(connection, client, sorted(subject.ids))
-        work.removed["quarantine"] += erasing.delete_holding(connection, "quarantine", is_meant, client)
-        work.removed["half_calls"] += erasing.delete_holding(connection, "half_calls", is_meant)
-        work.removed["waiting_calls"] += erasing.delete_holding(connection, "waiting_calls", is_meant, client)
-        work.removed["waiting_runs"] += erasing.delete_holding(connection, "waiting_runs", is_meant, client)
-        work.removed["waiting_calls"] += waiting_calls.delete_texts(
-            connection, client
-        )  # nobody can read them
+        _erase_searched(connection, work, others)
     key = key or secrets.token_hex(32)
     subjects = tuple(pseudonym(key, name) for name in subject.names)
     _enter(
@@ -121,20 +143,29 @@ def erase_records(
     )
     removed = {name: count for name, count in sorted(work.removed.items()) if count}
     is_overwritten = erasing.overwrite_deleted(store)
-    return Receipt(client, now, removed, subjects, key, work.unreadable, is_overwritten)
+    is_rewritten = erasing.rewrite(store, is_alone=is_alone)
+    stays = STAYS if subject.ids else (*STAYS, _LABELS)
+    return Receipt(client, now, removed, subjects, key, work.unreadable, is_overwritten, is_rewritten, stays)
 
 
-def erase_client(store: Store, client: str, now: float, who: str, address: str) -> Receipt:
+def erase_client(
+    store: Store, client: str, now: float, who: str, address: str, sources: Sequence[str] = ()
+) -> Receipt:
     """Erase everything of a client but the audit log. Nobody else may use the database: daemons remember streams.
+    `sources` are the names of those that read for this client alone.
 
     Raises:
         StoreError: the database cannot be used; nothing was erased.
     """
     with store.write() as connection:
-        removed = erasing.of_client(connection, client)
+        removed = erasing.of_client(connection, client, sources)
         _add(connection, client, now, who, address, f"erase everything: {sum(removed.values())} rows")
     stays = (STAYS[1].replace(", and erased records only by the HMAC of this receipt", ""), STAYS[2])
-    return Receipt(client, now, removed, is_overwritten=erasing.overwrite_deleted(store), stays=stays)
+    is_overwritten = erasing.overwrite_deleted(store)
+    is_rewritten = erasing.rewrite(store, is_alone=True)
+    return Receipt(
+        client, now, removed, is_overwritten=is_overwritten, is_rewritten=is_rewritten, stays=stays
+    )
 
 
 def pseudonym(key: str, name: str) -> str:
@@ -151,6 +182,31 @@ def _add(connection: Connection, client: str, now: float, who: str, address: str
     audit.add(connection, [Entry(now, who, address, "erase", client, what, 200)])
 
 
+def _named(work: _Work, stream: Stream) -> Subject:
+    """The predictions that are meant, by their ids and times: texts and outcomes have neither segments nor features."""
+    ids: set[str] = set()
+    times: set[int] = set()
+    for stored in erased_rows.each(work.store, stream, erased_rows.PREDICTIONS):
+        with work.store.faults.isolate(stored.kind.name, f"{stored.id}: erasing"):
+            rows = decode(stored.blob)
+            meant = rows.filter(pa.array(work.subject.mask(rows)))
+            own = meant.column("id") if "id" in meant.schema.names else pa.nulls(meant.num_rows, pa.string())
+            ids.update(own.drop_null().to_pylist())
+            times.update(meant.column("timestamp").filter(own.is_null()).cast(pa.int64()).to_pylist())
+    return Subject(frozenset(ids), times=frozenset(times))
+
+
+def _erase_searched(connection: Connection, work: _Work, others: Sequence[str]) -> None:
+    """Erase in tables whose rows are searched for the texts that identify the records."""
+    is_meant = erasing.holding(sorted(work.subject.ids) or [work.subject.value])
+    for name in ("quarantine", "waiting_calls", "waiting_runs"):
+        work.removed[name] += erasing.delete_holding(connection, name, is_meant, work.client)
+    work.removed["half_calls"] += erasing.delete_halves(connection, is_meant, others)
+    work.removed["diagnoses"] += erasing.delete_diagnoses(connection, work.client, is_meant)
+    # Nobody can read these.
+    work.removed["waiting_calls"] += waiting_calls.delete_texts(connection, work.client)
+
+
 def _erase_predictions(work: _Work, stream: Stream) -> None:
     wanted = hash_texts(pa.array(sorted(work.subject.ids), pa.string())) if work.subject.ids else None
     for stored in erased_rows.each(work.store, stream, erased_rows.PREDICTIONS):
@@ -158,7 +214,7 @@ def _erase_predictions(work: _Work, stream: Stream) -> None:
         # The other way of NumPy 2.0 overflows for 64-bit hashes.
         if wanted is not None and not np.isin(ids, wanted, kind="sort").any():
             continue
-        if _found(work, stored).any():
+        if _found(work, stored, work.subject).any():
             with work.store.write() as connection:
                 # Concurrent matching of outcomes must start again.
                 profile_versions.advance(connection, stream, stored.start)
@@ -189,25 +245,25 @@ def _without(connection: Connection, work: _Work, stored: StoredRows) -> int:
     return int((~is_kept).sum())
 
 
-def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable) -> None:
+def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable, subject: Subject) -> None:
     for stored in erased_rows.each(work.store, stream, kind):
-        if not stored.blob or not _found(work, stored).any():
+        if not stored.blob or not _found(work, stored, subject).any():
             continue
         with work.store.write() as connection:
             present = erased_rows.one(connection, stored)
             if present is None:
                 continue
             rows = decode(present.blob)
-            is_kept = ~work.subject.mask(rows)
+            is_kept = ~subject.mask(rows)
             kept = compacted(rows.filter(pa.array(is_kept)))
             ids = np.frombuffer(present.ids, "<u8")[is_kept].tobytes() if present.ids else b""
             erased_rows.put(connection, present, encode(kept), kept.num_rows, ids)
             work.removed[kind.name] += int((~is_kept).sum())
 
 
-def _found(work: _Work, stored: StoredRows) -> np.ndarray:
+def _found(work: _Work, stored: StoredRows, subject: Subject) -> np.ndarray:
     """Which rows are meant; none of a damaged batch, which is counted."""
     with work.store.faults.isolate(stored.kind.name, f"{stored.id}: erasing"):
-        return work.subject.mask(decode(stored.blob))
+        return subject.mask(decode(stored.blob))
     work.unreadable += 1
     return np.zeros(0, bool)

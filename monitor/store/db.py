@@ -78,8 +78,12 @@ class Store:
     def size(self, connection: Connection) -> float:
         """Size of the database in bytes."""
         if self.is_sqlite:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            return float(pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+            # SQLCipher answers with a text.
+            pages, each = (
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+                for name in ("page_count", "page_size")
+            )
+            return float(pages * each)
         return float(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
 
     @staticmethod

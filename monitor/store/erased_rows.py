@@ -86,11 +86,12 @@ def put(connection: Connection, stored: StoredRows, blob: bytes, rows: int, ids:
     connection.execute(update(table).where(this).values(values))
 
 
-def delete_scores(connection: Connection, client: str, ids: Sequence[str]) -> int:
-    """Delete the scores of predictions with these ids; the number of rows."""
+def delete_scores(connection: Connection, of: str | Stream, ids: Sequence[str]) -> int:
+    """Delete the scores of predictions of a client, or of one stream, with these ids; the number of rows."""
     table, deleted = scores.SCORES, 0
     for at in range(0, len(ids), _KINDS_AT_ONCE):
-        mine = (table.c.client == client, table.c.prediction.in_(ids[at : at + _KINDS_AT_ONCE]))
+        owner = is_of_stream(table.c, of) if isinstance(of, Stream) else (table.c.client == of,)
+        mine = (*owner, table.c.prediction.in_(ids[at : at + _KINDS_AT_ONCE]))
         deleted += connection.execute(delete(table).where(*mine)).rowcount
     return deleted
 

@@ -35,7 +35,7 @@ from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.retention import Aged
-from monitor.store.rows import blob, whole_number, words
+from monitor.store.rows import blob, head, whole_number, words
 from monitor.store.statements import insert_new
 
 OUTCOMES = Table(
@@ -155,7 +155,7 @@ def pending(
         if left is not None and left <= 0:
             break
         batches.append(
-            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, blob(row.ids), blob(row.head))
+            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, blob(row.ids), head(row.head))
         )
         left = None if left is None else left - row.rows
     return batches

@@ -34,7 +34,7 @@ from monitor.store import streams
 from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata, whole
 from monitor.store.prepared import Prepared, prepared_insert
-from monitor.store.rows import FARTHEST, blob, moment, whole_number
+from monitor.store.rows import FARTHEST, blob, head, moment, whole_number
 
 BATCHES = Table(
     "prediction_batches",
@@ -298,9 +298,9 @@ def settled(connection: Connection, stream: Stream, window: Window) -> list[tupl
     """
     here = (BATCHES.c.start == window.start, BATCHES.c.end == window.end)
     mine = (BATCHES.c.stream == streams.number(stream), *here, *_SETTLED)
-    head = func.substr(BATCHES.c.blob, 1, HEAD).label("head")
-    query = select(BATCHES.c.id, BATCHES.c.rows, head).where(*mine).order_by(BATCHES.c.id)
-    return [(row.id, row.rows, blob(row.head)) for row in connection.execute(query)]
+    first = func.substr(BATCHES.c.blob, 1, HEAD).label("head")
+    query = select(BATCHES.c.id, BATCHES.c.rows, first).where(*mine).order_by(BATCHES.c.id)
+    return [(row.id, row.rows, head(row.head)) for row in connection.execute(query)]
 
 
 def replace(

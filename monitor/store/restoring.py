@@ -132,6 +132,15 @@ def ensure_only_user(store: Store) -> None:
         ensure_alone(store)
 
 
+def is_only_user(store: Store) -> bool:
+    """Whether no daemon and no other program uses a database."""
+    try:
+        ensure_only_user(store)
+    except StoreError:
+        return False
+    return True
+
+
 def ensure_alone(store: Store) -> None:
     """Write the write-ahead log of an SQLite database into its file, which only works if nobody else has it open.
 

@@ -107,5 +107,10 @@ def blob(value: object) -> bytes:
     return bytes(value)
 
 
+def head(value: object) -> bytes:
+    """The first bytes of a column; none of one that is damaged, or empty, of which SQLite says NULL."""
+    return bytes(value) if isinstance(value, bytes | memoryview | bytearray) else b""
+
+
 def _short(value: object) -> str:
     return repr(value)[:80]

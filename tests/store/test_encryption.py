@@ -18,6 +18,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import backup, encryption
 from monitor.store.db import Store
 from monitor.store.encryption import convert
+from monitor.store.erasing import empty_log
 from monitor.store.integrity import full_check, quick_check
 from monitor.store.migrate import migrate
 from monitor.store.restoring import restore
@@ -80,6 +81,15 @@ def test_no_text_of_a_client_is_in_the_bytes_of_an_encrypted_store(tmp_path: Pat
         store.close()
     assert found["encrypted"] == set()
     assert found["plain"] >= {b"secretive", b"CREATE TABLE"}
+
+
+def test_an_encrypted_store_is_as_large_as_its_file(tmp_path: Path) -> None:
+    store = opened(tmp_path / "a.db", KEY)
+    schema.create(store)
+    assert empty_log(store)
+    with store.read() as connection:
+        assert store.size(connection) == (tmp_path / "a.db").stat().st_size
+    store.close()
 
 
 def test_a_wrong_key_a_missing_key_and_a_plain_file_are_named(here: Path) -> None:

@@ -17,7 +17,8 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The path of one of PostgreSQL's programs."""
     found = shutil.which(name) or next(
         (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
     )
@@ -38,7 +39,7 @@ def _new_cluster() -> Path:
     if _as_user():
         shutil.chown(folder, "postgres")
     options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]
-    command = [*_as_user(), _program("initdb"), "-D", str(folder / "data"), *options]
+    command = [*_as_user(), program("initdb"), "-D", str(folder / "data"), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
     return folder / "data"
 
@@ -65,11 +66,11 @@ class Server:
     def start(self) -> None:
         """Start, and return when it answers."""
         options = ["-p", str(self.port), "-k", "", "-h", "127.0.0.1", "-c", "fsync=off"]
-        command = [*self._user, _program("postgres"), "-D", str(self.folder / "data"), *options]
+        command = [*self._user, program("postgres"), "-D", str(self.folder / "data"), *options]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder
         )
-        ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL answers")
 
     def freeze(self) -> None:
@@ -103,7 +104,7 @@ class Server:
             self.thaw()
             stop = [
                 *self._user,
-                _program("pg_ctl"),
+                program("pg_ctl"),
                 "-D",
                 str(self.folder / "data"),
                 "-m",

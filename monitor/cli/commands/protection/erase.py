@@ -4,7 +4,7 @@ import platform
 import sys
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.cli.output import Exit, ask, put_json, say
 from monitor.errors import InputError
 from monitor.visible import counted
+
+if TYPE_CHECKING:
+    from monitor.maintenance.erasure import Receipt
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +45,7 @@ def erase(
     from monitor.maintenance.erasure_files import erase_files
     from monitor.sites.status import elsewhere
     from monitor.store.db import store_of
-    from monitor.store.restoring import ensure_only_user
+    from monitor.store.restoring import ensure_only_user, is_only_user
 
     settings = load(config)
     ids, (name, equals, value) = _ids(given or []), segment.partition("=")
@@ -53,28 +56,46 @@ def erase(
         raise typer.Exit(Exit.FAILED)
     if everything:
         ensure_only_user(store_of(settings.store))
+    is_alone = everything or is_only_user(store_of(settings.store))
     store, now = opened(settings), time.time()
+    own = [name for name, source in settings.sources.items() if source.client == client]
+    others = [name for name, source in settings.sources.items() if source.client not in ("", client)]
     if everything:
-        receipt = erase_client(store, client, now, user(), platform.node())
+        receipt = erase_client(store, client, now, user(), platform.node(), own)
         files = erase_files(settings.reports.folder, settings.notify.file, client)
     else:
         subject = Subject(frozenset(ids), name, value)
         key = settings.audit.key.get_secret_value()
-        receipt = erase_records(store, client, subject, now, user(), platform.node(), key)
+        receipt = erase_records(
+            store, client, subject, now, user(), platform.node(), key, is_alone=is_alone, others=others
+        )
         files = erase_files(settings.reports.folder, None, client)
     content = asdict(receipt) | {"files": files}
     content["elsewhere"] = elsewhere(settings.site, settings.sites, client)
     if not everything and settings.audit.key.get_secret_value():
         content["key"] = "audit.key"
     put_json(content)
+    _tell(receipt)
+
+
+def _tell(receipt: "Receipt") -> None:
     say(f"{counted(sum(receipt.removed.values()), 'row')} erased")
+    left = []
     if receipt.unreadable:
-        say(
+        left.append(
             f"{counted(receipt.unreadable, 'batch')} could not be read and may hold more: see watchkeeper doctor"
         )
     if not receipt.is_overwritten:
-        say("the write-ahead log is in use and may hold what was erased: run it again, or restart the daemon")
-    if receipt.unreadable or not receipt.is_overwritten:
+        left.append(
+            "the write-ahead log is in use and may hold what was erased: run it again, or restart the daemon"
+        )
+    if not receipt.is_rewritten:
+        left.append(
+            "pages of the database may hold copies of what was erased: stop all daemons, and run it again"
+        )
+    for line in left:
+        say(line)
+    if left:
         raise typer.Exit(Exit.FAILED)
 
 
