@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threading import get_ident
-
 ACCEPTED = "accepted"
 """Records that the queue took."""
 SENT = "sent"
@@ -25,17 +23,28 @@ _MOST_NAMES = 20
 
 
 class Counters:
-    """Counts that any thread adds to without a lock: each thread writes only its own entries."""
+    """Counts that any thread, and any signal handler, adds to without a lock.
+
+    `add` takes a part out of those that are not in use, and so no other caller writes to it: neither another thread nor
+    a handler that interrupts this one between reading and writing. There are as many parts as there were callers at
+    once.
+    """
 
     def __init__(self) -> None:
-        self._parts: dict[tuple[int, str], int] = {}
+        self._parts: list[dict[str, int]] = []
+        self._unused: list[dict[str, int]] = []
         self.left_out: dict[str, str] = {}
         """Names of values that were left out, with their type; some of them."""
 
     def add(self, name: str, count: int = 1) -> None:
         """Add to a count."""
-        key = (get_ident(), name)
-        self._parts[key] = self._parts.get(key, 0) + count
+        try:
+            part = self._unused.pop()
+        except IndexError:
+            part = {}
+            self._parts.append(part)
+        part[name] = part.get(name, 0) + count
+        self._unused.append(part)
 
     def leave_out(self, name: object, value: object) -> None:
         """Count a value that cannot be sent."""
@@ -46,8 +55,9 @@ class Counters:
     def totals(self) -> dict[str, int]:
         """Every count by name, zeros included."""
         sums = dict.fromkeys((ACCEPTED, SENT, *DROPPED, *CHANGED), 0)
-        for (_, name), count in list(self._parts.items()):
-            sums[name] = sums.get(name, 0) + count
+        for part in list(self._parts):
+            for name, count in part.copy().items():
+                sums[name] = sums.get(name, 0) + count
         return sums
 
 

@@ -177,7 +177,7 @@ def _subject(health: ClientHealth, decisions: float, due: Due) -> str:
         return f"{health.name}: {health.headline.rstrip('.')} · {week}{when}"
     if not decisions:
         return f"{health.name}: no data · {week}{when}"
-    working = health.headline.removesuffix(" as agreed.").rstrip(".")
+    working = health.headline.removesuffix(" as agreed.").removesuffix(" normally.").rstrip(".")
     return f"{health.name}: {working[:1].lower()}{working[1:]} · {week}{when}"
 
 

@@ -40,7 +40,7 @@ class TargetJudge:
         view = self._view_of(stream)
         names = set(view.limits)
         if view.target is not None and not view.quality:
-            names |= {"accuracy", "mae"}
+            names |= set(targets.quality_metrics(view))
         if names & view.metrics.keys():
             names.add(OWN_METRIC.name)
         return frozenset(names | {ESTIMATES[name] for name in names if name in ESTIMATES})
@@ -48,11 +48,23 @@ class TargetJudge:
     def judge(self, stream: Stream, measured: MeasurementsByLength) -> list[TargetFigure]:
         """The result for each target of a stream."""
         plain = {length: _plain(measured.get(length, ()), self.metrics(stream)) for length in LENGTHS}
-        has_value = [name for name, one in {**plain[WEEK], **plain[DAY]}.items() if one.value is not None]
         view = self._view_of(stream)
-        limits = targets.limits_of(view, has_value)
+        limits = targets.limits_of(view, _for_quality(view, {**plain[WEEK], **plain[DAY]}))
         own = {name: one.better for name, one in view.metrics.items()}
         return [_judge(metric, limit, plain, {**_BETTER, **own}) for metric, limit in sorted(limits.items())]
+
+
+def _for_quality(view: ModelView, latest: Mapping[str, Measurement]) -> list[str]:
+    """The metrics that a target without a metric may apply to: those with a value or an estimate.
+
+    Without any, the likeliest one, so that such a target is shown as not known, not as if nothing were agreed.
+    """
+    with_value = {name for name, one in latest.items() if one.value is not None}
+    names = targets.quality_metrics(view)
+    measured = [name for name in names if name in with_value or ESTIMATES.get(name) in with_value]
+    possible = [name for name in names if (view.target or 0.0) <= 1.0 or not wording.is_share(name)]
+    expected = [name for name in possible if name in latest and latest[name].n] or possible
+    return measured or expected[:1]
 
 
 def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> list[Measurement]:

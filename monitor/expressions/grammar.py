@@ -24,6 +24,8 @@ MOST_PLACES = 8
 """How many numbers a function of yours may return for a row."""
 AGGREGATES = ("sum", "mean", "count", "share", "quantile", "median")
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None", "nan": "None"}
+"""How other languages write constants, and how they are written here."""
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
 
 
@@ -71,7 +73,20 @@ def parse(text: str) -> Source:
     if sum(1 for _ in ast.walk(body)) > MOST_NODES:
         raise ExpressionError("has too many parts: split it into several metrics", 1)
     _shallow(source, body, 0)
-    return source
+    return Source(flat, _SignedConstants().visit(body))
+
+
+class _SignedConstants(ast.NodeTransformer):
+    """Makes a constant of a number and its sign, so that -1 is accepted and compared as 1 is."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        inner = self.visit(node.operand)
+        is_number = isinstance(inner, ast.Constant) and type(inner.value) in (int, float)
+        if is_number and isinstance(node.op, ast.USub | ast.UAdd):
+            value = -inner.value if isinstance(node.op, ast.USub) else inner.value
+            return ast.copy_location(ast.Constant(value), node)
+        node.operand = inner
+        return node
 
 
 def _shallow(source: Source, node: ast.AST, depth: int) -> None:
@@ -187,6 +202,8 @@ def _check_column(source: Source, node: ast.expr) -> None:
     column = column_of(node) or ""
     if isinstance(node, ast.Name) and node.id in GROUPS:
         raise source.error(node, f"{node.id} is a group: write {node.id}.<name>")
+    if isinstance(node, ast.Name) and (constant := _CONSTANTS.get(node.id.lower())):
+        raise source.error(node, f"write {constant}, or features.{node.id} if {node.id} is a feature")
     if len(column) > LABEL:
         raise source.error(node, "the name of a column is too long")
     group, _, name = column.partition(".")
@@ -210,6 +227,8 @@ def _check_comparison(source: Source, node: ast.Compare) -> None:
         elif isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None) or column_of(left) is None:
                 raise source.error(node, "`is` asks whether a column is missing: write features.x is None")
+        elif any(isinstance(one, ast.Constant) and one.value is None for one in (left, right)):
+            raise source.error(node, "nothing equals None: write features.x is None")
         else:
             check_row(source, right)
 

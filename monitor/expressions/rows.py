@@ -20,6 +20,7 @@ Labels = tuple[np.ndarray, list[str], np.ndarray]
 LARGEST = 1e140
 """Larger values have no finite square, weighted: they are set aside."""
 _MOST_REASONS = 250
+_UNUSABLE = "a value is infinite, too large or no number"
 _FLAGS = {"true": 1.0, "false": 0.0}
 
 
@@ -67,7 +68,7 @@ class Evaluation:
             too_large = (values.why == 0) & ~(np.abs(values.of_row) < LARGEST)
         if not too_large.any():
             return values
-        why = np.where(too_large, self.reason("a value is infinite, too large or no number"), values.why)
+        why = np.where(too_large, self.reason(_UNUSABLE), values.why)
         return Values(values.of_row, why.astype(np.uint8), values.is_flag)
 
     def _stored(self, node: ast.expr) -> Values | None:
@@ -152,7 +153,17 @@ class Evaluation:
                 case _:
                     result = np.power(a, b)
         is_flag = isinstance(op, ast.Mult) and left.is_flag and right.is_flag
-        return Values(result, why.astype(np.uint8), is_flag)
+        return self._defined(Values(result, why.astype(np.uint8), is_flag), a, b)
+
+    def _defined(self, result: Values, *operands: np.ndarray) -> Values:
+        """The results that exist: not the root of -1, the logarithm of 0, or what overflows."""
+        is_undefined = (result.why == 0) & ~np.isfinite(result.of_row)
+        if not is_undefined.any():
+            return result
+        for one in operands:
+            is_undefined &= np.isfinite(one) | np.isnan(result.of_row)
+        why = np.where(is_undefined, self.reason(_UNUSABLE), result.why)
+        return Values(result.of_row, why.astype(np.uint8), result.is_flag)
 
     def _logic(self, parts: list[Values], *, is_or: bool) -> Values:
         """Three-valued, as in SQL: `false and missing` is false, `true or missing` is true."""
@@ -187,7 +198,7 @@ class Evaluation:
             )
         functions = {"abs": np.abs, "sqrt": np.sqrt, "log": np.log, "exp": np.exp, "round": np.rint}
         with np.errstate(all="ignore"):
-            return Values(functions[name](first.of_row), first.why)
+            return self._defined(Values(functions[name](first.of_row), first.why), first.of_row)
 
     def _comparison(self, node: ast.Compare) -> Values:
         left, parts = node.left, []

@@ -265,7 +265,9 @@ def _of_data(last_received: float | None, now: float, stale_after: float, title:
 
 
 def _working(title: str, targets: Sequence[TargetPeriod]) -> str:
-    """`working as agreed` if all agreed targets are known to be met."""
+    """`working as agreed` if targets are agreed and all are known to be met; `working normally` without targets."""
+    if not targets:
+        return f"{title} is working normally."
     unknown = [one for one in targets if one.standing == Standing.UNKNOWN]
     if not unknown:
         return f"{title} is working as agreed."
@@ -283,7 +285,7 @@ def state_sentence(alert: Alert, title: str) -> str:
     if text:
         return _about(title, text)
     if alert.severity is Severity.CRITICAL:
-        return f"{title} is outside what was agreed."
+        return f"{title} has a serious problem; it is being looked at."
     return f"{title} behaves differently from before; it is being looked at."
 
 
@@ -303,7 +305,7 @@ def past_sentence(alert: Alert | None, severity: Severity, title: str) -> str:
         if words and not any(letter.isdigit() for letter in words):
             return _about(title, words)
     if severity is Severity.CRITICAL:
-        return f"{title} was outside what was agreed."
+        return f"{title} had a serious problem."
     return f"{title} behaved differently from before."
 
 
@@ -341,7 +343,10 @@ def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
     if unknown:
         whose = f" of {counted(unknown, 'model')}" if total > 1 else ""
         return f"{subject} working; not every agreed target{whose} can be measured yet.", worst
-    return f"{subject} working as agreed.", worst
+    return (
+        f"{subject} working {'as agreed' if all(model.targets for model in models) else 'normally'}.",
+        worst,
+    )
 
 
 def _has(model: ModelHealth, standing: Standing) -> bool:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,7 @@ from monitor.childprocess import HERE, Failed, Runner
 from monitor.clock import iso
 from monitor.config.sections import format_size
 from monitor.config.units import DAY, HOUR
+from monitor.maintenance.baseline_completion import CompletionTask, complete, lacking, mark
 from monitor.records import Stream
 from monitor.store import audit, outcomes, predictions, profiles
 from monitor.store import baselines as stored
@@ -70,6 +72,7 @@ class BaselineSelector:
         self._seen: set[Stream] = set()
         self._to_recount: set[Stream] = set()
         self._new: dict[Stream, float] = {}
+        self._completed: dict[Stream, float] = {}
 
     def update(self, now: float) -> None:
         """Make each baseline that is missing or differs from the configuration. The same error is logged once.
@@ -95,6 +98,48 @@ class BaselineSelector:
                 self._reported[stream] = made.reason
                 log.error("no new baseline for %s: %s", stream, made.reason)
         self._recount(now)
+        self._complete(known.keys(), now)
+
+    def _complete(self, streams: Iterable[Stream], now: float) -> None:
+        """Add what was declared after a baseline was made: at first, and from time to time if rows lacked it."""
+        tasks: dict[str, CompletionTask] = {}
+        with self._store.read() as connection:
+            for stream in sorted(streams):
+                settings = self._named.get(stream, BaselineSettings())
+                if now - self._completed.get(stream, -inf) < settings.after:
+                    continue
+                with self._store.faults.isolate("streams", f"{stream}: baseline", in_transaction=True):
+                    if self._is_complete(connection, stream, settings):
+                        continue
+                    self._completed[stream] = now
+                    task = CompletionTask(stream, self._declared(stream), settings.rows, now)
+                    tasks[f"completing the baseline of {stream}"] = task
+        for name, made in self._runner.each(partial(complete, self._store), tasks, now):
+            if isinstance(made, EncodedBaseline):
+                self._put_completed(made, now)
+            elif isinstance(made, Failed):
+                log.error("the baseline of %s is not completed: %s", tasks[name].stream, made.reason)
+
+    def _is_complete(self, connection: Connection, stream: Stream, settings: BaselineSettings) -> bool:
+        """Whether a baseline has all that is declared, or is made again if that changes."""
+        current, declared = stored.in_force(connection, stream), self._declared(stream)
+        if current is None or not declared.digest:
+            return True
+        if settings.is_named and not current.source.startswith(_ACCEPTED):
+            return True
+        made = baseline.load(connection, stream)
+        return made is None or not lacking(made, declared, settings.rows).digest
+
+    def _put_completed(self, made: EncodedBaseline, now: float) -> None:
+        """Put a baseline with more counts in force. Its layout is the same, so nothing is counted or learned again."""
+        stream = made.stored.stream
+        with self._store.write() as connection:
+            current = stored.in_force(connection, stream)
+            if current is None or current.layout != made.stored.layout:
+                return
+            if baseline.put(connection, made, now):
+                what = f"baseline of {stream}: what was declared since is counted too"
+                audit.note(connection, now, audit.DAEMON, what, stream.client)
 
     def put_in_force(
         self,
@@ -264,4 +309,4 @@ def _source(settings: BaselineSettings, declared: Counted, now: float) -> str:
         )
     if settings.start is not None and settings.end is not None:
         return f"the predictions from {iso(settings.start.timestamp())} to {iso(settings.end.timestamp())}{counts}"
-    return f"the predictions until {iso(now)}"
+    return f"the predictions until {iso(now)}{mark(declared.season)}"

@@ -25,6 +25,13 @@ class PredictionSettings(Section):
     a stream that sends no such texts do not wait."""
     runs_wait: Duration = 15.0
     """How long a run of an agent that came over OTLP waits for spans of it that arrive after that of the agent."""
+    runs_outer_wait: Duration = Field(default=900.0, ge=0.0, le=DAY)
+    """How long an agent waits for the spans around it, such as those of an agent that it works for. Raise it if agents
+    hand work to others and then go on for longer."""
+    runs_longest: Duration = Field(default=21_600.0, ge=60.0, le=DAY)
+    """Longest run of an agent whose steps and calls of tools are counted, and how long they wait for its end."""
+    runs_spans: WholeNumber = Field(default=20_000, ge=1, le=200_000)
+    """Maximum spans of a trace that are kept for runs of agents. What a run with more did is not counted."""
     quarantine_retention: Duration = 7.0 * DAY
     """How long rejected records are kept."""
     resend_window: Duration = float(DAY)

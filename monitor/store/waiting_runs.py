@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     func,
@@ -64,6 +65,19 @@ def of_traces(connection: Connection, traces: Iterable[str]) -> list[WaitingSpan
     return _read(waiting_rows.with_keys(connection, WAITING_RUNS.c.trace, traces))
 
 
+def traces(connection: Connection, most: int) -> set[str]:
+    """Up to `most` traces of which spans wait."""
+    rows = connection.execute(select(WAITING_RUNS.c.trace).distinct().limit(most))
+    return {row.trace for row in rows if isinstance(row.trace, str)}
+
+
+def sizes(connection: Connection, of: Sequence[str]) -> dict[str, int]:
+    """How many bytes wait of each of these traces."""
+    columns = WAITING_RUNS.c
+    query = select(columns.trace, func.sum(columns.size).label("size")).where(columns.trace.in_(of))
+    return {row.trace: int(row.size) for row in connection.execute(query.group_by(columns.trace))}
+
+
 def due(
     connection: Connection, now: float, most: int, after: Position | None = None
 ) -> list[tuple[float, str]]:
@@ -106,6 +120,22 @@ def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
 def take(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
     """Delete spans that wait no longer."""
     waiting_rows.delete_keys(connection, WAITING_RUNS, [(one.trace, one.part) for one in rows])
+
+
+def make_room(
+    connection: Connection, client: str, before: float, limit: int = 1_000
+) -> tuple[int, int, float]:
+    """Delete the oldest spans of a client that came without an agent before `before`: their number, their bytes, and
+    when the youngest was received.
+    """
+    columns = WAITING_RUNS.c
+    query: Select[Any] = select(columns.trace, columns.part, columns.size, columns.received_at).where(
+        columns.client == client, columns.due_at.is_(None), columns.received_at < before
+    )
+    rows = connection.execute(query.order_by(columns.received_at).limit(limit)).all()
+    waiting_rows.delete_keys(connection, WAITING_RUNS, [(row.trace, row.part) for row in rows])
+    youngest = max((waiting_rows.received_at(row) for row in rows), default=0.0)
+    return len(rows), sum(row.size for row in rows), youngest
 
 
 def delete_before(connection: Connection, before: float, limit: int = 1_000) -> tuple[int, int]:

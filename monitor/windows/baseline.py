@@ -98,7 +98,7 @@ def from_period(
         now,
         "period",
         layout,
-        _with_declared(
+        with_declared_of(
             connection, stream, numbers, _count_batches(connection, stream, numbers, layout), declared
         ),
         Window(max(int(start), sizes[0][1].start), min(int(end), sizes[-1][1].end)),
@@ -107,7 +107,7 @@ def from_period(
     )
 
 
-def _with_declared(
+def with_declared_of(
     connection: Connection, stream: Stream, numbers: Sequence[int], profile: Profile, declared: Counted
 ) -> Profile:
     """The profile of some batches, with what is declared."""

@@ -274,7 +274,7 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
     worst = sum(one == api["state"] for one in state.values())
     assert re.match(rf"({worst} of 3 models|All 3 models)\b", api["headline"])
     assert ("working as agreed" in api["headline"]) == all(
-        state[name] == "working" and by_name[name].target != "unknown" for name in NAMES
+        state[name] == "working" and by_name[name].target == "kept" for name in NAMES
     )
 
     # `status` is as bad as the page, in its own words.

@@ -15,7 +15,7 @@ from monitor.digest.schedule import Due
 from monitor.evaluation.targets import TargetJudge, advance, shortfalls
 from monitor.health import client_state, incident_history, targets, verdict, wording
 from monitor.health.daily_summary import bounds
-from monitor.health.settings import ClientSettings, ModelView
+from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
 from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.metrics import METRICS
@@ -134,25 +134,6 @@ def test_late_outcomes_are_judged_over_a_week() -> None:
 def test_few_rows_say_nothing() -> None:
     few = judged("satisfaction", measured("satisfaction", 1.0, 1.0, 1.0, 5, 86400))
     assert (few.value, few.reason) == (None, "5 of 30 rows needed")
-
-
-def test_a_target_without_a_metric_is_of_the_quality_that_is_measured() -> None:
-    judge = TargetJudge(lambda _: ModelView(target=10.0))
-    found = {86400: [measured("mae", 12.0, 11.0, 13.0, 1000, 86400)]}
-    assert [(one.metric, targets.standing_of(one)) for one in judge.judge(FRAUD, found)] == [
-        ("mae", "missed")
-    ]
-
-
-def test_what_was_agreed_stands_for_quality_before_what_is_usual() -> None:
-    assert targets.quality_metrics(ModelView())[0] == "accuracy"
-    assert targets.quality_metrics(ModelView(quality="f1", targets={"mae": 3.0})) == ("f1",)
-    agreed = ModelView(targets={"latency_p95": 80.0, "goal_rate": 0.9}, agent={"goal": "true"})
-    assert targets.quality_metrics(agreed)[:2] == ("goal_rate", "accuracy")
-    alarms = ModelView(anomaly={"threshold": 0.9}, targets={"alert_precision": 0.5})
-    assert targets.quality_metrics(alarms)[:2] == ("alert_precision", "precision_at_top_k")
-    for view in (ModelView(), agreed, alarms):
-        assert sorted(targets.quality_metrics(view)) == sorted(wording.QUALITY)
 
 
 def test_a_missed_target_ends_when_its_figure_is_on_the_right_side() -> None:

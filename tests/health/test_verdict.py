@@ -19,6 +19,7 @@ from monitor.health.verdict import (
     within_limits,
 )
 from monitor.records import Alert, Severity, State, Stream, labels
+from monitor.store.targets import TargetPeriod
 
 FRAUD = Stream("acme", "fraud")
 NOW = 1_000_000.0
@@ -74,15 +75,18 @@ def test_the_rule_s_own_words_are_used_and_name_the_model_once() -> None:
         == "Fraud: answers take longer."
     )
     assert state_sentence(alert(Severity.WARNING, text="Fraud is slow."), "Fraud") == "Fraud is slow."
-    assert state_sentence(alert(Severity.CRITICAL), "Fraud") == "Fraud is outside what was agreed."
+    assert (
+        state_sentence(alert(Severity.CRITICAL), "Fraud")
+        == "Fraud has a serious problem; it is being looked at."
+    )
 
 
 @pytest.mark.parametrize(
     ("states", "text"),
     [
         ([], "No model has sent data yet."),
-        (["working"], "The model is working as agreed."),
-        (["working"] * 6, "All 6 models are working as agreed."),
+        (["working"], "The model is working normally."),
+        (["working"] * 6, "All 6 models are working normally."),
         (["working", "attention"], "1 of 2 models needs attention."),
         (["attention"] * 2, "All 2 models need attention."),
         (
@@ -96,6 +100,35 @@ def test_the_rule_s_own_words_are_used_and_name_the_model_once() -> None:
 def test_the_headline_says_the_worst_and_how_many(states: list[str], text: str) -> None:
     models = [ModelHealth(FRAUD, "Fraud", Health(name), "") for name in states]
     assert headline(models)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("standings", "text"),
+    [
+        (["kept", "kept"], "All 2 models are working as agreed."),
+        (["kept", ""], "All 2 models are working normally."),
+        (
+            ["unknown", ""],
+            "All 2 models are working; not every agreed target of 1 model can be measured yet.",
+        ),
+    ],
+)
+def test_only_what_was_agreed_can_be_kept(standings: list[str], text: str) -> None:
+    models = [
+        ModelHealth(FRAUD, "Fraud", Health.WORKING, "", targets=(period(name),) if name else ())
+        for name in standings
+    ]
+    assert headline(models)[0] == text
+    for name, model in zip(standings, models, strict=True):
+        told = model_health(FRAUD, "Fraud", (), NOW, now=NOW, stale_after=3600, targets=model.targets)
+        assert ("as agreed" in told.sentence) == (name == "kept")
+
+
+def period(standing: str) -> TargetPeriod:
+    return TargetPeriod(
+        "accuracy", 0.9, is_least=True, reason="no truth yet", stream=FRAUD, since=NOW, until=None,
+        standing=standing, worst=None,
+    )  # fmt: skip
 
 
 incidents = st.lists(
@@ -185,10 +218,10 @@ FIRING = Alert(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("0 % of requests to this model fail; at most 5 % is agreed.", "Fraud was outside what was agreed."),
+        ("0 % of requests to this model fail; at most 5 % is agreed.", "Fraud had a serious problem."),
         ("Answers take longer than usual: 63 ms instead of 27 ms.", "Fraud: answers take longer than usual."),
         ("Many of the inputs look different.", "Fraud: many of the inputs look different."),
-        ("", "Fraud was outside what was agreed."),
+        ("", "Fraud had a serious problem."),
     ],
 )
 def test_what_is_over_is_told_without_the_figures_of_now(text: str, said: str) -> None:

@@ -73,6 +73,7 @@ def set_baseline(
     """
     from monitor.cli import store_option
     from monitor.config.root import load
+    from monitor.maintenance.baseline_completion import mark
     from monitor.maintenance.baseline_selection import BaselineSelector, accepted
     from monitor.sources.files.csv_dialect import dialect
     from monitor.windows import baseline as baselines
@@ -90,7 +91,7 @@ def set_baseline(
         with_relations=chosen.relations,
         declared=settings.declared_of(stream),
     )
-    new = accepted(from_training_set, f"{file}, by hand")
+    new = accepted(from_training_set, f"{file}, by hand{mark(settings.declared_of(stream).season)}")
     with bar("counting again") as progress:
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
         since = keeper.put_in_force(new, now, progress, store_option.user())

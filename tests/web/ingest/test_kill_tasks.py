@@ -21,7 +21,7 @@ from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.sources.otlp.agents.waiting_runs import OUTER_WAIT, WaitingRuns
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.store import outcomes, predictions, waiting_runs
 from monitor.store.db import Store
 from tests.support import fork_server, http
@@ -33,6 +33,7 @@ from tests.web.ingest.test_otlp_agents import HELPER, WHOLE, whole
 
 pytestmark = pytest.mark.skipif(not THOROUGH, reason="thorough runs only")
 TOPICS = Stream("acme", "topics")
+OUTER_WAIT = PredictionSettings().runs_outer_wait
 
 
 class Sender(threading.Thread):

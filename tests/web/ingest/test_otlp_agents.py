@@ -16,17 +16,19 @@ from opentelemetry.trace import SpanKind
 
 from monitor.clock import ManualClock, SystemClock
 from monitor.maintenance.erasure import Subject, erase_records
+from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources.otlp.agents import gathering
 from monitor.sources.otlp.agents import waiting_runs as making
 from monitor.sources.otlp.agents.gathering import QUIET_AFTER
-from monitor.sources.otlp.agents.waiting_runs import LONGEST_RUN, OUTER_WAIT
 from monitor.store import scores, waiting_runs
 from monitor.store.api_keys import Bounds
 from tests.support.ingest_server import Ingest, serving
 from tests.support.log import NOW
 from tests.support.otlp import CALL, JSON, PROTOBUF, call, evaluation, pairs, rows_of, send, span, traces
 
+SETTINGS = PredictionSettings()
+OUTER_WAIT, LONGEST_RUN = SETTINGS.runs_outer_wait, SETTINGS.runs_longest
 HELPER = Stream("acme", "helper")
 WAIT = 15.0
 
@@ -285,7 +287,7 @@ def test_what_a_key_may_not_write_is_refused_at_once(ingest: Ingest) -> None:
 def test_room_is_limited_and_what_was_refused_makes_no_wrong_figure(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "MOST_SPANS", 3)
+    monkeypatch.setattr(ingest.runs, "_most_spans", 3)
     send(ingest, traces(*(tool(number) for number in range(2, 9))))
     send(ingest, traces(agent()))
     wait(ingest)

@@ -9,10 +9,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from monitor.clock import ManualClock
 from monitor.predictions.intake.parse import ParsedRequest
+from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources.otlp import waiting_calls as joining
 from monitor.sources.otlp.agents import waiting_runs as making
-from monitor.sources.otlp.agents.waiting_runs import LONGEST_RUN, OUTER_WAIT
 from monitor.sources.otlp.set_aside import FIRST_DELAY, LONGEST_DELAY
 from monitor.sources.otlp.waiting_calls import TEXTS_WAIT
 from tests.support.ingest_server import Ingest, rows_of, serving
@@ -21,6 +21,8 @@ from tests.support.otlp import call, send, span, traces
 
 WAIT = 15.0
 AT_ONCE = 3
+SETTINGS = PredictionSettings()
+LONGEST_WAIT = SETTINGS.runs_longest + SETTINGS.runs_outer_wait
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ CALLS: Kind = (
     TEXTS_WAIT + WAIT,
 )
 RUNS: Kind = (
-    making, _run, lambda ingest: ingest.runs, Stream("acme", "helper"), LONGEST_RUN + OUTER_WAIT + WAIT,
+    making, _run, lambda ingest: ingest.runs, Stream("acme", "helper"), LONGEST_WAIT + WAIT,
 )  # fmt: skip
 
 

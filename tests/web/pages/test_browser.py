@@ -88,14 +88,14 @@ def test_an_open_page_shows_a_new_incident_by_itself(
     page = chromium.new_page()
     page.goto(f"{web.base_url}/c/globex/")
     page.wait_for_selector("[data-live]:not([hidden])")
-    assert "The model is working as agreed." in page.inner_text("h1")
+    assert "The model is working normally." in page.inner_text("h1")
     page.get_by_text("How we measure").click()
     alert = fire(shop, PRICE, at=NOW - 60, client_text="Price answers with errors.", rule="HighErrorRate")
     page.wait_for_selector("text=The model needs attention.", timeout=8000)
     assert "Price answers with errors." in page.inner_text("main")
     assert page.get_by_text("Every answer of a model is counted").is_visible()
     resolve(shop, alert, NOW)
-    page.wait_for_selector("text=The model is working as agreed.", timeout=8000)
+    page.wait_for_selector("text=The model is working normally.", timeout=8000)
     page.close()
 
 

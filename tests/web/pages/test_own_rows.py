@@ -34,4 +34,4 @@ def test_a_figure_that_the_baseline_lacks_says_so_once(
 ) -> None:
     declared: OwnMetrics = {}
     (row,) = of_measurements(declared, [one], has_baseline=has_baseline).rows
-    assert ("watchkeeper baseline accept" in row.notes) is is_told
+    assert ("are added to it as soon as" in row.notes) is is_told

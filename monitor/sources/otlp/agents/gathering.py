@@ -1,7 +1,8 @@
 """The spans of a request that runs of agents are made of.
 
 Spans of tools and agents are always kept. Calls of language models are kept while their program may be running agents:
-at first, and as long as it does. So a program that only calls models costs next to nothing.
+at first, and for as long as one run may take after the last span of an agent or a tool. So a program that only calls
+models costs next to nothing.
 """
 
 from collections.abc import Iterable, Iterator, Set
@@ -13,9 +14,9 @@ from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind, agent_span, 
 from monitor.sources.otlp.span import Refused, Span
 
 QUIET_AFTER = 600.0
-"""Seconds without agents and tools, after which calls of a program are not kept."""
+"""Seconds after which calls of a program that has sent no agent and no tool yet are not kept."""
 MOST_IN_VAIN = 5_000
-"""Calls without agents and tools, after which none are kept either."""
+"""Calls of such a program after which none are kept either."""
 _MOST_PROGRAMS = 10_000
 _MOST_LEVELS = 200
 
@@ -32,22 +33,24 @@ class _State:
     last: float
     complete_since: float = 0.0
     in_vain: int = 0
-
-    def is_quiet(self, now: float) -> bool:
-        """Whether its calls are not kept."""
-        return now - self.last > QUIET_AFTER or self.in_vain >= MOST_IN_VAIN
+    has_run: bool = False
 
 
 @dataclass
 class Programs:
-    """What is known of programs, in memory only. Times are in seconds since the epoch."""
+    """What is known of programs, in memory only. Times are in seconds since the epoch.
 
+    `longest` and `most`: how long a run may take, in seconds, and how many spans it may have.
+    """
+
+    longest: float
+    most: int
     _states: dict[Program, _State] = field(default_factory=dict)
 
     def keeps_call(self, program: Program, now: float) -> bool:
         """Whether a call of a program is kept, since it may belong to an agent."""
         state = self._state(program, now)
-        if state.is_quiet(now):
+        if self._is_quiet(state, now):
             return False
         state.in_vain += 1
         return True
@@ -55,9 +58,9 @@ class Programs:
     def ran(self, program: Program, now: float) -> None:
         """An agent or a tool of it came. If its calls were not kept before, what began before now is incomplete."""
         state = self._state(program, now)
-        if state.is_quiet(now):
+        if self._is_quiet(state, now):
             state.complete_since = now
-        state.last, state.in_vain = now, 0
+        state.last, state.in_vain, state.has_run = now, 0, True
 
     def lost(self, program: Program, now: float) -> None:
         """Spans of it were not kept."""
@@ -66,6 +69,11 @@ class Programs:
     def complete_since(self, program: Program, now: float) -> float:
         """Since when all spans of it are kept."""
         return self._state(program, now).complete_since
+
+    def _is_quiet(self, state: _State, now: float) -> bool:
+        """Whether calls of a program are not kept."""
+        longest, most = (self.longest, self.most) if state.has_run else (QUIET_AFTER, MOST_IN_VAIN)
+        return now - state.last > longest or state.in_vain >= most
 
     def _state(self, program: Program, now: float) -> _State:
         state = self._states.get(program)

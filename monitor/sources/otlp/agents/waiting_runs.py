@@ -5,16 +5,15 @@ and the run is then stored after `predictions.runs_wait`. An agent whose outer s
 may belong to another one.
 """
 
-import hashlib
 import threading
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
 from sqlalchemy import Connection
 
-from monitor.errors import DamageError
+from monitor.config.units import DAY
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.requests import Receipt
@@ -22,46 +21,32 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 from monitor.sources.otlp.agents.gathering import Gathered, Programs, Trace
+from monitor.sources.otlp.agents.interruptions import InPart, was_interrupted
+from monitor.sources.otlp.agents.known_traces import KnownTraces
 from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
+from monitor.sources.otlp.agents.waiting_content import (
+    Content,
+    digest_of,
+    encoded,
+    read_content,
+    request_of,
+    row_of,
+)
 from monitor.sources.otlp.calls import only_client, with_stream
 from monitor.sources.otlp.set_aside import SetAside
 from monitor.sources.otlp.waiting_calls import Refusals
-from monitor.store import checksums, waiting_runs
+from monitor.store import uptime, waiting_runs
 from monitor.store.db import Store
-from monitor.store.idempotency import Request
 from monitor.store.waiting_runs import WaitingSpans
 
-OUTER_WAIT = 900.0
-"""Seconds for which an agent waits for the spans around it."""
-LONGEST_RUN = 3600.0
-"""Seconds for which spans wait for their agent. What a longer run did is not counted."""
 MOST_ROWS, MOST_BYTES = 100_000, 128_000_000
 """What may wait of one client."""
-MOST_SPANS = 5_000
-"""Of one trace. What a run with more did is not counted."""
-_AT_ONCE = 200
-_MOST_TRACES = 10_000
+_AT_ONCE, _BYTES_AT_ONCE = 200, 4_000_000
+"""Traces whose runs are stored together, and the bytes that wait of them."""
+_SPARED = 3600.0
+"""Seconds for which spans wait even if there is no room for others."""
 _TOO_MANY = "too many spans of agents of this client wait: what their runs did is not counted"
 _PART = "runs of agents"
-
-
-class _Content(msgspec.Struct, frozen=True):
-    """The spans of a row, and what their sender may write. `is_cut`: others of the trace were not kept."""
-
-    service: str
-    client: str
-    models: tuple[str, ...]
-    complete_since: float
-    is_cut: bool
-    spans: list[AgentSpan]
-
-
-@dataclass
-class _Known:
-    """What is known of a trace: the ids of spans that are needed, and how many are kept."""
-
-    wanted: set[bytes] = field(default_factory=set)
-    count: int = 0
 
 
 @dataclass
@@ -85,9 +70,12 @@ class WaitingRuns:
         self._log, self._store, self._wait = log, store, log.settings.runs_wait
         self._lock = threading.Lock()
         self._began = log.clock.elapsed()
-        self._programs = Programs()
+        self._programs = Programs(log.settings.runs_longest, log.settings.runs_spans)
         self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
-        self._known: dict[Trace, _Known] = {}
+        self._known = KnownTraces(store)
+        self._in_part = InPart()
+        self._longest, self._most_spans = log.settings.runs_longest, log.settings.runs_spans
+        self._outer_wait = max(log.settings.runs_outer_wait, self._wait)
 
     def gather(self, rules: Rules) -> Gathered:
         """What collects the spans of a request."""
@@ -130,7 +118,7 @@ class WaitingRuns:
             with self._lock:  # which other requests get in between
                 chosen = {trace: trace for _, trace in traces if self._set_aside.is_due(trace)}
                 self._set_aside.store_all(chosen, partial(self._store_runs, now))
-        while self._delete_old(now - LONGEST_RUN - self._wait - OUTER_WAIT):
+        while self._delete_old(now - self._longest - self._wait - self._outer_wait):
             pass
 
     def _delete_old(self, before: float) -> int:
@@ -141,9 +129,9 @@ class WaitingRuns:
 
     def _content(
         self, gathered: Gathered, trace: Trace, rules: Rules, plan: _Plan, refused: Refusals, now: float
-    ) -> _Content | None:
+    ) -> Content | None:
         """What to keep of a trace; None if that is nothing."""
-        known = self._known.get(trace, _Known())
+        known = self._known.of(trace)
         kept = [
             span
             for span in gathered.spans.get(trace, {}).values()
@@ -152,13 +140,13 @@ class WaitingRuns:
         spans = [*kept, *gathered.frames(trace, known.wanted)]
         if not spans:
             return None
-        room = max(MOST_SPANS - known.count, 0)
+        room = max(self._most_spans - known.count, 0)
         is_cut = len(spans) > room
         if is_cut:
             agents = [span for span in spans if span.kind is Kind.AGENT]
-            spans = (agents or spans[:room])[:MOST_SPANS]
+            spans = (agents or spans[:room])[: self._most_spans]
         since = self._programs.complete_since(trace[0], now)
-        return _Content(trace[0].service, rules.client, rules.models, since, is_cut, spans)
+        return Content(trace[0].service, rules.client, rules.models, since, is_cut, spans)
 
     def _may_be_stored(self, agent: AgentSpan, rules: Rules, plan: _Plan, refused: Refusals) -> bool:
         """Whether runs of this agent may be stored; if not, that is refused at once."""
@@ -166,14 +154,14 @@ class WaitingRuns:
         parsed = parse.check(RecordKind.PREDICTIONS, [record], 0, rules, self._log.decoders)
         if parsed.rejected:
             refused.add(1, parsed.rejected[0].rejected.error)
-            parsed.request = _request_of(agent.id, agent.id)
+            parsed.request = request_of(agent.id, agent.id)
             plan.requests.append(parsed)
         return not parsed.rejected
 
     def _add(
         self,
         plan: _Plan,
-        contents: Iterable[tuple[Trace, _Content]],
+        contents: Iterable[tuple[Trace, Content]],
         connection: Connection,
         refused: Refusals,
         now: float,
@@ -182,11 +170,13 @@ class WaitingRuns:
         left: dict[str, tuple[int, int]] = {}
         for trace, content in contents:
             client = trace[0].client
-            row = _row(trace, content, now, self._wait)
+            row = row_of(trace, content, now, self._wait)
             if client not in left:
                 count, size = waiting_runs.waiting_of(connection, client)
                 left[client] = MOST_ROWS - count, MOST_BYTES - size
             rows, room = left[client]
+            if rows < 1 or room < len(row.content):
+                rows, room = self._make_room(client, rows, room, now)
             if rows < 1 or room < len(row.content):
                 self._programs.lost(trace[0], now)
                 refused.add(sum(span.kind is Kind.AGENT for span in content.spans), _TOO_MANY)
@@ -194,35 +184,39 @@ class WaitingRuns:
             left[client] = rows - 1, room - len(row.content)
             plan.kept.append(row)
 
-    def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, _Content]]) -> None:
+    def _make_room(self, client: str, rows: int, room: int, now: float) -> tuple[int, int]:
+        """What may wait after spans that have waited long, and for no agent so far, are deleted."""
+        with self._store.write() as connection:
+            count, size, youngest = waiting_runs.make_room(connection, client, now - _SPARED)
+        self._in_part.made_room(client, youngest)
+        return rows + count, room + size
+
+    def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, Content]]) -> None:
         stored = {row.trace for row in plan.kept}
         for trace, content in contents:
-            if digest_of(trace) not in stored:
-                continue
-            known = self._known.pop(trace, _Known())
-            known.count += len(content.spans)
-            here = {span.id for span in content.spans}
-            known.wanted -= {bytes.fromhex(one) for one in here}
-            above = {span.parent for span in content.spans if span.parent and not span.is_entry} - here
-            known.wanted |= {bytes.fromhex(one) for one in above}
-            self._known[trace] = known
-            if len(self._known) > _MOST_TRACES:
-                self._known.pop(next(iter(self._known)))
+            if digest_of(trace) in stored:
+                self._known.add(trace, content.spans)
 
     def _store_runs(self, now: float, traces: Sequence[str]) -> None:
         """Store the runs of these traces that have waited."""
         with self._store.read() as connection:
-            rows = waiting_runs.of_traces(connection, traces)
-        plan = _Plan()
-        for trace in traces:
-            self._plan_release(plan, [row for row in rows if row.trace == trace], now)
-        self._commit(plan)
+            sizes = waiting_runs.sizes(connection, traces)
+        for some in _cut(traces, sizes):
+            with self._store.read() as connection:
+                rows = waiting_runs.of_traces(connection, some)
+                listened = uptime.load(connection, now - self._longest - self._outer_wait - DAY)
+            plan = _Plan()
+            for trace in some:
+                self._plan_release(plan, [row for row in rows if row.trace == trace], listened, now)
+            self._commit(plan)
 
-    def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], now: float) -> None:
+    def _plan_release(
+        self, plan: _Plan, rows: Sequence[WaitingSpans], listened: Sequence[tuple[float, float]], now: float
+    ) -> None:
         """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
-        contents: dict[str, _Content] = {}
+        contents: dict[str, Content] = {}
         for row in rows:
-            content = _read(row)
+            content = read_content(row)
             if content is None:
                 self._store.faults.report(_PART, row.trace, "spans that waited are damaged")
                 plan.taken.append(row)
@@ -231,13 +225,22 @@ class WaitingRuns:
         kept = [row for row in rows if row.part in contents]
         ready = self._ready(kept, contents, now)
         for run, row in ready:
-            plan.requests.append(self._request(run, row, contents, now))
+            plan.requests.append(self._request(run, row, contents, listened, now))
+        for run, row in ready:
+            if not run.is_outermost:
+                self._in_part.stored_early(row.trace, contents[row.part].service, run.agent)
         gone = ids_of([run for run, _ in ready])
+        rest = {
+            part: [one for one in content.spans if one.id not in gone] for part, content in contents.items()
+        }
+        if all(span.kind is Kind.FRAME for spans in rest.values() for span in spans):
+            plan.taken += kept
+            return
         for row in kept:
-            self._keep_rest(plan, row, contents[row.part], gone, now)
+            self._keep_rest(plan, row, contents[row.part], rest[row.part], now)
 
     def _ready(
-        self, rows: Sequence[WaitingSpans], contents: dict[str, _Content], now: float
+        self, rows: Sequence[WaitingSpans], contents: dict[str, Content], now: float
     ) -> list[tuple[Run, WaitingSpans]]:
         """The runs of a trace that are stored now, each with the row of its agent."""
         spans: dict[str, AgentSpan] = {}
@@ -251,40 +254,47 @@ class WaitingRuns:
         return [
             (run, row)
             for run, row in runs
-            if now - row.received_at >= (self._wait if run.is_outermost else max(OUTER_WAIT, self._wait))
+            if now - row.received_at >= (self._wait if run.is_outermost else self._outer_wait)
         ]
 
     def _request(
-        self, run: Run, row: WaitingSpans, contents: dict[str, _Content], now: float
+        self,
+        run: Run,
+        row: WaitingSpans,
+        contents: dict[str, Content],
+        listened: Sequence[tuple[float, float]],
+        now: float,
     ) -> ParsedRequest:
         content, agent = contents[row.part], run.agent
         mine = [one for one in contents.values() if one.service == content.service]
         is_whole = (
             not any(one.is_cut for one in mine)
             and agent.start / 1e9 >= max(one.complete_since for one in mine)
-            and agent.end - agent.start <= LONGEST_RUN * 1e9
+            and agent.end - agent.start <= self._longest * 1e9
+            and not was_interrupted(listened, agent.start / 1e9, agent.end / 1e9)
+            and not self._in_part.is_in_part(row.trace, row.client, content.service, agent)
         )
         rules = self._log.rules(content.client, content.models, max(now - row.received_at, 0.0))
         record = record_of(run, is_whole=is_whole)
         parsed = parse.check(RecordKind.PREDICTIONS, [record], 0, rules, self._log.decoders)
-        parsed.request = _request_of(row.trace, agent.id)
+        parsed.request = request_of(row.trace, agent.id)
         return parsed
 
     def _keep_rest(
-        self, plan: _Plan, row: WaitingSpans, content: _Content, gone: Set[str], now: float
+        self, plan: _Plan, row: WaitingSpans, content: Content, rest: list[AgentSpan], now: float
     ) -> None:
-        """Plan what becomes of a row of which runs were made."""
-        rest = [span for span in content.spans if span.id not in gone]
-        plan.taken.append(row)
-        if all(span.kind is Kind.FRAME for span in rest):
-            return
+        """Plan that these spans of a row go on waiting. A row of which nothing changes is left as it is."""
         due = None
         if any(span.kind is Kind.AGENT for span in rest):
-            outer = row.received_at + max(OUTER_WAIT, self._wait)
-            due = min(now + self._wait, outer) if now < outer else now + self._wait
-        plan.kept.append(
-            replace(row, due_at=due, content=_encoded(msgspec.structs.replace(content, spans=rest)))
-        )
+            outer, waited = row.received_at + self._outer_wait, now - row.received_at
+            again = now + max(self._wait, waited / 8)
+            due = min(again, outer) if now < outer else again
+        if due is None and len(rest) == len(content.spans):
+            return
+        plan.taken.append(row)
+        if rest or content.is_cut:
+            left = msgspec.structs.replace(content, spans=rest)
+            plan.kept.append(replace(row, due_at=due, content=encoded(left)))
 
     def _commit(self, plan: _Plan) -> None:
         if not (plan.requests or plan.kept or plan.taken):
@@ -294,35 +304,15 @@ class WaitingRuns:
                 self._store.faults.report(_PART, "storing", receipt.message)
 
 
-def digest_of(trace: Trace) -> str:
-    """A digest that identifies the trace of a client, and does not tell its id."""
-    return _digest("run", trace[0].client.encode(errors="replace"), trace[1])[:40]
-
-
-def _row(trace: Trace, content: _Content, now: float, wait: float) -> WaitingSpans:
-    ids = "\0".join(sorted(span.id for span in content.spans)).encode()
-    part = _digest("part", content.service.encode(errors="replace"), ids)[:16]
-    due = now + wait if any(span.kind is Kind.AGENT for span in content.spans) else None
-    return WaitingSpans(digest_of(trace), part, trace[0].client, now, due, _encoded(content))
-
-
-def _encoded(content: _Content) -> bytes:
-    return checksums.seal(msgspec.json.encode(content))
-
-
-def _read(row: WaitingSpans) -> _Content | None:
-    """The content of a row; None if it is damaged."""
-    try:
-        return msgspec.json.decode(checksums.unseal(row.content), type=_Content)
-    except (DamageError, ValueError, RecursionError):
-        return None
-
-
-def _request_of(trace: str, span: str) -> Request:
-    """The key by which a run is known."""
-    key = bytes.fromhex(_digest("request", trace.encode(), span.encode()))[:16]
-    return Request(key, key)
-
-
-def _digest(kind: str, *parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join((kind.encode(), *parts))).hexdigest()
+def _cut(traces: Sequence[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Traces in groups whose spans are few enough to be read at once."""
+    group, total = list[str](), 0
+    for trace in traces:
+        size = sizes.get(trace, 0)
+        if group and total + size > _BYTES_AT_ONCE:
+            yield group
+            group, total = [], 0
+        group.append(trace)
+        total += size
+    if group:
+        yield group

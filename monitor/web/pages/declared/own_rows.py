@@ -10,8 +10,8 @@ from monitor.records import Measurement
 from monitor.visible import counted, one_line
 
 _NO_BASELINE = (
-    "the baseline does not have it: a sum has none, and a baseline of the first predictions has what was declared then "
-    "(watchkeeper baseline accept makes a new one)"
+    "the baseline does not have it: a sum has none, and others are added to it as soon as enough stored rows have "
+    "their columns"
 )
 
 

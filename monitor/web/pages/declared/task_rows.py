@@ -12,7 +12,10 @@ from monitor.metrics.settings import Ranking
 from monitor.records import Measurement
 from monitor.visible import counted, one_line
 
-_ASIDE = "without {share} of {n}: {why}. A run over OpenTelemetry of more than an hour or 5,000 spans is not counted"
+_ASIDE = (
+    "without {share} of {n}: {why}. Runs over OpenTelemetry have no counts if they are too long, or were under way at "
+    "a restart"
+)
 
 
 @dataclass(frozen=True, slots=True)
