@@ -1,7 +1,8 @@
 """Runs one source: fetch, read, store records with the new position in one transaction, acknowledge; again.
 
 Unreadable messages are stored as rejected and acknowledged, so that one message never stops the others. Messages stay
-unacknowledged only while the store is unavailable: the source is closed, and opened again after a wait that doubles.
+unacknowledged only while the store is unavailable: the source is closed, and opened again after a wait that doubles
+until something is stored.
 After a crash between the commit and the acknowledgement, repeated messages are recognized by position or key.
 """
 
@@ -74,6 +75,7 @@ class SourceRunner:
         self._lag_due = 0.0
         self._looks: list[Look] = []
         self._is_first: bool | None = None
+        self._stored = 0
         self._halves = WaitingHalves(name, settings, store, clock)
         self._thread = SupervisedThread(f"source {name}", self._work, self._stopping, store.faults)
 
@@ -100,7 +102,7 @@ class SourceRunner:
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             source = self._make_source(self.name)
-            began = self._clock.elapsed()
+            began, stored = self._clock.elapsed(), self._stored
             try:
                 source.open(self._stored_positions)
                 self._read_on(source)
@@ -113,7 +115,7 @@ class SourceRunner:
                 self._failed(SourceError(one_line(error), hint="the daemon's log has the details"))
             finally:
                 source.close()
-            if self._clock.elapsed() - began > LONGEST_WAIT:
+            if self._stored > stored or self._clock.elapsed() - began > LONGEST_WAIT:
                 wait = FIRST_WAIT
             if self._stopping.wait(wait):
                 return
@@ -134,10 +136,14 @@ class SourceRunner:
             fetched = source.fetch(MOST_PAYLOADS, FETCH_WAIT)
             if fetched.payloads:
                 self._store_all(reader, fetched)
+                self._stored += 1
                 source.acknowledge(fetched)
             if fetched.gone is not None:
                 self._forget(fetched.gone)
-            self._works()
+            if fetched.problem is None:
+                self._works()
+            else:
+                self._told(fetched.problem)
             if self._clock.elapsed() >= self._lag_due:
                 self._measure_lag(source)
                 self._halves.give_up(reader, self._store_plan)
@@ -266,17 +272,15 @@ class SourceRunner:
             log.warning("source %s works again", self.name)
 
     def _failed(self, error: WatchkeeperError) -> None:
+        self._told(error)
+        with self._lock:
+            self._state = replace(self._state, waiting=None, oldest_seconds=None, behind_seconds=None)
+
+    def _told(self, error: WatchkeeperError) -> None:
+        """Show an error, and log it once."""
         with self._lock:
             state = self._state
             since = self._clock.now() if state.failing_since is None else state.failing_since
-            self._state = replace(
-                state,
-                error=str(error),
-                failing_since=since,
-                waiting=None,
-                oldest_seconds=None,
-                behind_seconds=None,
-            )
-            is_new = state.error != str(error)
-        if is_new:
+            self._state = replace(state, error=str(error), failing_since=since)
+        if state.error != str(error):
             log.warning("source %s failed: %s", self.name, error)

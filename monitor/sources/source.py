@@ -50,11 +50,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Payloads in their order, per shard. `receipt` is what the source needs to acknowledge them."""
+    """Payloads in their order, per shard. `receipt` is what the source needs to acknowledge them. `problem` says what
+    of the source cannot be read while it goes on with all else.
+    """
 
     payloads: Sequence[Payload] = ()
     receipt: Any = None
     gone: Gone | None = None
+    problem: SourceError | None = None
 
 
 def positions_after(payloads: Iterable[Payload]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 `python -m tests.bench.brokers kills [--kills 100] [--only redis]` sends records all the time, and kills a real daemon
 or its broker at random moments. A message that was not confirmed is sent again with its id. It ends with 1 unless
-each record is stored exactly once.
+each record is stored exactly once. One that is not stored and still in the broker is told apart from one that is lost.
 
 `python -m tests.bench.brokers many [--sources 40]` runs one daemon with as many sources, half of them Redis streams and
 half folders, and prints its threads, its memory and its CPU at rest, beside those of a daemon without sources.
@@ -24,12 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from monitor.predictions.log.batch import decode
-from monitor.store import predictions
-from monitor.store.db import Store
-from tests.bench import lasting_brokers
+from tests.bench import broker_counts, lasting_brokers
+from tests.bench.broker_counts import Counts, stored
 from tests.bench.lasting_brokers import LastingBroker, lasting
 from tests.support.broker_servers import NatsServer, RabbitServer, RedisServer
 from tests.support.brokers import Broker
@@ -175,51 +171,20 @@ def kills(name: str, count: int) -> bool:
                 killed["daemon" if victim is daemon else "broker"] += 1
             sender.stopping.set()
             thread.join()
-            numbers = _settled(folder, sender.sent)
+            counts = Counts(sender.sent, broker_counts.settled(folder, sender.sent))
+            why = broker_counts.error_of(folder)
         finally:
             sender.stopping.set()
             thread.join()
             daemon.kill()
-    missing, double = (
-        set(range(sender.sent)) - numbers.keys(),
-        [n for n, times in numbers.items() if times > 1],
-    )
+        if counts.missing:
+            counts = broker_counts.with_waiting(counts, folder, source)
     print(
-        f"{name}: {killed['daemon']} kills of the daemon, {killed['broker']} of the broker; {sender.sent:,} records, "
-        f"{len(missing)} lost, {len(double)} twice",
+        f"{name}: {killed['daemon']} kills of the daemon, {killed['broker']} of the broker; {counts}"
+        f"{f' (the daemon says: {why})' if why else ''}",
         flush=True,
     )
-    return not missing and not double
-
-
-def _settled(folder: Path, expected: int) -> Counter[int]:
-    """How often each record is stored, once nothing more comes."""
-    before, since = -1, time.monotonic()
-    while time.monotonic() - since < 90:
-        numbers = _stored(folder)
-        if len(numbers) >= expected and len(numbers) == before:
-            break
-        if len(numbers) != before:
-            before, since = len(numbers), time.monotonic()
-        time.sleep(3)
-    return numbers
-
-
-def _stored(folder: Path) -> Counter[int]:
-    store = Store(f"sqlite:///{folder}/watchkeeper.db")
-    try:
-        with store.read() as connection:
-            blobs = connection.execute(predictions.BATCHES.select()).all()
-        found: Counter[int] = Counter()
-        for row in blobs:
-            found.update(int(one[2:]) for one in _ids(decode(row.blob)))
-        return found
-    finally:
-        store.close()
-
-
-def _ids(rows: pa.RecordBatch) -> list[str]:
-    return list(rows.column("id").to_pylist())
+    return counts.is_right
 
 
 def many(count: int) -> None:
@@ -246,7 +211,8 @@ def many(count: int) -> None:
             try:
                 began = time.monotonic()
                 daemon.start()
-                until(lambda at=folder, all_of=sources * 100: len(_stored(at)) == all_of, "all is read", 120)
+                expected = sources * 100
+                until(lambda at=folder, most=expected: len(stored(at)) == most, "all is read", 120)  # type: ignore[misc]
                 took = time.monotonic() - began
                 time.sleep(20)
                 before = _cpu(daemon.pid)

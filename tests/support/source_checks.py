@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.clock import SystemClock
+from monitor.errors import StoreError
+from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.registry import kind_of
@@ -94,6 +96,56 @@ def check_once_through_a_crash(store: Store, section: SourceSettings, send: Send
     second.stop()
     assert stored(store) == 61
     assert first.state().accepted + second.state().accepted == 61
+
+
+def check_acknowledged_after_the_commit(
+    store: Store, section: SourceSettings, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is acknowledged is stored by then, as another connection sees it; what cannot be stored is not."""
+    early: list[int] = []
+    failures = iter([True])
+
+    class Watched(type(section)):  # type: ignore[misc]
+        def make_source(self, name: str) -> Source:
+            source = super().make_source(name)
+            acknowledge = source.acknowledge
+
+            def checked(fetched: Any) -> None:
+                early.append(len({_id_of(payload.body) for payload in fetched.payloads} - stored_ids(store)))
+                acknowledge(fetched)
+
+            source.acknowledge = checked
+            return source  # type: ignore[no-any-return]
+
+    reading = runner(store, Watched(**section.model_dump()))
+    deliver = reading._log.store_delivery
+
+    def unreliable(*given: Any) -> Any:
+        if next(failures, False):
+            raise StoreError("the disk is full")
+        return deliver(*given)
+
+    monkeypatch.setattr(reading._log, "store_delivery", unreliable)
+    monkeypatch.setattr("monitor.sources.runner.FIRST_WAIT", 0.05)
+    send(records(0, 60))
+    reading.start()
+    until(lambda: stored(store) == 60, "all are stored although the store failed at first")
+    until(lambda: reading.state().waiting == 0 or has_no_more(section), "all are acknowledged")
+    reading.stop()
+    assert early
+    assert not any(early)
+    assert next(failures, None) is None
+
+
+def stored_ids(store: Store) -> set[str]:
+    """Ids of the predictions in the store."""
+    with store.read() as connection:
+        rows = connection.execute(predictions.BATCHES.select()).all()
+    return {str(one) for row in rows for one in decode(row.blob).column("id").to_pylist()}
+
+
+def _id_of(body: bytes) -> str:
+    return str(json.loads(body)["id"])
 
 
 def has_no_more(section: SourceSettings) -> bool:

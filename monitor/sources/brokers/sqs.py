@@ -87,12 +87,17 @@ class Sqs:
         self.lag()
 
     def fetch(self, most: int, wait: float) -> Fetched:
-        """Messages of several calls, until one brings none."""
+        """Messages of several calls, until one brings none or fails: what came before it is not left in flight."""
         payloads: list[Payload] = []
         receipts: list[str] = []
         size, ends = 0, time.monotonic() + _FETCH_SECONDS
         while len(payloads) < most and size < _MOST_BYTES:
-            messages = self._receive(min(_AT_ONCE, most - len(payloads)), 0 if payloads else wait)
+            try:
+                messages = self._receive(min(_AT_ONCE, most - len(payloads)), 0 if payloads else wait)
+            except SourceError:
+                if not payloads:
+                    raise
+                break  # the next fetch says so, if it is still the case
             payloads += [_payload(message) for message in messages]
             receipts += [str(message.get("ReceiptHandle", "")) for message in messages]
             size += sum(len(payload.body) for payload in payloads[len(payloads) - len(messages) :])

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from monitor.config.sections import Duration, FileName
 from monitor.config.units import DAY, HOUR
+from monitor.runtime.faults import one_line
 from monitor.sources.objects.delta import DeltaLogs
 from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
 from monitor.sources.objects.parts import (
+    DamagedPositionError,
     ObjectPart,
     Position,
     continued,
@@ -20,6 +22,7 @@ from monitor.sources.objects.parts import (
     next_part,
 )
 from monitor.sources.objects.stores import ObjectStore, StoredObject, store_of
+from monitor.sources.objects.unreadable import Unreadable
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import (
     Fetched,
@@ -74,20 +77,22 @@ class Objects:
         self._waiting: list[StoredObject] = []
         self._by_mark: dict[str, list[str]] = {}
         self._listed: dict[str, StoredObject] = {}
-        self._unreadable: SourceError | None = None
+        self._unreadable = Unreadable()
+        self._of_logs: SourceError | None = None
+        self._stored: Positions = dict
         self._forget_at = 0.0
         self._list_at = 0.0
 
     def open(self, positions: Positions) -> None:
         """Read where each object continues, and list the objects."""
-        self._positions, self._by_mark = {}, {}
-        self._remember(positions())
+        self._stored = positions
+        self._load_positions()
         self._list()
 
     def fetch(self, most: int, wait: float) -> Fetched:
         """The next part of each object that has more, the oldest object first.
 
-        An object that cannot be read holds up no other: the source fails once the others were read.
+        An object that cannot be read holds up no other, neither one that is there nor one that comes.
         """
         if not self._waiting and time.monotonic() >= self._list_at:
             self._list()
@@ -99,10 +104,8 @@ class Objects:
             else:
                 payloads.append(payload)
         if not payloads and not self._waiting:
-            if self._unreadable is not None:
-                raise self._unreadable
             time.sleep(min(wait, max(0.0, self._list_at - time.monotonic())))
-        return Fetched(payloads, gone=self._gone())
+        return Fetched(payloads, gone=self._gone(), problem=self._unreadable.error or self._of_logs)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Read on after these payloads. Objects need no acknowledgement."""
@@ -139,16 +142,28 @@ class Objects:
         gone = [shard for shard in self._positions if shard not in self._listed]
         return Gone(gone, time.time() - self._settings.newest) if gone else None
 
+    def _load_positions(self) -> None:
+        self._positions, self._by_mark = {}, {}
+        self._remember(self._stored())
+
     def _list(self) -> None:
-        self._list_at = time.monotonic() + self._settings.every
+        now = time.monotonic()
+        self._list_at = now + self._settings.every
+        if self._unreadable:  # perhaps because of their positions, which people may have mended
+            self._load_positions()
         current = self._current()
+        self._unreadable.keep(current)
         self._complete = {one.name: self._complete[one.name] for one in current if one.name in self._complete}
-        self._waiting = [one for one in current if self._complete.get(one.name) != (one.size, one.modified)]
+        self._waiting = [
+            one
+            for one in current
+            if self._complete.get(one.name) != (one.size, one.modified) and self._unreadable.is_due(one, now)
+        ]
 
     def _current(self) -> list[StoredObject]:
         """The objects that are young enough and have any bytes, in order of time."""
         since = time.time() - self._settings.newest
-        readable, self._unreadable = self._delta.readable(self._store.listed())
+        readable, self._of_logs = self._delta.readable(self._store.listed())
         listed = [one for one in readable if one.size]
         self._listed = {shard_of(one.name): one for one in listed}
         young = [one for one in listed if one.modified >= since]
@@ -159,14 +174,10 @@ class Objects:
         try:
             position = self._place(stored_object)
             part = self._part(stored_object, position, is_settled=is_settled)
-        except SourceError as error:
-            self._unreadable = error
+        except Exception as error:  # boundary: an object that cannot be read holds up no other
+            self._unreadable.failed(stored_object, _cause(stored_object, error), time.monotonic())
             return None
-        except ValueError as error:
-            self._unreadable = SourceError(
-                f"the stored position of {visible(stored_object.name)} is damaged: {error}", hint=_DAMAGED
-            )
-            return None
+        self._unreadable.worked(stored_object)
         if part is None:
             if is_settled:
                 self._complete[stored_object.name] = (stored_object.size, stored_object.modified)
@@ -221,6 +232,15 @@ class Objects:
             headers={"content-type": _LINES},
             error=part.error,
         )
+
+
+def _cause(stored_object: StoredObject, error: Exception) -> SourceError:
+    name = visible(stored_object.name)
+    if isinstance(error, SourceError):
+        return error
+    if isinstance(error, DamagedPositionError):
+        return SourceError(f"the stored position of {name} is damaged: {error}", hint=_DAMAGED)
+    return SourceError(f"{name} cannot be read: {one_line(error)}", hint="is it what its name says?")
 
 
 def shard_of(name: str) -> str:

@@ -24,6 +24,10 @@ OTHER_OFFSETS = (*PARQUET, ".gz")
 """Objects whose positions are not offsets of their bytes, but of their rows or of the text inside."""
 
 
+class DamagedPositionError(ValueError):
+    """A stored position that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far an object was read: bytes, or rows of Parquet. `mark` is a digest of `mark_size` of its bytes.
@@ -46,10 +50,13 @@ class Position:
         """A position as it is stored.
 
         Raises:
-            ValueError: it is none.
+            DamagedPositionError: it is none.
         """
-        offset, size, mark, *tail = text.split(" ")
-        return cls(int(offset), mark, int(size), *tail[:1])
+        try:
+            offset, size, mark, *tail = text.split(" ")
+            return cls(int(offset), mark, int(size), *tail[:1])
+        except ValueError as error:
+            raise DamagedPositionError(str(error)) from error
 
     def moved(self, offset: int, tail: bytes = b"") -> "Position":
         """The same object, read further; `tail` are the last bytes of text up to there."""

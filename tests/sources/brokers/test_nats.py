@@ -16,6 +16,7 @@ from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import NatsServer
 from tests.support.source_checks import (
+    check_acknowledged_after_the_commit,
     check_invalid_settings,
     check_once_through_a_crash,
     check_open_fails,
@@ -51,6 +52,15 @@ def test_each_message_is_stored_once_although_it_comes_again(server: NatsServer,
     server.add("crash")
     check_once_through_a_crash(
         store, settings(server, "crash"), lambda bodies: server.send("crash.a", bodies)
+    )
+
+
+def test_a_message_is_acknowledged_only_after_the_commit(
+    server: NatsServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("order")
+    check_acknowledged_after_the_commit(
+        store, settings(server, "order"), lambda bodies: server.send("order.a", bodies), monkeypatch
     )
 
 

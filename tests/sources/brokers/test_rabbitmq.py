@@ -11,6 +11,7 @@ from monitor.sources.source import SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import RabbitServer
 from tests.support.source_checks import (
+    check_acknowledged_after_the_commit,
     check_invalid_settings,
     check_once_through_a_crash,
     check_open_fails,
@@ -58,6 +59,15 @@ def test_each_message_is_stored_once_although_it_comes_again(
     queue = f"crash-{kind}"
     server.declare(queue, **{"x-queue-type": kind})
     check_once_through_a_crash(store, settings(server, queue), lambda bodies: server.send(queue, bodies))
+
+
+def test_a_message_is_acknowledged_only_after_the_commit(
+    server: RabbitServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.declare("order")
+    check_acknowledged_after_the_commit(
+        store, settings(server, "order"), lambda bodies: server.send("order", bodies), monkeypatch
+    )
 
 
 def test_a_message_that_cannot_be_read_stops_none_of_the_others(server: RabbitServer, store: Store) -> None:

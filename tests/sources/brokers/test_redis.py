@@ -11,6 +11,7 @@ from monitor.sources.source import SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import RedisServer
 from tests.support.source_checks import (
+    check_acknowledged_after_the_commit,
     check_invalid_settings,
     check_once_through_a_crash,
     check_open_fails,
@@ -40,6 +41,14 @@ def settings(server: RedisServer, stream: str, **more: Any) -> RedisSettings:
 
 def test_each_entry_is_stored_once_although_it_comes_again(server: RedisServer, store: Store) -> None:
     check_once_through_a_crash(store, settings(server, "crash"), lambda bodies: server.send("crash", bodies))
+
+
+def test_an_entry_is_acknowledged_only_after_the_commit(
+    server: RedisServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_acknowledged_after_the_commit(
+        store, settings(server, "order"), lambda bodies: server.send("order", bodies), monkeypatch
+    )
 
 
 def test_an_entry_that_cannot_be_read_stops_none_of_the_others(server: RedisServer, store: Store) -> None:

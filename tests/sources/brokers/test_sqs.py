@@ -10,8 +10,10 @@ import pytest
 
 from monitor.sources.brokers.aws_calls import region_of
 from monitor.sources.brokers.sqs import SqsSettings
+from monitor.sources.source import SourceError
 from monitor.store.db import Store
 from tests.support.source_checks import (
+    check_acknowledged_after_the_commit,
     check_invalid_settings,
     check_once_through_a_crash,
     check_open_fails,
@@ -64,6 +66,36 @@ def test_each_message_is_stored_once_although_it_comes_again(queues: Queues, sto
     section = settings(url, redeliver_after="5s")
     check_once_through_a_crash(store, section, lambda bodies: queues.send(url, bodies))
     assert queues.left(url) == 0
+
+
+def test_a_message_is_deleted_only_after_the_commit(
+    queues: Queues, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = queues.create()
+    section = settings(url, redeliver_after="5s")
+    check_acknowledged_after_the_commit(store, section, lambda bodies: queues.send(url, bodies), monkeypatch)
+    assert queues.left(url) == 0
+
+
+def test_what_came_before_a_call_that_failed_is_not_left_in_flight(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = queues.create()
+    queues.send(url, records(0, 25))
+    source = settings(url).make_source("orders")
+    receive, calls = source._receive, iter(range(9))  # type: ignore[attr-defined]
+
+    def breaking(most: int, wait: float) -> Any:
+        if next(calls) == 2:
+            raise SourceError("no complete answer within 6 s")
+        return receive(most, wait)
+
+    monkeypatch.setattr(source, "_receive", breaking)
+    fetched = source.fetch(500, 1.0)
+    assert len(fetched.payloads) == 20
+    source.acknowledge(fetched)
+    assert queues.left(url) == 5
+    source.close()
 
 
 def test_a_message_that_cannot_be_read_stops_none_of_the_others(queues: Queues, store: Store) -> None:

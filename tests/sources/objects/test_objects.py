@@ -135,6 +135,57 @@ def test_any_name_of_a_file_is_read_and_one_that_leads_nowhere_holds_up_no_other
     assert stored(store) == len(names) + 1
 
 
+def test_law_an_object_that_can_never_be_read_delays_no_new_one(folder: Path, store: Store) -> None:
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
+    with store.write() as connection:
+        shard = shard_of(str(folder / "damaged.jsonl"))
+        source_positions.advance(connection, "orders", {}, {shard: "nonsense"}, 1.0)
+    write(folder / "damaged.jsonl", record(1000))
+    with running(store, section(str(folder))) as source:
+        until(lambda: "1 more cannot be read" in source.state().error, "both are told")
+        since = source.state().failing_since
+        for number in range(6):  # more than the pauses of a source that fails as a whole would allow
+            write(folder / f"{number}.jsonl", record(number))
+            until(lambda wanted=number + 1: stored(store) == wanted, "the new one is stored", seconds=5)  # type: ignore[misc]
+        assert source.state().failing_since == since
+        until(lambda: source.state().waiting == 0, "nothing else waits")
+
+
+def test_an_object_is_tried_again_once_it_can_be_read(folder: Path, store: Store) -> None:
+    (folder / "late.jsonl").symlink_to("target")
+    (folder / "target").symlink_to("target")
+    with running(store, section(str(folder))) as source:
+        until(lambda: "cannot be read" in source.state().error, "it is told")
+        (folder / "target").unlink()
+        write(folder / "target", record(0))
+        until(lambda: stored(store) == 1, "it is read")
+        until(lambda: not source.state().error, "the source works again")
+
+
+@pytest.mark.parametrize(
+    "error", [OverflowError("year 300000"), RecursionError(), KeyError("x"), MemoryError()]
+)
+def test_whatever_reading_an_object_raises_stops_that_object_alone(
+    folder: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "a.jsonl", record(0))
+    write(folder / "b.jsonl", record(1))
+    source = section(str(folder)).make_source("orders")
+    read = source._store.read  # type: ignore[attr-defined]
+
+    def breaking(name: str, offset: int, most: int) -> bytes:
+        if name.endswith("a.jsonl"):
+            raise error
+        return bytes(read(name, offset, most))
+
+    monkeypatch.setattr(source._store, "read", breaking)  # type: ignore[attr-defined]
+    source.open(dict)
+    fetched = source.fetch(10, 0.0)
+    assert [json.loads(payload.body)["id"] for payload in fetched.payloads] == ["p-1"]
+    assert fetched.problem is not None
+    assert "a.jsonl cannot be read" in fetched.problem.message
+
+
 def test_a_shorter_file_with_the_same_beginning_is_another_one(folder: Path, store: Store) -> None:
     path = folder / "current.jsonl"
     first = [
