@@ -107,6 +107,7 @@ CATCH_ALLS = {
     "sources/otlp/set_aside.py",
     "sources/reading.py",
     "signals/plugins/worker.py",
+    "sources/objects/objects.py",
     "sources/runner.py",
     "web/app.py",
     "web/connections.py",

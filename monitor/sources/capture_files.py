@@ -1,24 +1,22 @@
 """Reads files of a platform's captures as rows: one JSON object per line, or rows of Parquet, in one of the formats."""
 
 import io
-import json
 from collections.abc import Collection, Iterator
 
 import pyarrow as pa
-import pyarrow.parquet
 
 from monitor.errors import InputError
-from monitor.predictions.intake.nested_json import as_json, leaves
+from monitor.predictions.intake.nested_json import leaves
 from monitor.sources.files import json_reader, text_stream
 from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
 from monitor.sources.files.local import PARQUET, first_line
 from monitor.sources.files.locations import Location
 from monitor.sources.formats.format import Contents, Format
+from monitor.sources.objects import parquet_rows
 from monitor.sources.pairing.loaded_halves import LoadedHalves, LoneHalf
 from monitor.sources.source import Payload
 
 _CHUNK_RECORDS = 20_000
-_BATCH_ROWS = 5_000
 
 
 def read(
@@ -42,7 +40,7 @@ def read(
             if made.is_full:
                 yield from made.taken(share)
         yield from made.taken(1.0)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, parquet_rows.TooWideError) as error:
         raise InputError(f"{place.name} cannot be read: {first_line(error)}") from error
 
 
@@ -109,9 +107,9 @@ def _lines(place: Location) -> Iterator[tuple[int, bytes, float]]:
 
 def _rows(place: Location) -> Iterator[tuple[int, bytes, float]]:
     number = 0
-    with place.open() as source, pa.parquet.ParquetFile(source) as file:
+    with place.open() as source, parquet_rows.opened(source) as file:
         total = max(1, file.metadata.num_rows)
-        for piece in file.iter_batches(batch_size=_BATCH_ROWS):
-            for row in piece.to_pylist():
+        for batch in parquet_rows.batches(file):
+            for line in parquet_rows.lines_of(batch):
                 number += 1
-                yield number, json.dumps(row, default=as_json).encode(), number / total
+                yield number, line, number / total

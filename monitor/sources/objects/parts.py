@@ -1,18 +1,16 @@
 """Reads the next part of an object: whole lines of text, or rows of Parquet as lines of JSON."""
 
 import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any
 
-from monitor.predictions.intake.nested_json import as_json
+import pyarrow as pa
+
+from monitor.sources.objects import parquet_rows
 from monitor.sources.objects.stores import ObjectStore, StoredObject
 
 PART = 1_000_000
 """Bytes of one part. A line may be longer, up to `LONGEST`."""
 LONGEST = 16_000_000
-MOST_ROWS = 5_000
-"""Rows of Parquet in one part."""
 HEAD = 256
 """Bytes at the beginning of text by which an object is recognized: it grows at its end."""
 TAIL = 256
@@ -162,40 +160,18 @@ def _where(begin: int, end: int) -> str:
 def _rows(
     store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
 ) -> ObjectPart | None:
-    import pyarrow as pa
-    import pyarrow.parquet
-
     begin = position.offset
     try:
-        with store.open(stored_object.name) as file, pa.parquet.ParquetFile(file) as table:
-            total = table.metadata.num_rows
-            if begin >= total:
+        with store.open(stored_object.name) as file, parquet_rows.opened(file) as table:
+            if begin >= table.metadata.num_rows:
                 return None
-            rows = _slice(table, begin)
-    except (pa.ArrowException, OSError) as error:  # being written, or damaged
-        if not is_settled:
+            rows = parquet_rows.rows_from(table, begin)
+    except (pa.ArrowException, OSError, parquet_rows.TooWideError) as error:  # being written, or damaged
+        if not is_settled or begin:
             return None
-        after = position.moved(max(begin, 1))
         reason = (str(error).strip().splitlines() or ["it is damaged"])[0]
-        return (
-            ObjectPart(b"", "the whole object", after, f"it cannot be read as Parquet: {reason}")
-            if not begin
-            else None
+        return ObjectPart(
+            b"", "the whole object", position.moved(1), f"it cannot be read as Parquet: {reason}"
         )
-    body = b"\n".join(json.dumps(row, default=as_json).encode() for row in rows)
     after = position.moved(begin + len(rows))
-    return ObjectPart(body, f"rows {begin} to {after.offset}", after)
-
-
-def _slice(table: Any, begin: int) -> list[dict[str, Any]]:
-    """Up to `MOST_ROWS` rows from `begin` on, of one row group."""
-    first = 0
-    for group in range(table.num_row_groups):
-        count = table.metadata.row_group(group).num_rows
-        if begin < first + count:
-            rows: list[dict[str, Any]] = (
-                table.read_row_group(group).slice(begin - first, MOST_ROWS).to_pylist()
-            )
-            return rows
-        first += count
-    return []
+    return ObjectPart(b"\n".join(rows), f"rows {begin} to {after.offset}", after)
