@@ -1,4 +1,6 @@
-"""Access tokens for Google's APIs: of a service account's key file, or of the machine that the daemon runs on."""
+"""Access tokens for Google's APIs: of a service account's key file, of a person who has logged in (`authorized_user`),
+or of the machine that the daemon runs on.
+"""
 
 import base64
 import json
@@ -11,10 +13,13 @@ from monitor import outgoing
 
 _MACHINE = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
 _GOOGLE = "https://oauth2.googleapis.com/token"
+_ACCOUNT, _PERSON = "service_account", "authorized_user"
+"""Kinds of files of credentials."""
 _SECONDS = 5.0
 _VALID = 3600
 _EARLY = 120.0
 """Seconds before its end at which a token is renewed."""
+_OTHERS = "use the key file of a service account, or run the daemon on a machine of Google Cloud that has an account"
 
 
 class TokenError(Exception):
@@ -69,16 +74,28 @@ class GoogleTokens:
         try:
             key = json.loads(Path(self._key_file).read_bytes())
             uri = str(key.get("token_uri") or _GOOGLE)
-            claim = self._claim(key, uri)
+            form = self._form(key, uri)
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise TokenError(f"{self._key_file} is not the key file of a service account: {error}") from error
-        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": claim}
         try:
             with outgoing.client(_SECONDS) as client:
                 response = client.post(uri, data=form)
             return _answer(response.status_code, response.content)
         except outgoing.FAILURES as error:
             raise TokenError(f"{uri}: {outgoing.reason(error)}") from error
+
+    def _form(self, key: Mapping[str, Any], uri: str) -> dict[str, str]:
+        """What is sent for a token, by the kind of the file."""
+        kind = str(key.get("type") or _ACCOUNT)
+        if kind == _PERSON:
+            names = ("client_id", "client_secret", "refresh_token")
+            return {"grant_type": "refresh_token", **{name: str(key[name]) for name in names}}
+        if kind != _ACCOUNT:
+            raise TokenError(
+                f"{self._key_file} is of the kind {kind[:40]!r}, which is not supported: {_OTHERS}"
+            )
+        claim = self._claim(key, uri)
+        return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": claim}
 
     def _claim(self, key: Mapping[str, Any], uri: str) -> str:
         """A JSON web token, signed with the account's key (RFC 7523)."""

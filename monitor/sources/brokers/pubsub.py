@@ -60,7 +60,9 @@ class PubSubSettings(SourceSettings):
     subscription: Annotated[str, AfterValidator(_subscription)]
     """A subscription with delivery by pull: `projects/PROJECT/subscriptions/NAME`."""
     credentials: FileName = ""
-    """Key file of a service account. Empty: `GOOGLE_APPLICATION_CREDENTIALS`, or the account of this machine."""
+    """Key file of a service account, or what `gcloud auth application-default login` writes. Empty:
+    `GOOGLE_APPLICATION_CREDENTIALS`, or the account of this machine.
+    """
     address: Annotated[str, AfterValidator(_address)] = Field(default="https://pubsub.googleapis.com")
     """Address of the API. An address without TLS is an emulator, which needs no credentials."""
 

@@ -4,7 +4,8 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -236,4 +237,56 @@ def test_a_file_that_is_no_key_is_told(content: str, tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(content)
     with pytest.raises(TokenError, match="is not the key file of a service account"):
+        GoogleTokens("a scope", str(file)).current()
+
+
+@contextmanager
+def answering(answer: Callable[[dict[str, list[str]]], tuple[int, object]]) -> Iterator[str]:
+    """A server of tokens."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            status, content = answer(form)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}/token"
+        http.shutdown()
+        thread.join()
+
+
+def test_the_file_of_a_person_who_has_logged_in_is_exchanged_for_a_token(tmp_path: Path) -> None:
+    sent = {"client_id": "c", "client_secret": "s", "refresh_token": "r"}
+
+    def answer(form: dict[str, list[str]]) -> tuple[int, object]:
+        if form["refresh_token"] != ["r"]:
+            return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+        assert form == {"grant_type": ["refresh_token"], **{name: [value] for name, value in sent.items()}}
+        return 200, {"access_token": "of a person", "expires_in": 3599}
+
+    file = tmp_path / "application_default_credentials.json"
+    with answering(answer) as uri:
+        content = {"type": "authorized_user", "token_uri": uri, **sent}
+        file.write_text(json.dumps(content))
+        assert GoogleTokens("a scope", str(file)).current() == "of a person"
+        file.write_text(json.dumps({**content, "refresh_token": "old"}))
+        with pytest.raises(TokenError, match="Token has been expired or revoked"):
+            GoogleTokens("a scope", str(file)).current()
+
+
+@pytest.mark.parametrize("kind", ["external_account", "impersonated_service_account", "gdch_service_account"])
+def test_a_file_of_another_kind_says_what_to_use_instead(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps({"type": kind, "audience": "//iam.googleapis.com/x"}))
+    with pytest.raises(
+        TokenError, match=f"{kind}', which is not supported: use the key file of a service account"
+    ):
         GoogleTokens("a scope", str(file)).current()
