@@ -74,12 +74,27 @@ def test_what_python_writes_for_nan_is_read(tmp_path: Path, form: str) -> None:
     assert (len(found), sum(one != one for one in found), reader.rejected) == (20, 1, {})
 
 
-def test_a_record_that_is_nested_without_end_costs_no_other_line(tmp_path: Path) -> None:
+WHERE_DEEP = (
+    '{"x":%s}',
+    '{"timestamp": 1795334402, "prediction": "ok", "features": {"amount": %s}}',
+    '{"text": "]]}}\\"", "truth": %s}',
+)
+
+
+@pytest.mark.parametrize("place", WHERE_DEEP)
+@pytest.mark.parametrize(("begin", "end"), [('{"a":', "}"), ("[", "]"), ('[{"a":"[","c":', "}]")])
+@pytest.mark.parametrize("depth", [202, 5_000, 100_000])
+def test_a_record_that_is_nested_without_end_costs_no_other_line(
+    tmp_path: Path, place: str, begin: str, end: str, depth: int
+) -> None:
     path = tmp_path / "rows.ndjson"
-    path.write_text(LINES + '\n{"x":' + '{"a":' * 5000 + "1" + "}" * 5001)
+    path.write_text(place % (begin * depth + "1" + end * depth) + "\n" + LINES)
     found, reader = amounts(path)
     assert len(found) == 20
-    assert [one.error for one in reader.examples] == [f"{path}:21: it is nested too deeply"]
+    assert [one.error for one in reader.examples] == [f"{path}:1: it is nested too deeply"]
+
+
+def test_an_array_of_records_that_are_nested_without_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text("[" + '{"a":' * 5000 + "1" + "}" * 5000 + "]")
     with pytest.raises(InputError, match="nested too deep"):
         read_table(tmp_path / "rows.json")

@@ -1,7 +1,30 @@
-"""Flattens nested JSON objects. Imports nothing heavy, because commands that read files need it at once."""
+"""Flattens nested JSON objects, and measures their depth. Imports nothing heavy, because commands that read files need
+it at once.
+"""
 
+import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
+
+DEEPEST = 200
+"""Objects and lists inside each other in a record of a file, at most."""
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A text, or the rest where it is not closed: an expression that fails there would be tried at each quote again."""
+_BRACKET = re.compile(rb"[\[\]{}]")
+_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+
+def is_too_deep(text: bytes) -> bool:
+    """Whether JSON is nested deeper than `DEEPEST`.
+
+    Python's parsers give up at another depth in each version. Arrow's recurses until the stack ends, and the process
+    with it.
+    """
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return False
+    steps = map(_STEPS.__getitem__, _BRACKET.findall(_TEXT.sub(b"", text)))
+    return any(depth > DEEPEST for depth in accumulate(steps))
 
 
 def leaves(record: Mapping[str, Any]) -> dict[str, Any]:

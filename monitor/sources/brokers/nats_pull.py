@@ -136,7 +136,13 @@ class Pull:
         return await self._answered({"batch": 1, "expires": expires}, 1, wait + _ANSWER_SECONDS)
 
     async def answer(self, messages: Sequence[Pulled], word: bytes) -> None:
-        """Tell the server the same of all messages, and wait until it has read that."""
+        """Tell the server the same of all messages, and wait until it has read that.
+
+        Without messages nothing is written. From Python 3.12 on, a transport keeps an empty write for ever: it tries
+        again without a pause, and never closes.
+        """
+        if not messages:
+            return
         line = b" %d\r\n%b\r\n" % (len(word), word)
         await self._connection._send_command(b"".join([b"PUB " + one.reply + line for one in messages]))
         await self._connection.flush(5)

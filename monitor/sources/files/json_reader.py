@@ -1,7 +1,7 @@
 """Reads JSON in chunks: one record per line, or an array of records. No record stops the reading of a file.
 
-Arrow reads lines as columns, and fast. If it cannot, because a field has different types or a line is not JSON, the
-remaining records are read one by one. Invalid records are rejected with their number.
+Arrow reads lines as columns, and fast. If it cannot, because a field has different types, a line is not JSON or nested
+too deeply for Arrow, the remaining records are read one by one. Invalid records are rejected with their number.
 """
 
 import io
@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
 from monitor.predictions.intake.arrow_types import flat
-from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.intake.nested_json import DEEPEST, is_too_deep, leaves
 from monitor.predictions.log.columns import Value, column, name_of, nearest_float
 from monitor.sources.files import text_stream
 from monitor.sources.files.csv_dialect import encoding_of
@@ -24,6 +25,8 @@ from monitor.sources.files.local import File
 
 _BLOCK_SIZE = 8_000_000
 _CHUNK_RECORDS = 20_000
+_NEW_LINE, _OPENING, _BOTH_OPENINGS = 0x0A, 0x5B, 0xDF
+"""`[` and `{` differ in one bit."""
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
 
@@ -45,7 +48,7 @@ def read(file: File, as_text: Collection[str] = ()) -> Iterator[CsvChunk]:
         parse = _as_written(file, options)
         with (
             text_stream.opened(file, _encoding(file)) as text,
-            pa.json.open_json(text.stream, options, parse) as reader,
+            pa.json.open_json(_shallow(text.stream), options, parse) as reader,
         ):
             for piece in reader:
                 piece.validate(full=True)  # Arrow does not check the encoding of texts
@@ -53,6 +56,31 @@ def read(file: File, as_text: Collection[str] = ()) -> Iterator[CsvChunk]:
                 rows += piece.num_rows
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, RecursionError):
         yield from one_by_one(file, as_text, rows)
+
+
+def _shallow(stream: pa.NativeFile) -> pa.TransformInputStream:
+    """Lines as they are. Reading them raises RecursionError before Arrow gets one that is nested too deeply."""
+    unfinished = b""
+
+    def checked(block: pa.Buffer) -> pa.Buffer:
+        nonlocal unfinished
+        content = unfinished + bytes(block)
+        begins = content.rfind(b"\n") + 1
+        if _has_deep_line(content):
+            raise RecursionError
+        unfinished = content[begins:]
+        return block
+
+    return pa.TransformInputStream(stream, checked)
+
+
+def _has_deep_line(content: bytes) -> bool:
+    read = np.frombuffer(content, np.uint8)
+    ends = np.append(np.flatnonzero(read == _NEW_LINE) + 1, len(content))
+    openings = np.flatnonzero((read & _BOTH_OPENINGS) == _OPENING)
+    in_lines = np.diff(np.searchsorted(openings, ends), prepend=0)
+    many = np.flatnonzero(in_lines > DEEPEST)
+    return any(is_too_deep(content[ends[line - 1] if line else 0 : ends[line]]) for line in many)
 
 
 def _encoding(file: File) -> str:
@@ -65,7 +93,7 @@ def _as_written(file: File, options: pa.json.ReadOptions) -> pa.json.ParseOption
     """Parse options that keep texts which look like times as texts: Arrow would lose how they were written."""
     with (
         text_stream.opened(file, _encoding(file)) as opened,
-        pa.json.open_json(opened.stream, options) as reader,
+        pa.json.open_json(_shallow(opened.stream), options) as reader,
     ):
         schema = reader.schema
     kept = pa.schema([(field.name, _without_times(field.type)) for field in schema])
@@ -147,6 +175,8 @@ def _pieces(raw_records: Iterable[_Raw], as_text: Collection[str]) -> Iterator[C
 
 
 def _record(raw: bytes | msgspec.Raw) -> dict[str, object]:
+    if is_too_deep(bytes(raw)):
+        raise RecursionError
     try:
         return leaves(msgspec.json.decode(raw, type=dict[str, object]))
     except (msgspec.DecodeError, RecursionError) as error:

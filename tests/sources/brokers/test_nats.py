@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.nats import NatsSettings
-from monitor.sources.brokers.nats_pull import Inbox
+from monitor.sources.brokers.nats_pull import Inbox, Pull
 from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import NatsServer
@@ -132,6 +133,37 @@ def test_what_was_fetched_is_given_back_at_once_when_the_source_is_closed(server
         while fetched < 10:
             fetched += len(source.fetch(500, 1.0).payloads)
         source.close()
+
+
+def test_a_source_with_nothing_to_give_back_disconnects_at_once(server: NatsServer) -> None:
+    server.add("idle")
+    source = settings(server, "idle").make_source("orders")
+    source.open(dict)
+    before = connections_to(server)
+    source.close()
+    assert (before, connections_to(server)) == (1, 0)
+
+
+def connections_to(server: NatsServer) -> int:
+    """How many sockets of this process are connected to the server."""
+    mine = psutil.Process().net_connections("tcp")
+    return sum(one.raddr != () and one.raddr.port == server.port for one in mine)
+
+
+def test_nothing_is_written_for_no_messages() -> None:
+    written: list[bytes] = []
+
+    class Connection:
+        inbox = Inbox
+
+        async def _send_command(self, command: bytes) -> None:
+            written.append(command)
+
+        async def flush(self, seconds: int) -> None:
+            pass
+
+    asyncio.run(Pull(Connection(), "subject", 1).answer([], b"-NAK"))
+    assert written == []
 
 
 @pytest.mark.parametrize("retention", list(RetentionPolicy))
