@@ -179,11 +179,11 @@ def test_inputs_are_the_same_however_their_numbers_are_stored() -> None:
     for other in (real, text):
         found = list(pairs.pairs([whole], [other]))
         assert [one for one, _ in found] == ["a 0", "a 1", "a 2"]
-        [kept] = pairs.with_inputs_of([other], whole)
+        [kept] = pairs.with_inputs_of([other], whole, other)
         assert kept.column("prediction").to_pylist()[:3] == other.column("prediction").to_pylist()[:3]
     truth = [answered(name, n=values) for name, values in (("a", [True, False]), ("b", ["true", "false"]))]
     assert len(list(pairs.pairs(truth[:1], truth[1:]))) == 2
-    assert len(pairs.with_inputs_of(truth[1:], truth[0])[0]) == 2
+    assert len(pairs.with_inputs_of(truth[1:], *truth)[0]) == 2
 
 
 def test_an_input_that_one_side_never_received_is_told_by_the_schema_and_rows_without_inputs_are_none() -> (

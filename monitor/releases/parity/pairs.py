@@ -37,12 +37,19 @@ def hashes(rows: pa.RecordBatch, names: Sequence[str]) -> Hashes:
     return state
 
 
-def with_inputs_of(batches: Iterable[pa.RecordBatch], wanted: pa.RecordBatch) -> list[pa.RecordBatch]:
-    """The rows of batches whose inputs are perhaps among those of `wanted`."""
-    names = sorted(input_names(wanted))
+def with_inputs_of(
+    batches: Iterable[pa.RecordBatch], wanted: pa.RecordBatch, sample: pa.RecordBatch
+) -> list[pa.RecordBatch]:
+    """The rows of batches whose inputs are probably among those of `wanted`, by the inputs that both sides receive.
+
+    `sample` holds rows of the same side as `batches`: an input that it lacks is not compared.
+    """
+    names = sorted(_received([wanted]) & _received([sample]))
+    if not names:
+        return []
     known = np.unique(hashes(wanted, names))
-    found = (rows.filter(pa.array(np.isin(hashes(rows, names), known, kind="sort"))) for rows in batches)
-    return [rows for rows in found if rows.num_rows]
+    same = (rows.filter(pa.array(np.isin(hashes(rows, names), known, kind="sort"))) for rows in batches)
+    return [rows for rows in same if rows.num_rows]
 
 
 def pairs(left: Iterable[pa.RecordBatch], right: Iterable[pa.RecordBatch]) -> Iterator[Pair]:
@@ -51,7 +58,7 @@ def pairs(left: Iterable[pa.RecordBatch], right: Iterable[pa.RecordBatch]) -> It
     Inputs that only one side has ever received are left out of the comparison: the schema tells them.
     """
     one, other = list(left), list(right)
-    names = sorted(_all_names(one) & _all_names(other))
+    names = sorted(_received(one) & _received(other))
     if not names:
         return
     known = _answers(one, names)
@@ -60,7 +67,8 @@ def pairs(left: Iterable[pa.RecordBatch], right: Iterable[pa.RecordBatch]) -> It
             yield known[key], answer
 
 
-def _all_names(batches: Iterable[pa.RecordBatch]) -> set[str]:
+def _received(batches: Iterable[pa.RecordBatch]) -> set[str]:
+    """The names of the columns of inputs that have a value in some row."""
     return {
         name for rows in batches for name in input_names(rows) if rows.column(name).null_count < rows.num_rows
     }

@@ -69,8 +69,8 @@ def with_same_inputs(connection: Connection, side: Side, other: Side, now: float
     if not searched.size or searched[-1] <= side.rows.num_rows:
         return side
     numbers = [number for (number, _, _), total in zip(newest_first, searched, strict=True) if total <= most]
-    found = decoded(connection, predictions.some(connection, side.stream, numbers))
-    return replace(side, same_inputs=with_inputs_of((rows for _, rows in found), other.rows))
+    stored = decoded(connection, predictions.some(connection, side.stream, numbers))
+    return replace(side, same_inputs=with_inputs_of((rows for _, rows in stored), other.rows, side.rows))
 
 
 def load(connection: Connection, stream: Stream, rules: RuleSet, now: float, most_rows: int) -> Side:
