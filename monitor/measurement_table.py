@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple, overload
 
 import numpy as np
+import pyarrow as pa
 
 from monitor.records import Better, Labels, Measurement, Stream, Window
 
@@ -21,6 +22,7 @@ FIGURES = 6
 VALUE, N, LOW, HIGH, P_VALUE, BASELINE = range(FIGURES)
 """The columns of a table's figures."""
 
+_CODEC = pa.Codec("zstd", compression_level=1)
 Key = tuple[str, Labels]
 """Metric and labels, which identify a measurement within a window."""
 
@@ -71,16 +73,27 @@ def schema_of(names: tuple[MeasurementName, ...]) -> TableSchema:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PackedFigures:
-    """The figures of so many `places` without those that are NaN, about half of them. `there` has a bit for each."""
+    """The figures of so many `places` without those that are NaN, about half of them. `there` has a bit for each,
+    `values` are the others, compressed: many are equal, such as numbers of rows.
+    """
 
     places: int
     there: np.ndarray
-    values: np.ndarray
+    values: bytes
+
+    @classmethod
+    def of(cls, figures: np.ndarray) -> "_PackedFigures":
+        """The figures, packed."""
+        flat = figures.ravel()
+        there = ~np.isnan(flat)
+        return cls(len(figures), np.packbits(there), _CODEC.compress(flat[there].tobytes(), asbytes=True))
 
     def unpacked(self) -> np.ndarray:
         """The figures."""
         figures = np.full((self.places, FIGURES), np.nan)
-        figures.ravel()[np.unpackbits(self.there, count=figures.size).view(bool)] = self.values
+        there = np.unpackbits(self.there, count=figures.size).view(bool)
+        values = _CODEC.decompress(self.values, 8 * int(np.count_nonzero(there)), asbytes=True)
+        figures.ravel()[there] = np.frombuffer(values, np.float64)
         figures.flags.writeable = False
         return figures
 
@@ -121,10 +134,8 @@ class MeasurementTable(MeasurementSequence):
         return self.kept if isinstance(self.kept, np.ndarray) else _unpacked(self.kept)
 
     def packed(self) -> "MeasurementTable":
-        """The same table in about half of the memory."""
-        figures = self.figures.ravel()
-        there = ~np.isnan(figures)
-        return replace(self, kept=_PackedFigures(len(self), np.packbits(there), figures[there]))
+        """The same table in about a fifth of the memory."""
+        return replace(self, kept=_PackedFigures.of(self.figures))
 
     def __len__(self) -> int:
         return len(self.shape.names)

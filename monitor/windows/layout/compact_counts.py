@@ -13,6 +13,8 @@ import pyarrow as pa
 _CODEC = pa.Codec("zstd", compression_level=1)
 _FEWEST = 4096
 """Counts below which nothing is gained."""
+_WORTH = 0.75
+"""Share of the bytes that packing must take at most."""
 _UNPACKED = 8
 """Baselines whose counts are kept as they are: windows are measured model by model. With 50 features they take 700 kB.
 """
@@ -62,12 +64,15 @@ def narrow(counts: np.ndarray) -> np.ndarray:
 
 def pack(counts: np.ndarray) -> Kept:
     """Counts in the least memory: packed, narrow if that gains nothing, or as they are."""
-    integers = narrow(counts)
+    return compress(narrow(counts))
+
+
+def compress(integers: np.ndarray) -> Kept:
+    """Unsigned integers, packed if they are many and that gains something; anything else as it is."""
     if integers.size < _FEWEST or integers.dtype.kind != "u":
         return integers
     shifts = range(0, 8 * integers.itemsize, 8)
     planes = b"".join((integers >> shift).astype(np.uint8).tobytes() for shift in shifts)
     block = _CODEC.compress(planes, asbytes=True)
-    return (
-        PackedCounts(integers.size, integers.dtype, block) if 2 * len(block) < integers.nbytes else integers
-    )
+    is_smaller = len(block) < _WORTH * integers.nbytes
+    return PackedCounts(integers.size, integers.dtype, block) if is_smaller else integers
