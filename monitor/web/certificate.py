@@ -1,8 +1,15 @@
-"""The TLS certificate in use: renewed files are loaded without a restart, mismatching ones are not."""
+"""TLS: renewed files are loaded without a restart, mismatching ones are not; a handshake counts as a connection."""
 
+import asyncio
+import importlib
 import logging
 import ssl
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from monitor.web.connections import Connection, Connections
 
 log = logging.getLogger(__name__)
 
@@ -38,3 +45,63 @@ class Certificate:
             return tuple(path.stat().st_mtime_ns for path in self._files)
         except OSError:
             return ()
+
+
+class Handshakes:
+    """TLS on a loop's servers, as the loop would do it, but a handshake counts as a connection from its first moment:
+    whoever never finishes one holds a descriptor and memory, too.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connections: Connections, within: float) -> None:
+        self._loop, self._connections, self._within = loop, connections, within
+        self._create_server = loop.create_server
+        # uvloop's own is several times as fast on its transports.
+        is_uvloop = type(loop).__module__.partition(".")[0] == "uvloop"
+        base: Any = importlib.import_module("uvloop.loop" if is_uvloop else "asyncio.sslproto").SSLProtocol
+        self._kind = type("CountedHandshake", (_Counted, base), {})
+
+    async def create_server(
+        self, factory: Callable[[], Connection], *where: Any, **options: Any
+    ) -> asyncio.Server:
+        """As that of the loop."""
+        context = options.pop("ssl")
+        return await self._create_server(partial(self._begin, factory, context), *where, **options)
+
+    def _begin(self, factory: Callable[[], Connection], context: ssl.SSLContext) -> Any:
+        connection = factory()
+        begun = self._kind(
+            self._loop, connection, context, None, server_side=True, ssl_handshake_timeout=self._within
+        )
+        begun.connections, connection.handshake = self._connections, begun
+        return begun
+
+
+class _Counted:
+    """Beside a loop's SSLProtocol: the connection below it."""
+
+    connections: Connections
+    raw: asyncio.Transport
+    peer = ""
+    is_open = False
+    waiting_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """A peer connected."""
+        peer = transport.get_extra_info("peername")
+        self.raw, self.peer = transport, str(peer[0]) if peer else ""
+        self.waiting_since = self.connections.now()
+        super().connection_made(transport)  # type: ignore[misc]
+        if not self.connections.add(self):
+            transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is closed, maybe before its handshake was finished."""
+        self.connections.remove(self)
+        super().connection_lost(error)  # type: ignore[misc]
+
+    def check_deadlines(self, now: float, head_within: float) -> None:
+        """The loop's SSLProtocol has the deadline."""
+
+    def close_early(self, _answer: bytes = b"") -> None:
+        """Close it."""
+        self.raw.abort()

@@ -13,7 +13,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -60,6 +60,20 @@ class Limits:
     head_within: float = 10.0
 
 
+class Peer(Protocol):
+    """What counts as a connection: one that speaks HTTP, or one whose TLS handshake is under way."""
+
+    peer: str
+    is_open: bool
+    waiting_since: float | None
+
+    def check_deadlines(self, now: float, head_within: float) -> None:
+        """Close it where it takes too long."""
+
+    def close_early(self, answer: bytes = b"") -> None:
+        """Close it."""
+
+
 class Connection(asyncio.Protocol):
     """One connection: passes everything to one of uvicorn's protocols, and knows for what it waits since when.
 
@@ -87,6 +101,8 @@ class Connection(asyncio.Protocol):
         """Whether a request is with the application."""
         self.waiting_since: float | None = None
         """Since when it waits for bytes of a request; None while the application works on one."""
+        self.handshake: Peer | None = None
+        """Its TLS handshake, which counts in its place until it is finished."""
         self._was_abandoned = False
         self._is_last = False
         self.is_lost = False
@@ -101,6 +117,9 @@ class Connection(asyncio.Protocol):
         self.ends = ((peer[0], peer[1]), (own[0], own[1])) if peer and own else None
         self.waiting_since = self._connections.now()
         _give_up_silent_peers(transport)
+        if self.handshake is not None:
+            self._connections.remove(self.handshake)
+            self.handshake = None
         if not self._connections.add(self):
             self._transport.abort()
 
@@ -257,7 +276,7 @@ class Connections:
     def __init__(self, limits: Limits, on_broken: Callable[[], None]) -> None:
         self._limits = limits
         self._most = min(limits.connections, descriptors_for_connections())
-        self._open: dict[Connection, None] = {}
+        self._open: dict[Peer, None] = {}
         self._by_peer: Counter[str] = Counter()
         self.flush = Flush()
         self.log_broken = on_broken
@@ -278,7 +297,7 @@ class Connections:
         """Call it in the loop's next turn."""
         asyncio.get_running_loop().call_soon(call)
 
-    def add(self, connection: Connection) -> bool:
+    def add(self, connection: Peer) -> bool:
         """Take a new one in; where there are too many, whoever has the most loses the one that waited longest."""
         if len(self._open) >= self._most and not self._make_room(connection.peer):
             return False
@@ -286,7 +305,7 @@ class Connections:
         self._by_peer[connection.peer] += 1
         return True
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Peer) -> None:
         """One is closed."""
         if self._open.pop(connection, connection) is None:
             self._by_peer[connection.peer] -= 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from monitor.web.certificate import Certificate
+from monitor.web.certificate import Certificate, Handshakes
 from monitor.web.connections import Connections, Limits
 from monitor.web.fair_threads import FairThreads
 from monitor.web.settings import WebSettings
@@ -98,9 +98,10 @@ class Server:
         factory = self._config.get_loop_factory()
         loop = factory() if factory is not None else asyncio.new_event_loop()
         loop.set_default_executor(FairThreads(min(_MOST_THREADS, (os.cpu_count() or 1) + 4)))
-        if self._config.is_ssl:  # a handshake has the deadline of a head; uvicorn has no setting for it
-            limited = partial(loop.create_server, ssl_handshake_timeout=self._handshake_within)
-            loop.create_server = limited  # type: ignore[method-assign]
+        if self._config.is_ssl:
+            # A handshake has the deadline of a head, and counts as a connection; uvicorn has no settings for it.
+            handshakes = Handshakes(loop, self.connections, self._handshake_within)
+            loop.create_server = handshakes.create_server  # type: ignore[assignment, method-assign]
         try:
             loop.run_until_complete(self._serve(announce, on_ending))
             loop.run_until_complete(loop.shutdown_asyncgens())
