@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from monitor.errors import InputError, TooLargeError, WatchkeeperError
 from monitor.records import Alert, Stream, Transition, Window, fingerprint
 from monitor.sites import bundle, keys
-from monitor.sites.bundle import Content, Envelope, Head, StreamEntry, WindowEntry
+from monitor.sites.bundle import BaselineEntry, Content, Envelope, Head, StreamEntry, WindowEntry
 from monitor.sites.settings import KnownSite
 from monitor.store import alerts, baselines, model_versions, site_windows, streams
 from monitor.store.baselines import StoredBaseline
@@ -35,6 +35,9 @@ CLOCK_TOLERANCE = 300.0
 """Seconds by which the clock of a site may be ahead before that is told."""
 _LARGEST_PROFILE = 512 * 1024**2
 _LARGEST_LAYOUT = 64 * 1024**2
+_FARTHEST = 1e11
+_LONGEST_SOURCE, _DIGEST = 8192, 64
+"""Characters of where a baseline is from, such as the path of a file, and of its digest."""
 _ALERT = msgspec.json.Decoder(Alert)
 _TRANSITION = msgspec.json.Decoder(Transition)
 
@@ -157,12 +160,29 @@ def _stream(entry: StreamEntry, site: KnownSite) -> Stream:
     if site.models and stream.model not in site.models:
         hint = "add it to `models` of the site, or leave that out"
         raise InputError(f"the site may not send the model {stream.model}", hint=hint)
-    if entry.watermark is not None and not abs(entry.watermark) < 1e11:
+    if entry.watermark is not None and not _is_time(entry.watermark):
         raise InputError("a time of the bundle is out of range")
     for version in entry.versions:
         if len(version.version) > LABEL or flaw_of_text(version.version):
             raise InputError("a version of the bundle has no valid name")
+        if not (_is_time(version.first_seen) and _is_time(version.last_seen)):
+            raise InputError("a time of a version of the bundle is out of range")
+    for baseline in entry.baselines:
+        _check_baseline(baseline)
     return stream
+
+
+def _check_baseline(entry: BaselineEntry) -> None:
+    times = (entry.created_at, entry.start or 0, entry.end or 0)
+    if not all(map(_is_time, times)):
+        raise InputError("a time of a baseline of the bundle is out of range")
+    texts = ((entry.name, LABEL), (entry.source, _LONGEST_SOURCE), (entry.digest, _DIGEST))
+    if any(len(text) > most or flaw_of_text(text) for text, most in texts):
+        raise InputError("a text of a baseline of the bundle is too long or cannot be shown")
+
+
+def _is_time(seconds: float) -> bool:
+    return abs(seconds) < _FARTHEST
 
 
 def _window(entry: WindowEntry, base_seconds: int) -> Window:
