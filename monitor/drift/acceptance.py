@@ -34,6 +34,7 @@ def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calib
     effects, rows = score_reference(scores, windows)
     effects = charts.coupling.remove(effects, rows)
     where = season.cells([item.window for item in windows], charts.season.scheme, calibration.zone)
+    rows = charts.season.weighed(rows, where)
     total = rows.sum(axis=0)
     deviations = ((effects - charts.mean - charts.season.offset[where]) * rows).sum(axis=0)
     moved = np.divide(deviations, total, out=np.zeros_like(total), where=total > 0)

@@ -184,11 +184,13 @@ def _rich(value: Any) -> Any:
 
 
 def _added(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that records of earlier versions lack: an amplitude that does not change, one wave, and change points
-    whose interval is not known.
+    """The fields that records of earlier versions lack: an amplitude that does not change, steady hours, one wave, and
+    change points whose interval is not known.
     """
-    if kind is Season and "factor" not in stored:
-        return {"factor": np.ones(stored["offset"].shape[1]), "change": 0.0}
+    if kind is Season:
+        offset = stored["offset"]
+        fixed = {"factor": np.ones(offset.shape[1]), "change": 0.0, "unsteady": np.zeros_like(offset)}
+        return {name: value for name, value in fixed.items() if name not in stored}
     if kind is IncidentState:
         member, unknown = stored["member"], np.zeros(len(stored["member"]))
         earlier = {"wave": member.astype(np.int64), "joined": stored["opened"], "waves": 1}

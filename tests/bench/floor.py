@@ -3,8 +3,8 @@
 Takes the same arguments as the peers' scripts and tells the same, and runs in our environment.
 """
 
+import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -60,4 +60,8 @@ def label_counts(column: pa.DictionaryArray, size: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reference", type=Path)
+    parser.add_argument("current", type=Path)
+    asked = parser.parse_args()
+    main(asked.reference, asked.current)

@@ -24,6 +24,8 @@ Counted = Callable[[int], np.ndarray]
 Built = tuple[Column, Counted]
 Kind = Callable[["Hard"], list[Built]]
 POOL = 2000
+_MORNING = 6
+_LABELS = (0.4, 0.25, 0.15, 0.12, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,33 @@ def _wander(correlation: float, deviation: float) -> Kind:
     return made
 
 
+def _stale(spec: Hard) -> list[Built]:
+    """Two numbers and a label that repeat one value from midnight to six, another one each night: all of the first
+    number and of the label, and half the rows of the second number.
+    """
+
+    def held(index: int, t: int) -> np.random.Generator:
+        return np.random.default_rng([spec.seed, 8, index, t // 24])
+
+    def number(index: int) -> Built:
+        def counted(t: int) -> np.ndarray:
+            drawn = np.random.default_rng([spec.seed, 9, index, t]).standard_normal((1, spec.n))
+            if index == 0 and spec.moved(t, "0.5 sd"):
+                drawn += 0.5
+            if t % 24 < _MORNING:
+                drawn[:, : spec.n // (index + 1)] = held(index, t).standard_normal()
+            return bucketed(drawn)[0]
+
+        return Column(f"stale {index}", ColumnType.NUMBER, BUCKETS), counted
+
+    def drawn(t: int) -> np.ndarray:
+        if t % 24 < _MORNING:
+            return np.full(spec.n, held(2, t).choice(len(_LABELS), p=_LABELS))
+        return np.random.default_rng([spec.seed, 9, 2, t]).choice(len(_LABELS), spec.n, p=_LABELS)
+
+    return [number(0), number(1), _labelled("stale label", drawn)]
+
+
 KINDS: dict[str, Kind] = {
     "zipf": _zipf,
     "zipf 1.1": lambda spec: _zipf(spec, 1.1),
@@ -183,6 +212,7 @@ KINDS: dict[str, Kind] = {
     "amplitude": _season(lambda t, other: 1 + 0.5 * np.sin(2 * np.pi * t / (24 * 42) + other)),
     "amplitude ramp": _season(lambda t, other: 1 + 0.5 * min(max(t / 24 - 21, 0) / 28, 1.0)),
     "wander": _wander(0.98, 0.15),
+    "stale": _stale,
 }
 
 

@@ -6,8 +6,8 @@ by the engine that judges live; only percentiles are taken from single values in
 answers take eight times as long, come four an hour and last up to so many seconds.
 """
 
+import argparse
 import math
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -132,7 +132,11 @@ def _at(values: np.ndarray, rank: float) -> float:
 
 
 def main() -> None:
-    hours = float(sys.argv[1]) if len(sys.argv) > 1 else 24.0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "hours", nargs="?", type=float, default=24.0, help="of each stream; a day if left out"
+    )
+    hours = parser.parse_args().hours
     print(
         f"{'stream':22} {'a second':>8}  false pages a day: before, now; median and worst delay of a tenfold latency"
     )

@@ -1,5 +1,6 @@
 """Does a rule over an hour cost more than one over ten minutes? Sliding windows over one-minute profiles."""
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -81,4 +82,5 @@ def run() -> list[Line]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     run()

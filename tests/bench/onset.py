@@ -1,5 +1,6 @@
 """From the first bad prediction that is sent to the receipt at a local pager: the real daemon, default settings."""
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -107,4 +108,5 @@ def measure() -> list[Line]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     measure()

@@ -4,6 +4,7 @@ As in `tests.bench.ingest`. While spans come in as fast as they are taken, singl
 to be answered in time.
 """
 
+import argparse
 import json
 import tempfile
 import time
@@ -79,6 +80,7 @@ def lines(requests: int = 60) -> Iterator[Line]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for line in lines():
         show(line)
 

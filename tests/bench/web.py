@@ -3,6 +3,7 @@
 The web on a store that was filled, and a real daemon with two hundred streams under a steady load.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -213,4 +214,5 @@ def _under_load(daemon: Daemon, *, scraping: bool) -> tuple[list[float], list[fl
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     measure()

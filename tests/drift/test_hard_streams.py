@@ -27,7 +27,7 @@ def judged(spec: Hard, until: int = REFERENCE + JUDGED) -> dict[str, int]:
     return joined
 
 
-@pytest.mark.parametrize("kind", ["zipf", "churn", "amplitude ramp"])
+@pytest.mark.parametrize("kind", ["zipf", "churn", "amplitude ramp", "stale"])
 def test_what_is_usual_for_a_stream_is_no_drift(kind: str) -> None:
     assert judged(Hard(kind, 100 if kind == "zipf" else 1000, 2101, few=True), REFERENCE + 960) == {}
 
@@ -40,6 +40,7 @@ def test_what_is_usual_for_a_stream_is_no_drift(kind: str) -> None:
         ("amplitude ramp", "0.5 sd", "season 0", 4),
         ("wander", "0.5 sd", "wander 0", 1),
         ("churn", "plain 0.5 sd", "plain 0", 4),
+        ("stale", "0.5 sd", "stale 0", 8),  # it begins at midnight: six hours say nothing
     ],
 )
 def test_a_change_beside_what_is_usual_is_found(kind: str, change: str, column: str, windows: int) -> None:

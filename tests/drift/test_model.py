@@ -69,6 +69,7 @@ def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
             family,
             least,
             np.arange(series),
+            np.arange(series),
         )
     )
     errors, _, _ = fitting.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
@@ -180,7 +181,9 @@ def test_a_replay_is_the_same_to_the_last_bit_as_one_step_after_another(rare: fl
     family, leader = np.arange(series) % 5, np.arange(series) // 4 * 4
     least = np.full(series, 0.1)
     fitted = fitting.fit(
-        fitting.ReferenceEffects(effects, rows, windows, "hour", "UTC", gaps, family, least, leader)
+        fitting.ReferenceEffects(
+            effects, rows, windows, "hour", "UTC", gaps, family, least, leader, np.arange(series)
+        )
     )
     errors, responses, _ = fitting.replay(fitted, effects, rows, where, gaps)
     state = kalman_filter.begin(fitted.autocorrelation, fitted.season)

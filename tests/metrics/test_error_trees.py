@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from monitor.windows.layout import build
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
 from monitor.windows.settings import WindowSettings
+from tests.bench import label_shift
 from tests.support.log import NOW, outcome, prediction, running, send
 from tests.support.tables import STREAM
 
@@ -368,3 +370,23 @@ def test_the_gap_of_an_estimate_of_exact_answers_is_not_measured(base):
     found = gaps(base, table.set_column(place, "outcome.truth", table.column("prediction")))
     assert found.value is None
     assert found.reason == "all answers with a known truth are exact"
+
+
+def test_an_estimate_that_other_outcomes_make_wrong_is_told_apart_by_its_gap() -> None:
+    """No feature shows that high targets became frequent, so the interval misses; the watch over the gap must not.
+
+    The limit and the confidence are those of `EstimatesOff`.
+    """
+    base = label_shift.learned(501, 20.0)
+    usual, shifted = (label_shift.rows(502, 20_000, label_shift.Shift(share, 20.0)) for share in (0.25, 0.75))
+    seen = label_shift.estimated(base, usual)["estimate_gap"]
+    assert seen.low is not None
+    assert seen.high is not None
+    assert seen.low < 0 < seen.high or abs(seen.value or 1.0) < 0.02
+    gap_, estimate = (label_shift.estimated(base, shifted)[n] for n in ("estimate_gap", "estimated_mae"))
+    truth, answer = (shifted.column(name).to_numpy() for name in ("outcome.truth", "prediction"))
+    assert (estimate.high or 0.0) < np.abs(truth - answer).mean()
+    assert gap_.value is not None
+    assert gap_.high is not None
+    widened = NormalDist().inv_cdf(0.5 + 0.99995 / 2) / NormalDist().inv_cdf(0.975)
+    assert gap_.value + widened * (gap_.high - gap_.value) < -label_shift.LIMIT

@@ -134,7 +134,7 @@ def _past(calibration: Calibration, counts: Sequence[WindowCounts]) -> _Past:
         windows,
         np.array([one.score for one in steps]),
         np.array([one.deviation for one in steps]),
-        rows,
+        np.array([one.rows for one in steps]),
         np.array([one.response for one in steps]),
         np.array([one.score[0] for one in together]),
         np.array([one.response[0] for one in together]),

@@ -98,14 +98,14 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         control_charts.lambdas(calibration.charts, scored),
         control_charts.score_caps(calibration.charts),
         scored.deviation,
-        rows,
+        scored.rows,
         window.start,
     )
     new_values, checked = scores.unseen_counts(counts.counts)
     unseen = e_detector.advance_unseen(
         state.unseen, new_values, checked, calibration.unseen, calibration.novel, window.start
     )
-    state = _dense(calibration, state, scored, rows, cell, gap, window)
+    state = _dense(calibration, state, scored, scored.rows, cell, gap, window)
     recovered = recovery.advance(calibration, state.recovery, scored, new_values, checked)
     present = current_effect.restarted(
         current_effect.advance(calibration, state.present, scored, new_values, checked),

@@ -109,7 +109,7 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
     season = charts.season
     flat = Season(
         season.scheme, season.zone, np.zeros((1, chosen.size)), season.variance.mean(axis=0)[None, chosen],
-        np.ones(chosen.size), 0.0,
+        np.ones(chosen.size), 0.0, np.zeros((1, chosen.size)),
     )  # fmt: skip
     return replace(
         charts,

@@ -31,20 +31,23 @@ class Autocorrelation:
         return self.variance * (1 + self.correlation) / (1 - self.correlation)
 
 
-def fit(deviations: Floats, rows: Floats, gaps: Floats, family: Integers) -> Autocorrelation:
+def fit(
+    deviations: Floats, rows: Floats, gaps: Floats, family: Integers, counted: Floats | None = None
+) -> Autocorrelation:
     """Return the posterior mean over a grid of parameters for each chart.
 
-    `deviations` and `rows` are (windows, charts); 0 rows mean "not observed". `gaps` (windows,) is the distance
+    `deviations` and `rows` are (windows, charts); 0 rows mean "not observed". `counted` are the rows before those of
+    unsteady hours were weighed. `gaps` (windows,) is the distance
     from the window before, in windows. The prior is shared by the charts of a `family` (charts,): one chart alone does
     not
     identify the correlation if its variance is below that of the noise. Charts are processed in blocks of 256, so that
     the grid's arrays stay small.
     """
-    charts = deviations.shape[1]
+    charts, noise = deviations.shape[1], _mean_noise(rows if counted is None else counted)
     deviance = np.empty((len(CORRELATIONS) * len(VARIANCES), charts))
     for first in range(0, charts, 256):
         part = slice(first, first + 256)
-        deviance[:, part] = _deviances(deviations[:, part], rows[:, part], gaps)
+        deviance[:, part] = _deviances(deviations[:, part], rows[:, part], gaps, noise[part])
     likelihood = np.exp(-0.5 * (deviance - deviance.min(axis=0)))
     # Constant charts do not enter the prior of the others.
     varying = deviations.any(axis=0)
@@ -53,7 +56,7 @@ def fit(deviations: Floats, rows: Floats, gaps: Floats, family: Integers) -> Aut
         likelihood[:, members] = _pooled(likelihood[:, members])
     correlation, variance = _grid()
     likelihood /= likelihood.sum(axis=0)
-    return Autocorrelation(likelihood.T @ correlation, (likelihood.T @ variance) * _mean_noise(rows))
+    return Autocorrelation(likelihood.T @ correlation, (likelihood.T @ variance) * noise)
 
 
 def _pooled(likelihood: Floats) -> Floats:
@@ -78,12 +81,12 @@ def _mean_noise(rows: Floats) -> Floats:
     return np.asarray(noise.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
 
 
-def _deviances(deviations: Floats, rows: Floats, gaps: Floats) -> Floats:
+def _deviances(deviations: Floats, rows: Floats, gaps: Floats, mean_noise: Floats) -> Floats:
     """Twice the negative log likelihood of each point of the grid: (grid, charts)."""
     seen = rows > 0
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=seen)
     correlation, variance = (side[:, None] for side in _grid())
-    variance = variance * _mean_noise(rows)
+    variance = variance * mean_noise
     mean, between = np.zeros_like(variance), variance.copy()
     deviance = np.zeros_like(variance)
     usual = (correlation, correlation**2, variance * (1 - correlation**2))

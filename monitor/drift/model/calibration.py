@@ -90,7 +90,7 @@ def fit(
     gaps = distances([window.start for window in windows], windows[0].seconds)
     least = np.full(scores.charts, min_effect)
     observations = ReferenceEffects(
-        effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader
+        effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader, scores.column
     )
     charts = fitting.fit(observations)
     charts = replace(charts, tolerated=charts.tolerated + scores.expected_loss())
@@ -131,6 +131,7 @@ def _fit_dense(scores: Scores, charts: Charts, reference: ReferenceEffects) -> t
             family=family,
             least=np.full(1, DENSE_EFFECT),
             leader=alone,
+            column=alone,
         )
     )
     return dense, scale

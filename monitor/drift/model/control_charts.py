@@ -80,6 +80,7 @@ def step(
     observed = rows > 0
     extra = charts.season.variance[cell] + charts.coupling.extra_variance(effects)
     effects = charts.coupling.remove(effects, rows)
+    rows = charts.season.weighed(rows, cell)
     centred = np.where(observed, effects - charts.mean, 0.0)
     state, deviation, error, response = kalman_filter.update(
         state, charts.autocorrelation, charts.season, cell, centred, rows, extra, gap, charts.inflation,

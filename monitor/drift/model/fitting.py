@@ -11,9 +11,19 @@ import numpy as np
 
 from monitor.drift.columns import Floats, Integers
 from monitor.drift.decision.e_detector import SIZES
-from monitor.drift.model import amplitude, autocorrelation, kalman_filter, location_coupling, season, tails
+from monitor.drift.model import (
+    amplitude,
+    autocorrelation,
+    kalman_filter,
+    location_coupling,
+    season,
+    tails,
+    unsteady,
+)
 from monitor.drift.model.control_charts import Charts
+from monitor.drift.model.location_coupling import LocationCoupling
 from monitor.drift.model.scores import Family
+from monitor.drift.model.season import Season
 from monitor.records import Window
 
 WINDOWS_PER_DAY = 24
@@ -31,7 +41,7 @@ class ReferenceEffects:
 
     `effects` and `rows` are (windows, charts). `scheme` and `zone` select the cells of the season. `gaps` (windows,) is
     the distance from the window before, in windows. `family`, `least` (smallest relevant effect) and `leader` (the
-    chart to which a chart may be coupled) are (charts,).
+    chart to which a chart may be coupled) and `column` are (charts,).
     """
 
     effects: Floats
@@ -43,11 +53,22 @@ class ReferenceEffects:
     family: Integers
     least: Floats
     leader: Integers
+    column: Integers
 
     @property
     def cells(self) -> Integers:
         """The season's cell of each window."""
         return season.cells(self.windows, self.scheme, self.zone)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """Coupling, mean and season, and the deviations from them (windows, charts)."""
+
+    coupling: LocationCoupling
+    mean: Floats
+    season: Season
+    deviations: Floats
 
 
 def fit(reference: ReferenceEffects) -> Charts:
@@ -75,34 +96,47 @@ def fit(reference: ReferenceEffects) -> Charts:
 
 def _without_tails(reference: ReferenceEffects) -> Charts:
     """Fit coupling, mean, season and autocorrelation; tails stay normal, and there are no effect sizes yet."""
-    rows, family = reference.rows, reference.family
-    coupling = location_coupling.fit(reference.effects, rows, reference.leader)
-    effects = coupling.remove(reference.effects, rows)
-    observed = rows > 0
-    total = np.maximum(rows.sum(axis=0), 1e-9)
-    mean = (effects * rows).sum(axis=0) / total
-    centred = np.where(observed, effects - mean, 0.0)
-    pattern = season.fit(centred, observed, reference.windows, reference.scheme, reference.zone, family)
-    deviations = np.where(observed, centred - pattern.offset[reference.cells], 0.0)
-    process = autocorrelation.fit(deviations, rows, reference.gaps, family)
+    rows, family, cells = reference.rows, reference.family, reference.cells
+    level = _level(reference, rows)
+    unsteady_hours = unsteady.hours(level.deviations, rows, cells, reference.column, len(level.season.offset))
+    if unsteady_hours.any():
+        level = _level(reference, np.where(unsteady_hours[cells], 0.0, rows))
+        alike = reference.column * len(Family) + family
+        more = unsteady.variance(level.deviations, rows, cells, unsteady_hours, alike)
+        level = replace(level, season=replace(level.season, unsteady=more))
+    observed, weighed = rows > 0, level.season.weighed(rows, cells)
+    process = autocorrelation.fit(level.deviations, weighed, reference.gaps, family, rows)
     n_windows = np.maximum(observed.sum(axis=0), 1)
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / n_windows
-    one = np.ones_like(mean)
+    one = np.ones_like(level.mean)
     return Charts(
         family=family,
-        coupling=coupling,
-        mean=mean,
-        season=pattern,
+        coupling=level.coupling,
+        mean=level.mean,
+        season=level.season,
         autocorrelation=process,
         inflation=one,
-        tails=tails.fit(effects[:0], observed[:0], family, int(family.max()) + 1),
+        tails=tails.fit(reference.effects[:0], observed[:0], family, int(family.max()) + 1),
         tolerated=reference.least * TOLERATED[family]
         + np.sqrt((noise + process.long_run_variance()) / n_windows),
         largest=one,
-        typical_rows=total / n_windows,
-        effect_sizes=np.zeros((mean.size, SIZES)),
-        tail_shape=np.zeros_like(mean),
+        typical_rows=np.maximum(weighed.sum(axis=0), 1e-9) / n_windows,
+        effect_sizes=np.zeros((one.size, SIZES)),
+        tail_shape=np.zeros_like(one),
     )
+
+
+def _level(reference: ReferenceEffects, weight: Floats) -> _Level:
+    """Fit coupling, mean and season on the windows of each chart that have a `weight` (windows, charts)."""
+    coupling = location_coupling.fit(reference.effects, weight, reference.leader)
+    effects = coupling.remove(reference.effects, reference.rows)
+    mean = (effects * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    centred = np.where(reference.rows > 0, effects - mean, 0.0)
+    pattern = season.fit(
+        centred, weight > 0, reference.windows, reference.scheme, reference.zone, reference.family
+    )
+    deviations = np.where(reference.rows > 0, centred - pattern.offset[reference.cells], 0.0)
+    return _Level(coupling, mean, pattern, deviations)
 
 
 def _tail_shape(errors: Floats, observed: np.ndarray, family: Integers) -> Floats:
@@ -121,7 +155,8 @@ def replay(
     before is computed for all windows at once.
     """
     observed, process = rows > 0, charts.autocorrelation
-    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed)
+    weighed = charts.season.weighed(rows, cells)
+    noise = np.divide(1.0, weighed, out=np.zeros_like(rows), where=observed)
     extra = charts.season.variance[cells] + charts.coupling.extra_variance(effects)
     uncoupled = charts.coupling.remove(effects, rows)
     centred = np.where(observed, uncoupled - charts.mean, 0.0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.config.units import WEEK
 from monitor.drift.columns import Floats, Integers
-from monitor.drift.model import amplitude, harmonics
+from monitor.drift.model import amplitude, harmonics, unsteady
 from monitor.drift.model.harmonics import HOURS
 from monitor.records import Window
 
@@ -27,7 +27,8 @@ class Season:
     """Offsets from the overall mean and their variance, both (cells, charts).
 
     `factor` (charts,) is the amplitude at the end of the reference, in units of that of `offset`, and `change` the
-    variance of its change from one window to the next (see `amplitude`).
+    variance of its change from one window to the next (see `amplitude`). `unsteady` (cells, charts) is the variance by
+    which some hours differ from day to day beyond all others, else 0.
     """
 
     scheme: str
@@ -36,6 +37,11 @@ class Season:
     variance: Floats
     factor: Floats
     change: float
+    unsteady: Floats
+
+    def weighed(self, rows: Floats, cell: Integers | int) -> Floats:
+        """The rows (..., charts) of windows of this cell, fewer in unsteady hours."""
+        return unsteady.weighed(rows, self.unsteady[cell])
 
 
 def scheme(windows: Sequence[Window]) -> str:
@@ -87,7 +93,8 @@ def fit(
 def _season(kind: str, zone: str, fitted: tuple[Floats, Floats], windows: Sequence[Window]) -> Season:
     offset, variance = fitted
     seconds = max(window.seconds for window in windows)
-    return Season(kind, zone, offset, variance, np.ones(offset.shape[1]), amplitude.step(seconds))
+    factor, steady = np.ones(offset.shape[1]), np.zeros_like(offset)
+    return Season(kind, zone, offset, variance, factor, amplitude.step(seconds), steady)
 
 
 def cellwise(effects: Floats, observed: np.ndarray, where: Integers, size: int) -> tuple[Floats, Floats]:
