@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 import msgspec
-from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, select
+from sqlalchemy import Column, Connection, Float, LargeBinary, Table, bindparam, delete, select
 
 from monitor.store.db import metadata
-from monitor.store.prepared import prepared_insert
+from monitor.store.prepared import Prepared, prepared_insert
 from monitor.store.rows import blob
 
 REQUESTS = Table(
@@ -23,6 +24,8 @@ REQUESTS = Table(
 
 
 _INSERT = prepared_insert(REQUESTS)
+_MOST_KEYS = 512
+"""Keys of one look-up."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -58,9 +61,19 @@ def delete_before(connection: Connection, before: float, limit: int = 10_000) ->
 
 def contents_of(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """The keys that were used before, each with the content that it was used for."""
-    query = select(REQUESTS.c.key, REQUESTS.c.content)
     receipts: dict[bytes, bytes] = {}
-    for at in range(0, len(keys), 500):
-        answer = connection.execute(query.where(REQUESTS.c.key.in_(keys[at : at + 500])))
-        receipts |= {blob(row.key): blob(row.content) for row in answer}
+    at = 0
+    while at < len(keys):
+        count = min(_MOST_KEYS, 1 << ((len(keys) - at).bit_length() - 1))  # few different statements
+        some = {f"key_{place}": key for place, key in enumerate(keys[at : at + count])}
+        receipts |= {blob(row.key): blob(row.content) for row in _lookup(count).rows(connection, some)}
+        at += count
     return receipts
+
+
+@lru_cache(16)
+def _lookup(count: int) -> Prepared:
+    """A look-up of so many keys: SQLAlchemy takes longer to write it than SQLite to answer."""
+    names = [f"key_{place}" for place in range(count)]
+    wanted = REQUESTS.c.key.in_([bindparam(name, type_=LargeBinary) for name in names])
+    return Prepared(select(REQUESTS.c.key, REQUESTS.c.content).where(wanted), names)
