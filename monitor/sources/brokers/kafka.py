@@ -7,7 +7,7 @@ are ahead of the group's offsets after a crash: on assignment each partition con
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from monitor.config.sections import Duration, FileName, Secret
 from monitor.runtime import abandoned
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
-from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
+from monitor.sources.source import Fetched, Gone, Lag, Payload, Positions, Source, SourceError
 
 T = TypeVar("T")
 _ADVICE = Advice(
@@ -117,6 +117,7 @@ class KafkaSettings(SourceSettings):
             "heartbeat.interval.ms": int(self.session * 300),
             "queued.max.messages.kbytes": _MOST_BYTES * 2 // 1000,
             "message.max.bytes": 100_000_000,
+            "topic.metadata.refresh.interval.ms": 60_000,
         }
         if self.security.startswith("sasl"):
             options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
@@ -137,6 +138,7 @@ class Kafka:
         self._client: Any = None
         self._problem = self._cause = ""
         self._positions: Positions = dict
+        self._gone: Gone | None = None
         self._stored: Mapping[str, str] = {}
         self._sent_at: dict[str, float] = {}
         self._fetched_at = 0.0
@@ -145,7 +147,7 @@ class Kafka:
         """Join the group."""
         self._connect(self._settings.group)
         self._positions = positions
-        self._partitions(time.monotonic() + _CALL_SECONDS)
+        self._gone = _gone(positions(), self._partitions(time.monotonic() + _CALL_SECONDS))
         self._consumer.subscribe(list(self._settings.every_topic), on_assign=self._assigned)
 
     def peek(self, most: int, wait: float) -> Sequence[Payload]:
@@ -192,7 +194,8 @@ class Kafka:
             self._fetched_at = time.monotonic()
             sent = {payload.shard: payload.sent_at for payload in payloads if payload.sent_at is not None}
             self._sent_at.update(sent)
-        return Fetched(payloads, expected)
+        gone, self._gone = self._gone, None
+        return Fetched(payloads, expected, gone)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Commit the offsets to the group. The store's positions count; this is for other tools that show lag."""
@@ -376,6 +379,14 @@ def _payload(message: Any, topic: str, partition: int, offset: int) -> Payload:
         sent_at=milliseconds / 1000 if kind else None,
         headers=_headers(pairs) if (pairs := message.headers()) else {},
     )
+
+
+def _gone(stored: Iterable[str], there: Iterable[Any]) -> Gone | None:
+    """The positions in partitions that a topic no longer has: should it get them again, they begin at the beginning."""
+    shards = {_shard(one.topic, one.partition) for one in there}
+    topics = {shard.rpartition("/")[0] for shard in shards}
+    missing = [shard for shard in stored if shard not in shards and shard.rpartition("/")[0] in topics]
+    return Gone(missing, time.time()) if missing else None
 
 
 def _shard(topic: str, partition: int) -> str:

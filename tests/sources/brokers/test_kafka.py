@@ -278,5 +278,25 @@ def test_a_source_names_a_topic_or_several(topics: dict[str, Any]) -> None:
         KafkaSettings(brokers=("127.0.0.1:9",), **topics)
 
 
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning_and_positions_in_partitions_it_lost_are_forgotten(
+    cluster: MockCluster, store: Store
+) -> None:
+    cluster.send("anew", map(record, range(5)), partition=0)
+    cluster.send("anew", map(record, range(5, 8)), partition=1)
+    with store.write() as connection:
+        before = {"anew/0": "1000", "anew/7": "77", "another/7": "5"}
+        source_positions.advance(connection, "orders", {}, before, 1.0)
+    reading = runner(store, settings(cluster, "anew"))
+    reading.start()
+    until(lambda: stored_ids(store) == 8, "all messages of the new topic are stored")
+
+    def positions() -> dict[str, str]:
+        with store.read() as connection:
+            return dict(source_positions.load(connection, "orders"))
+
+    until(lambda: positions() == {"anew/0": "5", "anew/1": "3", "another/7": "5"}, "one is forgotten")
+    reading.stop()
+
+
 def test_what_is_not_there_is_an_error_in_words() -> None:
     check_open_fails(KafkaSettings(brokers=("127.0.0.1:9",), topic="x"), r"Kafka at 127\.0\.0\.1:9")
