@@ -130,7 +130,7 @@ def test_rows_that_cannot_be_used_are_set_aside_with_the_reason_and_change_nothi
     assert reasons["interval_width", crossed] == pytest.approx(2)
     assert reasons["interval_coverage", "features.lower is missing"] == pytest.approx(1)
     assert reasons["interval_coverage", "features.upper is missing"] == pytest.approx(1)
-    assert reasons["mase", "division by zero"] == pytest.approx(2)
+    assert reasons["mase", "the scale is not above 0"] == pytest.approx(2)
     assert found["interval_coverage",].n == 596
     assert found["interval_width",].value == pytest.approx(16.0)
     usable = {"wape": 599, "mase": 597, "pinball_loss": 599}

@@ -18,14 +18,15 @@ from sklearn.metrics import (
 )
 
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.quality import multi_label, multi_output
+from monitor.metrics.quality import classification, multi_label, multi_output
+from monitor.predictions.log.item_lists import list_text
 from monitor.records import Measurement, Stream, Window
 from monitor.windows import codec
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.outcome_counts import count_outcomes
-from monitor.windows.profile import Profile, merge
+from monitor.windows.profile import Profile, blank, merge
 from tests.support.thorough import examples
 
 STREAM, DAY = Stream("acme", "topics"), Window(0, 86400)
@@ -183,3 +184,14 @@ def test_windows_add_up_in_any_order(rows: list[tuple[Any, ...]], data: st.DataO
     assert total.totals == whole.overall.totals
     assert total.tallies == whole.overall.tallies
     assert codec.decode(codec.encode(whole), BARE) == whole
+
+
+def test_an_empty_window_of_a_model_that_answers_with_sets_has_no_figures_of_classes() -> None:
+    rows = pa.table({"predicted_labels": ['["a"]'] * 50, "true_labels": ['["a"]'] * 50})
+    empty = blank(BARE)
+    base = Baseline(STREAM, "baseline", 0.0, "table", BARE, profile(rows))
+    settings = MetricSettings(1, 1)
+    assert list(classification.measure(Subject(STREAM, DAY, empty, base, settings))) == []
+    unanswered = profile(pa.table({"ranking": [list_text(["a", "b"])] * 50}))
+    assert list(classification.measure(Subject(STREAM, DAY, unanswered, None, settings))) == []
+    assert list(classification.measure(Subject(STREAM, DAY, empty, None, settings))) != []

@@ -1,5 +1,7 @@
 """A rule that cannot be judged says what it needs."""
 
+from dataclasses import replace
+
 from monitor.records import Measurement, Stream, Window
 from monitor.rules.engine.unjudged import unjudged
 from tests.rules.test_packs import RULES
@@ -35,6 +37,14 @@ def test_a_figure_that_is_not_measured_gives_its_reason() -> None:
 def test_what_a_model_does_not_send_is_not_asked_for() -> None:
     assert "was not measured" not in told(measured("volume", 10.0))
     assert "ListsShifted" not in told(measured("volume", 10.0))
+
+
+def test_a_window_without_rows_makes_no_figure_that_an_hour_does_not_have() -> None:
+    empty = replace(measured("accuracy", None, reason="0 outcomes of 30 needed"), n=0)
+    lists = measured("ndcg", 0.4)
+    assert "LowAccuracy" not in "\n".join(unjudged(RULES, STREAM, [empty], [lists], 60, 0.0))
+    assert "LowAccuracy" in "\n".join(unjudged(RULES, STREAM, [empty], [empty], 60, 0.0))
+    assert "LowAccuracy" in "\n".join(unjudged(RULES, STREAM, [empty], [], 60, 0.0))
 
 
 def test_nothing_is_said_of_a_stream_without_any_measurement() -> None:

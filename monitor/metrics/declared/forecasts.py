@@ -67,6 +67,7 @@ SET_ASIDE = MetricInfo(
 INFO = (WAPE, BIAS_SHARE, MASE, RELATIVE_MAE, COVERAGE, SHORTFALL, WIDTH, PINBALL, SET_ASIDE)
 _BY_NAME = {info.name: info for info in INFO}
 _CROSSED = "the lower bound is above the upper one"
+_ZERO = "division by zero"
 _WITHIN, _USABLE = 1, 2
 """Places of the sums of intervals: what is summed, and the rows whose bounds are in order."""
 
@@ -186,6 +187,8 @@ def _set_aside(subject: Subject, metric: OwnMetric) -> Iterator[Measurement]:
     if info in (COVERAGE, WIDTH) and tally.get(ROWS, 0.0):
         crossed = tally[ROWS] - _rows(metric, info, part)
         aside |= {_CROSSED: crossed} if crossed > 0 else {}
+    if info is MASE and _ZERO in aside:  # nothing else is divided by
+        aside["the scale is not above 0"] = aside.pop(_ZERO)
     for reason, n in sorted(aside.items()):
         where = labels(name=metric.name.removeprefix(PREFIX), reason=reason)
         yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))

@@ -9,7 +9,7 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.confusion import TOO_MANY, Confusion, confusion_of, notation_of
-from monitor.metrics.quality.task import OF_NUMBERS, task_of, with_other_truths
+from monitor.metrics.quality.task import OF_NUMBERS, answers_otherwise, task_of
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.visible import counted
 from monitor.windows.layout.expected_answers import Expected, expected_of
@@ -46,7 +46,7 @@ _STRAY = 0.05
 def measure(subject: Subject) -> Iterator[Measurement]:
     """Quality for all rows, by class, and by version and segment, with enough outcomes."""
     needed, task = subject.settings.min_outcomes, task_of(subject)
-    if task in OF_NUMBERS or (task is None and with_other_truths(subject.profile.overall)):
+    if task in OF_NUMBERS or (task is None and answers_otherwise(subject)):
         return
     notation = notation_of(subject)
     for where, part, base in subject.scopes():

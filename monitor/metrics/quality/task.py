@@ -82,6 +82,20 @@ def with_other_truths(part: Slice) -> float:
     return max(map(part.total, (ranking_counts.JUDGED, label_set_counts.ROWS, *outputs)))
 
 
+def answers_otherwise(subject: Subject) -> bool:
+    """Whether the answers are sets of labels, several numbers or lists of items, as far as the window, which may have no
+    rows, or the baseline tells.
+    """
+    parts = [subject.profile.overall]
+    if subject.baseline is not None:
+        parts.append(subject.baseline.profile.overall)
+    names = subject.profile.layout.by_name
+    columns = (label_set_counts.PREDICTED, output_counts.PREDICTED)
+    return any(with_other_truths(part) or part.total(ranking_counts.LISTS) for part in parts) or any(
+        name == column or name.startswith(f"{column}#") for name in names for column in columns
+    )
+
+
 def _expected(layout: Layout) -> Task | None:
     expected = expected_of(layout)
     if expected is Expected.CLASSES:

@@ -24,12 +24,13 @@ def unjudged(
 ) -> list[str]:
     """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements.
 
-    A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out.
+    A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out. What an hour
+    does not have is none, if a base window has it from no rows.
     """
     if not base and not hour:
         return []
     longer = hour or base
-    figures = {one.metric for one in (*base, *hour)}
+    figures = {one.metric for one in longer} | {one.metric for one in base if one.n}
     readings = Readings(
         {(stream, length): base or hour if length <= base_seconds else longer for length in rules.windows()}
     )
