@@ -4,9 +4,11 @@ A target is agreed over a day. A short window counts only if it alone proves tha
 confidence at which a model that just meets its target raises no alarm for years.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from monitor.config.units import DAY, HOUR, WEEK
+from monitor.expressions.expression import Expression, UndefinedError
 from monitor.health import targets, wording
 from monitor.health.settings import ModelView
 from monitor.health.targets import Standing
@@ -15,6 +17,8 @@ from monitor.measurement_table import MeasurementSequence
 from monitor.metrics import METRICS
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
+from monitor.metrics.declared.ranked_scores import PRECISION_AT_TOP
+from monitor.metrics.recommendation import shown_items
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.rules.engine.threshold import PROPORTIONS, edge, is_surely_beyond
@@ -23,6 +27,12 @@ from monitor.store.targets import TargetFigure, TargetPeriod
 SHARP: Mapping[int, float] = {300: 0.999999, HOUR: 0.99999}
 """The confidence at which a short window alone proves a missed target, by length in seconds."""
 LENGTHS = (*SHARP, DAY, WEEK)
+_OF_A_DAY = frozenset(
+    info.name for info in (PRECISION_AT_TOP, shown_items.SHOWN, shown_items.COVERAGE, shown_items.GINI)
+)
+"""Figures that change with the number of rows: of few rows, the highest scores are most of them, and few items are
+shown. What was agreed of a day is not known in another window. So it is with sums of one's own.
+"""
 _BETTER = {info.name: info.better for info in METRICS}
 _UNITS = {info.name: info.unit for info in METRICS}
 MeasurementsByLength = Mapping[int, Sequence[Measurement]]
@@ -51,7 +61,24 @@ class TargetJudge:
         view = self._view_of(stream)
         limits = targets.limits_of(view, _for_quality(view, {**plain[WEEK], **plain[DAY]}))
         own = {name: one.better for name, one in view.metrics.items()}
-        return [_judge(metric, limit, plain, {**_BETTER, **own}) for metric, limit in sorted(limits.items())]
+        of_a_day = _OF_A_DAY | {name for name, one in view.metrics.items() if _grows(one.compiled)}
+        of_day_only = {length: plain[length] if length == DAY else {} for length in LENGTHS}
+        return [
+            _judge(metric, limit, of_day_only if metric in of_a_day else plain, {**_BETTER, **own})
+            for metric, limit in sorted(limits.items())
+        ]
+
+
+def _grows(expression: Expression) -> bool:
+    """Whether a figure of twice the rows is another one, although they are alike: a sum or a number of rows is."""
+    if expression.quantile is not None:
+        return False
+    sums = [2.0 + place for place in range(len(expression.terms))]
+    try:
+        once, twice = (expression.figure([times * one for one in sums]).value for times in (1, 2))
+    except UndefinedError:
+        return False
+    return not math.isclose(once, twice, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _for_quality(view: ModelView, latest: Mapping[str, Measurement]) -> list[str]:

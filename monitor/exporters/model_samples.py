@@ -63,7 +63,7 @@ QUALITY = frozenset(
     )
     if info.name not in _NOT_QUALITY
 )
-_PARTS = {
+PARTS = {
     **dict.fromkeys((info.name for info in multi_output.INFO), "output"),
     multi_label.LABEL_F1.name: "class",
     ranked_scores.CONCORDANCE.name: "horizon",
@@ -315,9 +315,7 @@ def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> Non
 def _parts(samples: SampleSet, b: list[str], measured: Sequence[Measurement], most: int) -> None:
     """The figures of single outputs, horizons, labels and tools; of too many, those behind most rows."""
     name = "watchkeeper_performance_part_value"
-    of_parts = [
-        one for one in measured if len(one.labels) == 1 and one.labels[0][0] == _PARTS.get(one.metric)
-    ]
+    of_parts = [one for one in measured if len(one.labels) == 1 and one.labels[0][0] == PARTS.get(one.metric)]
     ordered = sorted(
         (one for one in of_parts if one.value is not None), key=lambda one: (-one.n, one.metric, one.labels)
     )

@@ -4,10 +4,11 @@ import pytest
 
 from monitor.evaluation.targets import TargetJudge
 from monitor.health import targets, wording
+from monitor.health.declared.own_metric_settings import OwnMetricSection
 from monitor.health.settings import ModelView
 from monitor.metrics import METRICS
 from monitor.metrics.intervals import wilson
-from monitor.records import Measurement, Stream, Window
+from monitor.records import Better, Measurement, Stream, Window, labels
 
 FRAUD = Stream("acme", "fraud")
 
@@ -48,6 +49,39 @@ def test_a_target_without_a_metric_is_never_forgotten(
     judge = TargetJudge(lambda _: ModelView(target=target))
     [one] = judge.judge(FRAUD, {86400: seen})
     assert (one.metric, targets.standing_of(one).value) == (metric, standing)
+
+
+@pytest.mark.parametrize(
+    ("target", "is_judged"),
+    [
+        ("precision_at_top_k", False),
+        ("catalogue_coverage", False),
+        ("alert_precision", True),
+        ("hit_rate_at_k", True),
+    ],
+)
+def test_what_depends_on_the_number_of_rows_is_judged_over_a_day(target: str, is_judged: bool) -> None:
+    judge = TargetJudge(lambda _: ModelView(targets={target: 0.5}))
+    low, day = share(target, 0.01, 500), share(target, 0.9, 20_000)
+    [one] = judge.judge(FRAUD, {300: [low], 3600: [low], 86400: [day]})
+    assert targets.standing_of(one) == ("missed" if is_judged else "kept")
+    [one] = judge.judge(FRAUD, {300: [low], 3600: [low]})
+    assert targets.standing_of(one) == ("missed" if is_judged else "unknown")
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_judged"),
+    [("sum(cost)", False), ("count(prediction == 'ok')", False), ("sum(cost) / count()", True), ("mean(cost)", True),
+     ("quantile(cost, 0.5)", True), ("share(prediction == 'ok')", True)],
+)  # fmt: skip
+def test_a_sum_that_was_agreed_of_a_day_is_not_missed_in_a_minute(expression: str, is_judged: bool) -> None:
+    own = OwnMetricSection(expression=expression, lower_is_better=False, target=1000)
+    judge = TargetJudge(lambda _: ModelView(metrics={"revenue": own}, targets={"revenue": 1000.0}))
+    low = Measurement(
+        FRAUD, Window(0, 300), "own_metric", 3.0, "", Better.HIGHER, 500, labels(name="revenue"), 2.9, 3.1
+    )
+    [one] = judge.judge(FRAUD, {300: [low], 3600: [low]})
+    assert targets.standing_of(one) == ("missed" if is_judged else "unknown")
 
 
 def test_what_was_agreed_stands_for_quality_before_what_is_usual() -> None:

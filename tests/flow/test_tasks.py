@@ -9,11 +9,14 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
+from monitor.exporters.model_samples import PARTS, QUALITY
+from monitor.metrics.quality import regression
 from tests.support.log import NOW
 from tests.support.ports import free_port
 from tests.support.server import running
@@ -78,6 +81,8 @@ CALLS = CHANCE.integers(0, 9, 200)
 ERRORS = np.minimum(CALLS, CHANCE.integers(0, 2, 200))
 
 
+OF_MINUTES = {info.name for info in regression.INFO}
+"""No rule reads these of an hour: the series are those of the last minute with rows."""
 OWN = {
     "right": "mean(prediction == truth)",
     "granted": "share(prediction == 1)",
@@ -94,6 +99,8 @@ class Read:
     pages: dict[str, str]
     staff: dict[str, str]
     sheet: list[str]
+    series: dict[str, dict[frozenset[tuple[str, str]], float]]
+    listed: dict[str, list[dict[str, Any]]]
     coverage: dict[str, float]
 
     def exports(self, metric: str, part: str = "") -> bool:
@@ -115,11 +122,45 @@ def runs() -> tuple[Sent, Sent]:
     return made
 
 
+def series_of(exposition: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    """The samples of `/metrics` by name and labels."""
+    found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            key = frozenset((name, value) for name, value in sample.labels.items() if value)
+            found.setdefault(sample.name, {})[key] = sample.value
+    return found
+
+
 def decisions() -> tuple[Sent, Sent]:
     made = scored("credit", SCORE, in_every_notation(reversed(IS_ANOMALY.tolist())))
     for run, answer in zip(made[0], in_every_notation(IS_ANOMALY), strict=True):
         run["prediction"] = answer
     return made
+
+
+def visits() -> tuple[Sent, Sent]:
+    shown = [[str(item) for item in np.random.default_rng(n).permutation(30)[:8]] for n in range(200)]
+    here = [{"id": str(n), "client": "acme", "model": "feed", "timestamp": NOW + n % 50} for n in range(200)]
+    return (
+        [
+            one | {"ranking": items, "segments": {"place": HOSTILE if n % 2 else "cart"}}
+            for n, (one, items) in enumerate(zip(here, shown, strict=True))
+        ],
+        [
+            one | {"relevant": items[n % 9 :][:2] + ["elsewhere"] * (n % 3 == 0)}
+            for n, (one, items) in enumerate(zip(here, shown, strict=True))
+        ],
+    )
+
+
+def demand() -> tuple[Sent, Sent]:
+    sent, known = scored("demand", TRUTHS[:, 0] + RISK, TRUTHS[:, 0].tolist())
+    for n, one in enumerate(sent):
+        at = one["prediction"]
+        bounds = {"low": at - 1, "high": at + 1 if n % 40 else "high", "q10": at - 1.2, "scale": n % 50 - 1}
+        one |= {"segments": {"horizon": ACCENTED if n % 2 else "7d"}, "features": bounds}
+    return sent, known
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +189,18 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
             },
         },
         "credit": {"task": "binary", "metrics": OWN},
+        "feed": {"title": "Feed", "ranking": {"k": 5, "catalogue": 40}},
+        "demand": {
+            "task": "regression",
+            "forecast": {
+                "horizon": "horizon",
+                "lower": "low",
+                "upper": "high",
+                "level": 0.8,
+                "scale": "scale",
+                "quantiles": {"q10": 0.1},
+            },
+        },
         "churn": {"title": "Churn", "survival": {"horizons": [30]}},
     }
     config = Config.model_validate(
@@ -164,7 +217,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
         all_sent = (
             topics(PREDICTED, TRUE), sizes(ANSWERS, TRUTHS), runs(),
             scored("pumps", SCORE, in_every_notation(IS_ANOMALY)), scored("churn", RISK, SEEN.tolist()),
-            decisions(),
+            decisions(), visits(), demand(),
         )  # fmt: skip
         for sent, known in all_sent:
             refused = {
@@ -184,15 +237,18 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
             for model in models
         }
         listed = itertools.chain.from_iterable(by_model.values())
+        exposition = http.get("/metrics").text
         result = Read(
             {(one["metric"], *one["labels"].values()): one for one in listed},
             {model: http.get(f"/c/acme/m/{model}").text for model in models},
             {model: http.get(f"/staff/m/acme/{model}/production").text for model in models},
             [
                 line
-                for line in http.get("/metrics").text.splitlines()
+                for line in exposition.splitlines()
                 if "performance_value{" in line or "performance_part_value{" in line
             ],
+            series_of(exposition),
+            by_model,
             {
                 model: one["value"]
                 for model, of_model in by_model.items()
@@ -221,6 +277,54 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(read: Read) -> None
     assert read.exports("subset_accuracy")
     assert read.exports("output_mae", "output=w")
     assert read.exports("label_f1", "class=")
+
+
+def test_each_exported_figure_is_that_of_the_api(read: Read) -> None:
+    """Number by number, and no series that the API does not have."""
+    expected: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for model, listed in read.listed.items():
+        for one in listed:
+            named = dict(one["labels"])
+            name, more = None, {}
+            if one["metric"] in OF_MINUTES:
+                continue
+            if one["metric"] == "own_metric" and named.keys() == {"name"}:
+                name, more = "watchkeeper_business_kpi_value", {"kpi": named["name"]}
+            elif one["metric"] in QUALITY and named.keys() <= {"version", "segment"}:
+                segment = named.pop("segment", "all")
+                more = named | {"metric": one["metric"], "kind": "realized", "segment": segment}
+                name = "watchkeeper_performance_value"
+            elif len(named) == 1 and next(iter(named)) == PARTS.get(one["metric"]):
+                ((part, value),) = named.items()
+                name, more = "watchkeeper_performance_part_value", {"part": f"{part}={value}"}
+                more |= {"metric": one["metric"]}
+            if name is None or one["value"] is None:
+                continue
+            base = {"client": "acme", "environment": "production", "model": model}
+            expected.setdefault(name, {})[frozenset((base | more).items())] = one["value"]
+    metrics = {dict(key).get("metric") for of_name in expected.values() for key in of_name}
+    assert metrics >= {
+        "ndcg_at_k", "catalogue_coverage", "wape", "mase", "interval_coverage", "pinball_loss", "micro_f1", "label_f1",
+        "output_mae", "precision_at_top_k", "concordance_at_horizon", "agent_steps", "tool_error_rate", "goal_rate",
+    }  # fmt: skip
+    for name, of_name in expected.items():
+        assert not {tuple(sorted(one)) for one in of_name.keys() ^ read.series[name].keys()}, name
+        assert read.series[name] == pytest.approx(of_name), name
+
+
+def test_each_figure_that_rules_read_is_that_of_the_api(read: Read) -> None:
+    by_key = {
+        frozenset({**one["labels"], "model": model, "metric": one["metric"]}.items()): one["value"]
+        for model, listed in read.listed.items()
+        for one in listed
+    }
+    compared = 0
+    for labels, value in read.series["watchkeeper_measurement_value"].items():
+        named = {key: text for key, text in labels if key not in ("client", "environment", "window")}
+        if dict(labels)["window"] == "1h":
+            assert by_key[frozenset(named.items())] == pytest.approx(value), named
+            compared += 1
+    assert compared > 20
 
 
 def test_what_orders_rows_is_not_held_against_each_truth(read: Read) -> None:

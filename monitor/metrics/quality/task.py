@@ -83,8 +83,8 @@ def with_other_truths(part: Slice) -> float:
 
 
 def answers_otherwise(subject: Subject) -> bool:
-    """Whether the answers are sets of labels, several numbers or lists of items, as far as the window, which may have no
-    rows, or the baseline tells.
+    """Whether the answers are sets of labels, several numbers or lists of items, as far as the window or the baseline
+    tells: a window may have no rows.
     """
     parts = [subject.profile.overall]
     if subject.baseline is not None:

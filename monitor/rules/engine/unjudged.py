@@ -24,8 +24,8 @@ def unjudged(
 ) -> list[str]:
     """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements.
 
-    A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out. What an hour
-    does not have is none, if a base window has it from no rows.
+    A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out. What an
+    hour does not have is none, if a base window has it from no rows.
     """
     if not base and not hour:
         return []
