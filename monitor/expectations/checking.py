@@ -55,7 +55,7 @@ def check(
             one = result.expectation
             if one.check is Check.UNIQUE:
                 values = seen.setdefault(key, {})
-                for text, amount in occurrences(rows, one.column).items():
+                for text, amount in occurrences(rows, one.columns).items():
                     values[text] = values.get(text, 0.0) + amount
                 continue
             found = find(one, rows)

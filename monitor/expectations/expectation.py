@@ -28,7 +28,7 @@ class Check(StrEnum):
     LENGTH = "length"
     """The text has `least` to `most` characters."""
     UNIQUE = "unique"
-    """No other row of the window has the same value."""
+    """No other row of the window has the same value, nor the same of all columns that are `together_with` it."""
     INCREASING = "increasing"
     """The value is at least that of the row before it, in the order in which rows arrived."""
     FRESH = "fresh"
@@ -70,6 +70,11 @@ class Expectation:
         return blake2b(content.encode(), digest_size=6).hexdigest()
 
     @property
+    def columns(self) -> list[str]:
+        """The columns that it reads; of a condition, none."""
+        return [name for name in (self.column, *self.arguments.get("together_with", ())) if name]
+
+    @property
     def about(self) -> str:
         """The column as people name it: `amount` for `features.amount`, `rows` for the rows themselves."""
         return self.column.removeprefix("features.") or "rows"
@@ -87,6 +92,9 @@ class Expectation:
                 return f"{self.check} {bounds}"
             case Check.ALLOWED:
                 text = ", ".join(_written(value) for value in given["values"])
+            case Check.UNIQUE if "together_with" in given:
+                others = (name.removeprefix("features.") for name in given["together_with"])
+                text = f"together with {', '.join(others)}"
             case Check.TYPE:
                 text = given["type"]
             case Check.FRESH:

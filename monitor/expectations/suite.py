@@ -28,6 +28,7 @@ _MAY = {
     Check.RANGE: ("least", "most"),
     Check.LENGTH: ("least", "most"),
     Check.ROWS: ("least", "most"),
+    Check.UNIQUE: ("together_with",),
 }
 _PREFIXES = ("features.", "segments.", "probabilities.", "signals.")
 _KNOWN = OF_PREDICTION | {"id", "timestamp"}
@@ -51,6 +52,7 @@ class CheckSection(Section):
     values: tuple[bool | int | float | str, ...] | None = None
     regex: str | None = None
     within: Duration | None = Field(default=None, gt=0)
+    together_with: tuple[str, ...] | None = Field(default=None, min_length=1)
     tolerated: Share = 0.0
     severity: Tier = Tier.WARNING
 
@@ -75,7 +77,7 @@ class CheckSection(Section):
     def _is_whole(self) -> Self:
         given = [
             name
-            for name in ("type", "least", "most", "values", "regex", "within")
+            for name in ("type", "least", "most", "values", "regex", "within", "together_with")
             if getattr(self, name) is not None
         ]
         may = _MAY.get(self.check, ())
@@ -101,6 +103,8 @@ class CheckSection(Section):
             for name, value in given.items()
             if value is not None
         }
+        if self.together_with is not None:
+            arguments["together_with"] = [column_name(name) for name in self.together_with]
         return Expectation(self.check, column, arguments, self.tolerated, self.severity)
 
 

@@ -62,10 +62,10 @@ def find(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:
             return CheckedRows(present, present & ~_of_labels(expectation, array))
 
 
-def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
-    """How often each value of a column occurs; NaN is none."""
-    array = _column(rows, column)
-    if array is None or pa.types.is_list(array.type):
+def occurrences(rows: pa.RecordBatch, columns: Sequence[str]) -> dict[str, float]:
+    """How often each value of a column, or of several together, occurs; NaN is none."""
+    array = _key_of(rows, columns)
+    if array is None:
         return {}
     array = array.filter(pa.array(_present(array)))
     encoded = names(array)
@@ -73,10 +73,10 @@ def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
     return {text: float(n) for text, n in zip(encoded.dictionary.to_pylist(), counts, strict=True) if n}
 
 
-def repeated(rows: pa.RecordBatch, column: str, seen: set[str]) -> list[int]:
+def repeated(rows: pa.RecordBatch, columns: Sequence[str], seen: set[str]) -> list[int]:
     """The rows whose value is in `seen` or in a row before it; values that are new are added to `seen`."""
-    array = _column(rows, column)
-    if array is None or pa.types.is_list(array.type):
+    array = _key_of(rows, columns)
+    if array is None:
         return []
     labels, places = names(array).cast(pa.string()).to_pylist(), []
     for place in np.flatnonzero(_present(array)).tolist():
@@ -84,6 +84,25 @@ def repeated(rows: pa.RecordBatch, column: str, seen: set[str]) -> list[int]:
             places.append(place)
         seen.add(labels[place])
     return places
+
+
+def _key_of(rows: pa.RecordBatch, columns: Sequence[str]) -> pa.Array | None:
+    """The value of each row, or of several columns as one text, in which missing ones are alike; none of a row that has
+    no value. None if there are no values.
+    """
+    arrays_of = [array for name in columns if (array := _column(rows, name)) is not None]
+    if not arrays_of or any(pa.types.is_list(array.type) for array in arrays_of):
+        return None
+    if len(columns) == 1:
+        return arrays_of[0]
+    parts, known = [], np.zeros(rows.num_rows, bool)
+    for array in arrays_of:
+        present = _present(array)
+        known |= present
+        text = pc.if_else(pa.array(present), names(array).cast(pa.string()), None)
+        length = pc.utf8_length(text).cast(pa.string())  # so that no two rows are alike by where a text ends
+        parts.append(pc.binary_join_element_wise(length, text, ":").fill_null(""))
+    return pc.if_else(pa.array(known), pc.binary_join_element_wise(*parts, ","), None)
 
 
 def _condition(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:

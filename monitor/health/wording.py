@@ -114,14 +114,36 @@ PHRASES: dict[str, Phrase] = {
         "reaches {value} of the best possible order of its lists",
         explains="100 % would be all chosen items first, the most valuable one at the top.",
     ),
-    "catalogue_coverage": Phrase("Items shown", "shows {value} of all items to somebody"),
-    "goal_rate": Phrase("Goals reached", "reaches its goal in {value} of its runs"),
-    "tool_error_rate": Phrase("Tools that failed", "gets an error from {value} of its calls of tools"),
-    "alert_rate": Phrase("Alerts", "raises an alert in {value} of all cases"),
-    "precision_at_top_k": Phrase(
-        "Strongest alerts that were right", "is right in {value} of its strongest alerts"
+    "catalogue_coverage": Phrase(
+        "Items shown",
+        "shows {value} of all items to somebody",
+        explains="How much of everything that could be shown was in at least one list.",
     ),
-    "subset_accuracy": Phrase("All labels right", "gets all labels right in {value} of all cases"),
+    "goal_rate": Phrase(
+        "Goals reached",
+        "reaches its goal in {value} of its runs",
+        explains="Share of the runs that ended with what they were meant to reach.",
+    ),
+    "tool_error_rate": Phrase(
+        "Tools that failed",
+        "gets an error from {value} of its calls of tools",
+        explains="A tool is another program that the model asks, such as a search. Share of these calls that failed.",
+    ),
+    "alert_rate": Phrase(
+        "Alerts",
+        "raises an alert in {value} of all cases",
+        explains="Share of all cases that the model found unusual enough to report.",
+    ),
+    "precision_at_top_k": Phrase(
+        "Strongest alerts that were right",
+        "is right in {value} of its strongest alerts",
+        explains="Of the cases that the model found most unusual, the share that really was.",
+    ),
+    "subset_accuracy": Phrase(
+        "All labels right",
+        "gets all labels right in {value} of all cases",
+        explains="Share of the cases in which no label was missing and none was too many.",
+    ),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
     ),
@@ -215,7 +237,7 @@ def phrase_of(metric: str) -> Phrase | None:
 
 
 QUALITY = (
-    "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape",
+    "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape", "wape",
     "subset_accuracy", "hit_rate_at_k", "ndcg_at_k", "goal_rate", "precision_at_top_k", "alert_precision",
 )  # fmt: skip
 """Metrics that can represent quality, in order of preference."""

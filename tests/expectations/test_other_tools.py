@@ -1,7 +1,9 @@
 """Suites of Great Expectations and schemas of pandera: what is read, and what is told to have no counterpart."""
 
 import json
+import random
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -280,7 +282,7 @@ def test_texts_that_must_not_match(tmp_path: Path, regexes: list[str]) -> None:
         ("table_row_count_to_be_between", "`rows:"), ("table_row_count_to_equal", "`rows:"),
         ("table_columns_to_match_set", "`schema_changes`"), ("table_columns_to_match_ordered_list", "`schema_changes`"),
         ("table_column_count_to_equal", "`schema_changes`"), ("column_to_exist", "`schema_changes`"),
-        ("compound_columns_to_be_unique", "as one"), ("column_mean_to_be_between", "drift"),
+        ("column_mean_to_be_between", "drift"),
         ("column_values_to_match_strftime_format", "`fresh`"),
     ],
 )  # fmt: skip
@@ -297,9 +299,52 @@ def test_a_schema_of_pandera_with_what_is_about_the_whole_table(tmp_path: Path) 
     schema = {"columns": {"when": about_times}, "unique": ["a", "b"], "strict": True, "ordered": True}
     file.write_text(json.dumps(schema))
     found = kinds.read(file)
-    assert found.expectations == []
+    assert [(one.column, one.words) for one in found.expectations] == [
+        ("features.a", "unique together with b")
+    ]
     told = [one.removeprefix(f"{file}: ") for one in found.left_out]
     assert [one.partition(":")[0] for one in told] == [
-        "columns.when.dtype", "columns.when.checks.greater_than", "unique", "strict", "ordered",
+        "columns.when.dtype", "columns.when.checks.greater_than", "strict", "ordered",
     ]  # fmt: skip
     assert "is a time" in told[1]
+
+
+def test_columns_that_are_unique_together_are_those_of_pandas(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    rows = [
+        {
+            "a": rng.choice(["x", "x,1:y", None]),
+            "b": rng.choice([1, 2, None, 3]),
+            "c": rng.choice(["1:y", "", None]),
+        }
+        for _ in range(60)
+    ]
+    suite = of_suite(tmp_path, gx("compound_columns_to_be_unique", column_list=["a", "b", "c"]))
+    (one,) = suite.expectations
+    assert one.words == "unique together with b, c"
+    table = pa.table({f"features.{name}": [row[name] for row in rows] for name in "abc"})
+    parts = table.combine_chunks().to_batches(max_chunksize=25)
+    (result,) = check([one], parts)
+    keys = Counter(tuple(row.values()) for row in rows if any(value is not None for value in row.values()))
+    assert result.rows == sum(keys.values())
+    assert result.violations == sum(amount for amount in keys.values() if amount > 1)
+    again = tmp_path / "again.yaml"
+    again.write_text(dump([one]))
+    assert load(again) == [one]
+    plain = tmp_path / "plain.yaml"
+    plain.write_text("columns:\n  a:\n    - {check: unique, together_with: [b, c]}\n")
+    assert [two.id for two in load(plain)] == [one.id]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"column_list": ["a", 1]},
+        {"column_list": []},
+        {"column_list": ["a", "b"], "ignore_row_if": "never"},
+        {},
+    ],
+)
+def test_keys_that_cannot_be_read_are_told(tmp_path: Path, given: dict[str, Any]) -> None:
+    found = of_suite(tmp_path, gx("compound_columns_to_be_unique", **given))
+    assert (found.expectations, len(found.left_out)) == ([], 1)

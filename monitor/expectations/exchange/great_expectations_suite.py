@@ -17,6 +17,7 @@ from monitor.expectations.exchange.parts import (
     reference,
     related,
     searched,
+    together,
     type_of,
 )
 from monitor.expectations.exchange.several_columns import (
@@ -172,6 +173,13 @@ def _different(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectati
     return related(all_different(references, given), tolerated, tier)
 
 
+def _unique_together(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    """Values of several columns that no other row has. A row without any of them is not looked at."""
+    if given.get("ignore_row_if") not in (None, "all_values_are_missing"):
+        raise UnsupportedError("ignore_row_if: only all_values_are_missing is supported")
+    return together(given["column_list"], tolerated, tier)
+
+
 def _adding_up(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
     references = references_of(*given["column_list"])
     text = f"{' + '.join(references)} == {number(given['sum_total'], 'sum_total')!r}"
@@ -200,5 +208,6 @@ _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_not_match_regex": (_not_matching, {"regex"}),
     "expect_column_values_to_not_match_regex_list": (_matching_none, {"regex_list"}),
     "expect_select_column_values_to_be_unique_within_record": (_different, _SEVERAL),
+    "expect_compound_columns_to_be_unique": (_unique_together, _SEVERAL),
     "expect_multicolumn_sum_to_equal": (_adding_up, {*_SEVERAL, "sum_total"}),
 }

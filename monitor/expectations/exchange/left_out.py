@@ -2,14 +2,12 @@
 
 _ROWS = "it counts a batch. Here `rows: {least: 100, most: 5000}` counts an hour: add it to the suite"
 _COLUMNS = "inputs that come, go or change their type are told by `schema_changes`"
-_KEY = "send the columns of the key as one, and expect it to be unique"
 _FIGURE = "it is a figure of a whole column: drift compares these with the baseline, and an own metric may have a rule"
 _TIMES = "times are checked by their age, with `fresh`"
 _HINTS = {
     "expect_table_row_count": _ROWS,
     "expect_table_column": _COLUMNS,
     "expect_column_to_exist": _COLUMNS,
-    "expect_compound_columns_to_be_unique": _KEY,
     "expect_column_values_to_match_strftime": _TIMES,
     "expect_column_values_to_be_dateutil": _TIMES,
     **{
@@ -31,7 +29,6 @@ def hint_of(kind: str) -> str:
 OF_SCHEMAS = {
     "checks": "is not supported",
     "index": "is not supported",
-    "unique": f"is not supported: {_KEY}",
     "strict": f"is not supported: {_COLUMNS}",
     "ordered": "is not supported: records have no order of columns",
 }

@@ -15,6 +15,7 @@ from monitor.expectations.exchange.parts import (
     not_among,
     number,
     searched,
+    together,
     type_of,
 )
 from monitor.expectations.expectation import Check, Expectation, Tier
@@ -44,6 +45,11 @@ def read(path: Path, content: Any) -> Imported:
                 expectations.append(one)
             else:
                 left_out.append(f"{place}{reason}")
+    if content.get("unique"):
+        try:
+            expectations.append(together(content["unique"], 0.0))
+        except UnsupportedError as error:
+            left_out.append(f"{path}: unique: {error}")
     left_out += [f"{path}: {name}: {reason}" for name, reason in OF_SCHEMAS.items() if content.get(name)]
     return Imported(expectations, left_out)
 

@@ -33,6 +33,19 @@ def made(
     return section.expectation(column_name(column))
 
 
+def together(columns: object, tolerated: float, tier: Tier = Tier.WARNING) -> Expectation:
+    """Columns whose values no other row has, all together.
+
+    Raises:
+        UnsupportedError: they are no names.
+    """
+    names = [columns] if isinstance(columns, str) else columns
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+        raise UnsupportedError("the columns are no names")
+    first, *others = dict.fromkeys(names)
+    return made(first, Check.UNIQUE, tolerated, tier, together_with=others or None)
+
+
 def related(text: str, tolerated: float, tier: Tier = Tier.WARNING) -> Expectation:
     """A condition of rows.
 

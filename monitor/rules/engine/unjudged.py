@@ -50,6 +50,8 @@ def unjudged(
 
 def _with_needs(reason: str) -> str:
     """A reason, with what the rows of a baseline need where there is nothing to compare with."""
+    if reason == "was not measured":  # by one of several conditions, which gives no name
+        return f"a figure that it needs {reason}"
     metric = reason.partition(":")[0]
     if reason.endswith("no baseline to compare with") and metric in _INFOS:
         return f"{reason} (a baseline, whose rows need: {_INFOS[metric].needs})"

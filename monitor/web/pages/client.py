@@ -29,6 +29,7 @@ from monitor.web.pages.charts.svg import Chart, moment
 
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Also in full width, which some spreadsheets read as the usual signs."""
+_LENGTHS = {DAY: "24 hours", HOUR: "hour"}
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
@@ -150,7 +151,11 @@ def _own(
         return []
     window = measured[0].window
     until = wording.clock(window.end, data.settings.zone)
-    return own_metrics.sentences(view, measured, f"over the {wording.span(window.seconds)} until {until}")
+    return own_metrics.sentences(
+        view,
+        measured,
+        f"over the {_LENGTHS.get(window.seconds) or wording.span(window.seconds)} until {until}",
+    )
 
 
 def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:

@@ -37,7 +37,8 @@ def count(rows: pa.RecordBatch, layout: Layout, some: Sequence[Expectation]) -> 
     tallies: dict[str, Tally] = {}
     for one in checked:
         try:
-            tally = _count(one, kept if one.column.startswith("features.") or not one.column else known)
+            reads_features = not one.column or any(name.startswith("features.") for name in one.columns)
+            tally = _count(one, kept if reads_features else known)
         except Exception as error:  # whatever is wrong with one expectation must not stop the others
             tally = {f"{FAILED}{type(error).__name__}": float(rows.num_rows)}
         if tally:
@@ -49,7 +50,7 @@ def _count(one: Expectation, rows: pa.RecordBatch) -> Tally:
     if one.check is Check.UNIQUE:
         return {
             f"{VALUE}{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}": n
-            for text, n in occurrences(rows, one.column).items()
+            for text, n in occurrences(rows, one.columns).items()
         }
     found = find(one, rows)
     return {

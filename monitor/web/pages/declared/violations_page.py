@@ -111,7 +111,7 @@ def _examples(
     rows: pa.RecordBatch, expectation: Expectation, policy: TextPolicy, seen: set[str]
 ) -> Iterator[Example]:
     if expectation.check is Check.UNIQUE:
-        places = repeated(rows, expectation.column, seen)
+        places = repeated(rows, expectation.columns, seen)
     else:
         places = np.flatnonzero(find(expectation, rows).violating).tolist()
     if not places:
@@ -120,7 +120,7 @@ def _examples(
     read = (
         sorted(compile_condition(expectation.arguments["expression"]).columns)
         if is_condition
-        else [expectation.column]
+        else expectation.columns
     )
     kept = ["id", "timestamp", "version", *(name for name in read if name != "id")]
     part = rows.select([name for name in kept if name in rows.schema.names])
