@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from monitor.config.units import HOUR
 from monitor.errors import InputError
-from monitor.health import client_state, wording
+from monitor.health import client_state
 from monitor.health.declared import own_metrics
+from monitor.health.phrases import PHRASES
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
@@ -296,7 +297,7 @@ class _StreamRequest:
         """Whether the visitor may see a metric. Clients get the metrics of their pages; others need explanation by an
         engineer.
         """
-        return self.visitor.may("viewer") or (metric in wording.PHRASES and not about)
+        return self.visitor.may("viewer") or (metric in PHRASES and not about)
 
     def may_see(self, measurement: Measurement) -> bool:
         """Whether the visitor may see a measurement."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from monitor.health import wording
 from monitor.health.daily_summary import bounds
+from monitor.health.phrases import PHRASES
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Day, ModelHealth
 from monitor.visible import counted
@@ -39,7 +40,7 @@ def daily_quality(one: ModelHealth, settings: ClientSettings, key: str) -> Chart
         tuple(curves),
         limit=target,
         floor=None,
-        explanation=wording.PHRASES[metric].explains if metric in wording.PHRASES else "",
+        explanation=PHRASES[metric].explains if metric in PHRASES else "",
         is_daily=True,
     )
 

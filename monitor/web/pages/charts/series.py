@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from monitor.config.units import HOUR
 from monitor.health import targets, wording
+from monitor.health.phrases import PHRASES
 from monitor.health.settings import ClientSettings
 from monitor.records import Labels, Stream
 from monitor.store import timeseries
@@ -144,7 +145,7 @@ def _quality(
     )
     if mean is not None and limit is not None:
         summary += f"; agreed is {wording.figure(metric, limit)}"
-    phrase = wording.PHRASES.get(metric)
+    phrase = PHRASES.get(metric)
     return Chart(
         "quality",
         wording.name(metric),
@@ -172,7 +173,7 @@ def _single(
     sample: str = "",
 ) -> Chart:
     steps = sampler.read(metric, add=add)
-    phrase = wording.PHRASES[metric]
+    phrase = PHRASES[metric]
     if add:
         summary = f"{wording.count(steps.total)} over this period{f', {sample}' if sample else ''}."
     else:
