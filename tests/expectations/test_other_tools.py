@@ -348,3 +348,28 @@ def test_columns_that_are_unique_together_are_those_of_pandas(tmp_path: Path) ->
 def test_keys_that_cannot_be_read_are_told(tmp_path: Path, given: dict[str, Any]) -> None:
     found = of_suite(tmp_path, gx("compound_columns_to_be_unique", **given))
     assert (found.expectations, len(found.left_out)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("VARCHAR(20)", "text"), ("DECIMAL(10,2)", "number"), ("decimal(28, 0)", "number"), ("LongType", "integer"),
+     ("DecimalType(38,18)", "number"), ("DoubleType", "number"), ("Int64", "integer"), ("TimestampType", None)],
+)  # fmt: skip
+def test_types_of_databases_and_spark(tmp_path: Path, name: str, meant: str | None) -> None:
+    found = of_suite(tmp_path, gx("column_values_to_be_of_type", column="amount", type_=name))
+    assert [one.arguments["type"] for one in found.expectations] == [meant] * (meant is not None)
+
+
+def test_values_that_are_missing_are_in_any_set(tmp_path: Path) -> None:
+    given = {"column": "kind", "value_set": ["a", 2, None]}
+    for kind in ("column_values_to_be_in_set", "column_distinct_values_to_be_in_set"):
+        (one,) = of_suite(tmp_path, gx(kind, **given)).expectations
+        assert one.arguments["values"] == ["a", 2]
+
+
+def test_a_column_that_may_be_absent_is_not_expected_to_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps({"columns": {"a": {"dtype": "int64", "nullable": False, "required": False}}}))
+    found = kinds.read(file)
+    assert [one.check.value for one in found.expectations] == ["type"]
+    assert found.left_out[0].startswith(f"{file}: columns.a.required")

@@ -94,7 +94,10 @@ def _plain(check: Check) -> Reader:
 
 
 def _in_set(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
-    return made(given["column"], Check.ALLOWED, tolerated, tier, values=given["value_set"])
+    values = given["value_set"]
+    if isinstance(values, list):  # rows without a value are not looked at
+        values = [one for one in values if one is not None]
+    return made(given["column"], Check.ALLOWED, tolerated, tier, values=values)
 
 
 def _matching(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
@@ -196,6 +199,7 @@ _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_be_between": (_range, _BOUNDS | {"strict_min", "strict_max"}),
     "expect_column_value_lengths_to_be_between": (_bounded(Check.LENGTH), _BOUNDS),
     "expect_column_values_to_be_in_set": (_in_set, {"value_set"}),
+    "expect_column_distinct_values_to_be_in_set": (_in_set, {"value_set"}),
     "expect_column_values_to_match_regex": (_matching, {"regex"}),
     "expect_column_values_to_match_regex_list": (_matching_any, {"regex_list", "match_on"}),
     "expect_column_values_to_not_be_in_set": (_not_in_set, {"value_set"}),

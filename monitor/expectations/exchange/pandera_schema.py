@@ -61,7 +61,9 @@ def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:
     if column.get("regex"):
         yield ".regex: names of columns are not patterns here", None
         return
-    if not column.get("nullable", False):  # which newer versions leave out
+    if column.get("required") is False:
+        yield ".required: a record without the column is one without a value, so none is expected", None
+    elif not column.get("nullable", False):  # which newer versions leave out
         yield "", made(name, Check.PRESENT, 0.0)
     if column.get("unique"):
         yield "", made(name, Check.UNIQUE, 0.0)

@@ -167,7 +167,9 @@ TYPES = {
     "uint8": "integer", "uint16": "integer", "uint32": "integer", "uint64": "integer", "integer": "integer",
     "bigint": "integer", "float": "number", "float16": "number", "float32": "number", "float64": "number",
     "double": "number", "number": "number", "bool": "boolean", "boolean": "boolean", "str": "text", "string": "text",
-    "object": "text", "varchar": "text", "text": "text", "category": "text",
+    "object": "text", "varchar": "text", "text": "text", "category": "text", "char": "text", "nvarchar": "text",
+    "long": "integer", "short": "integer", "byte": "integer", "smallint": "integer", "tinyint": "integer",
+    "decimal": "number", "numeric": "number", "real": "number", "double precision": "number",
 }  # fmt: skip
 
 
@@ -179,7 +181,8 @@ def type_of(name: object) -> str:
     """
     if str(name).lower().startswith(("datetime", "timestamp", "date")):
         raise UnsupportedError(f"the type {name!r} has no counterpart: times are checked by `fresh`")
-    given = TYPES.get(str(name).lower().removesuffix("type").partition("[")[0])
+    bare = re.split(r"[\[(]", str(name).lower())[0].strip()
+    given = TYPES.get(bare) or TYPES.get(bare.removesuffix("type"))
     if given is None:
         raise UnsupportedError(f"the type {name!r} has no counterpart: number, integer, boolean or text")
     return given
