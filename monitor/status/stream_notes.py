@@ -108,6 +108,7 @@ def notes(
         notes += _in_sample(connection, figures.stream, hour)
     notes += _answers(hour, now)
     notes += _outcomes(connection, figures.stream)
+    notes += outputs_beyond(hour)
     notes += _beyond_limits(connection, figures.stream, base_seconds)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
@@ -141,6 +142,12 @@ def _beyond_limits(connection: Connection, stream: Stream, base_seconds: int) ->
             "send fewer, or put together those that belong together"
         )
     return notes
+
+
+def outputs_beyond(hour: Iterable[Measurement]) -> list[str]:
+    """That not all outputs are measured, and why."""
+    beyond = (one for one in hour if one.metric == "output_mae" and one.reason and not one.labels)
+    return [f"outputs of the last hour: {one.reason}" for one in beyond]
 
 
 def _until(figures: StreamFigures, settings: BaselineSettings) -> str:

@@ -21,6 +21,7 @@ from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.quality import classification, multi_label, multi_output
 from monitor.predictions.log.item_lists import list_text
 from monitor.records import Measurement, Stream, Window
+from monitor.status.stream_notes import outputs_beyond
 from monitor.windows import codec
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.kernel.count_rows import count
@@ -160,6 +161,25 @@ def test_figures_of_each_output_are_those_of_scikit_learn() -> None:
     many = [json.dumps({f"o{n}-{m}": 1.0 for m in range(60)}) for n in range(2)]
     wide = measured(profile(pa.table({"outputs": many, "true_outputs": many})))
     assert wide["output_mae",].reason == "rows of one time have more than 100 outputs"
+
+
+def test_outputs_beyond_a_hundred_are_told_also_after_sums_in_any_order() -> None:
+    names = [[f"o{at + n}" for n in range(60)] for at in (0, 60, 120)]
+    rows = [[json.dumps(dict.fromkeys(some, 1.0))] * 2 for some in names]
+    one, two, three = (profile(pa.table({"outputs": part, "true_outputs": part})) for part in rows)
+    assert not [key for key in measured(one) if len(key) == 1]
+    for whole in (
+        merge([one, two, three]),
+        merge([three, merge([two, one])]),
+        merge([merge([one, three]), two]),
+    ):
+        found = measured(whole)
+        assert sum(key[0] == "output_mae" and len(key) == 2 for key in found) == 100
+        beyond = found["output_mae",]
+        assert (beyond.value, beyond.n) == (None, 2 * 80)
+        assert beyond.reason == "more than 100 outputs: the others are not measured"
+        assert outputs_beyond([beyond]) == [f"outputs of the last hour: {beyond.reason}"]
+        assert outputs_beyond(one for key, one in found.items() if key != ("output_mae",)) == []
 
 
 _sets = st.lists(st.sampled_from([*LABELS, "e"]), max_size=4)

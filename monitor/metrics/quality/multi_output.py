@@ -40,6 +40,9 @@ def measure(subject: Subject) -> Iterator[Measurement]:
             reason = f"rows of one time have more than {MOST_OUTPUTS} outputs"
             yield from (subject.not_measured(info, reason, n, where=where) for info in INFO)
             continue
+        if others := counts.left_out(part):
+            reason = f"more than {MOST_OUTPUTS} outputs: the others are not measured"
+            yield from (subject.not_measured(info, reason, others, where=where) for info in INFO)
         for output in counts.outputs_of(part):
             yield from _of_output(subject, output, labels(output=output, **dict(where)), part, base)
 

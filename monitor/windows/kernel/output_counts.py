@@ -1,6 +1,7 @@
 """Counts the errors of several numbers that one prediction has (`outputs`), as exact sums of each output.
 
-Where a batch has more than `MOST_OUTPUTS` outputs, none is counted; where windows have more together, as many are kept.
+Where a batch has more than `MOST_OUTPUTS` outputs, none is counted; where windows have more together, as many are kept,
+and a sum over all of them says how many numbers the others had.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ PREDICTED, TRUE = "outputs", "outcome.true_outputs"
 N, ERROR, ABSOLUTE, SQUARED, FOURTH, TRUTH, TRUTH_SQUARED, ASIDE = (
     "n", "error", "absolute", "squared", "fourth", "truth", "truth squared", "aside",
 )  # fmt: skip
-TOO_MANY = "outputs too many"
+TOO_MANY, IN_ALL = "outputs too many", "outputs in all"
 _LARGEST = 1e70
 """Larger values have no finite fourth power of their error: they are set aside."""
 
@@ -29,6 +30,12 @@ def outputs_of(part: Slice) -> list[str]:
     """The outputs that a slice has, sorted."""
     prefixes = tuple(name_of(what, "") for what in (N, ASIDE))
     return sorted({name.partition(":")[2] for name in part.totals if name.startswith(prefixes)})
+
+
+def left_out(part: Slice) -> int:
+    """How many numbers of a slice are of outputs that it does not have; 0 of profiles that have no sum over all."""
+    own = sum(part.total(name_of(what, output)) for output in outputs_of(part) for what in (N, ASIDE))
+    return max(0, round(part.total(IN_ALL) - own))
 
 
 def count(joined: pa.RecordBatch) -> dict[str, int]:
@@ -49,6 +56,8 @@ def count(joined: pa.RecordBatch) -> dict[str, int]:
             for what, total in _sums(np.array(values)).items():
                 name = name_of(what, output)
                 totals[name] = totals.get(name, 0) + total
+        numbers = sum(map(len, pairs.values()))
+        totals[IN_ALL] = totals.get(IN_ALL, 0) + exact_sum(np.ones(numbers))
     return {name: totals[name] for name in sorted(totals) if totals[name]}
 
 

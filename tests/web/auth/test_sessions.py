@@ -172,6 +172,22 @@ def test_a_sign_in_is_written_down_with_its_name_and_ends_the_one_before(shop: S
     }
 
 
+def test_a_cookie_that_somebody_planted_opens_nothing_after_the_sign_in(shop: Shop) -> None:
+    staff, reader = made(shop, KeyKind.STAFF), made(shop, KeyKind.PAGE, "globex")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": reader, "next": ""})
+        [name], [of_attacker] = list(web.cookies), web.cookies.values()
+        for planted in ("x" * 43, of_attacker):
+            web.cookies.clear()
+            old = {"cookie": f"{name}={planted}"}
+            web.post("/enter", data={"key": staff, "next": ""}, headers=old)
+            assert list(web.cookies.values()) != [planted]
+            assert web.get("/staff/").status_code == 200
+            web.cookies.clear()
+            assert web.get("/staff/", headers=old).status_code == 404
+            assert web.get("/c/globex/", headers=old).status_code == 404, "the session before is over"
+
+
 READER_PAGES = (
     "/c/acme/", "/c/acme/m/fraud", "/c/acme/reports", "/c/acme/reports/2026-W43", "/c/acme/sessions",
 )  # fmt: skip
