@@ -13,13 +13,14 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from monitor.web.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.waiting import Peer, Waiting
 
 MAX_HEAD_BYTES = 65_536
 """Bytes of a request line and its headers."""
@@ -58,20 +59,6 @@ class Limits:
 
     connections: int = 1000
     head_within: float = 10.0
-
-
-class Peer(Protocol):
-    """What counts as a connection: one that speaks HTTP, or one whose TLS handshake is under way."""
-
-    peer: str
-    is_open: bool
-    waiting_since: float | None
-
-    def check_deadlines(self, now: float, head_within: float) -> None:
-        """Close it where it takes too long."""
-
-    def close_early(self, answer: bytes = b"") -> None:
-        """Close it."""
 
 
 class Connection(asyncio.Protocol):
@@ -211,18 +198,21 @@ class Connection(asyncio.Protocol):
     def open(self, *, has_body: bool) -> None:
         """A request came to the application, all of it or without its body."""
         self.is_open, self._unread = True, 0
-        self.waiting_since = self._connections.now() if has_body else None
+        if has_body:
+            self._wait_for_peer()
+        else:
+            self._wait_no_more()
 
     def read(self, *, is_whole: bool) -> None:
         """The application has read what came of the body."""
         self._unread = 0
         if is_whole:
-            self.waiting_since = None
+            self._wait_no_more()
 
     def close(self, *, is_whole: bool) -> None:
         """The request was answered, maybe before its body was whole."""
         self.is_open, self._unread, self._was_abandoned = False, 0, not is_whole
-        self.waiting_since = self._connections.now()
+        self._wait_for_peer()
         if self._held:
             self._connections.call_soon(self._go_on)
 
@@ -253,6 +243,14 @@ class Connection(asyncio.Protocol):
         if is_late and not self.is_open and not unsent and not self._transport.is_closing():
             self.close_early(_TOO_SLOW if self._head or self._unread else b"")
 
+    def _wait_for_peer(self) -> None:
+        self.waiting_since = self._connections.now()
+        self._connections.note_waiting(self)
+
+    def _wait_no_more(self) -> None:
+        self.waiting_since = None
+        self._connections.note_waiting(self)
+
     def _is_beginning(self) -> bool:
         """Whether what came may be the beginning of a head."""
         return self._head[:1].isalpha() and not _END_OF_HEAD.search(self._head)
@@ -278,6 +276,7 @@ class Connections:
         self._most = min(limits.connections, descriptors_for_connections())
         self._open: dict[Peer, None] = {}
         self._by_peer: Counter[str] = Counter()
+        self._waiting = Waiting[Peer]()
         self.flush = Flush()
         self.log_broken = on_broken
 
@@ -303,14 +302,23 @@ class Connections:
             return False
         self._open[connection] = None
         self._by_peer[connection.peer] += 1
+        self.note_waiting(connection)
         return True
 
     def remove(self, connection: Peer) -> None:
         """One is closed."""
+        self._waiting.remove(connection)
         if self._open.pop(connection, connection) is None:
             self._by_peer[connection.peer] -= 1
             if not self._by_peer[connection.peer]:
                 del self._by_peer[connection.peer]
+
+    def note_waiting(self, connection: Peer) -> None:
+        """One waits for its peer from now on, or does not any more."""
+        if connection.waiting_since is None or connection not in self._open:
+            self._waiting.remove(connection)
+        else:
+            self._waiting.add(connection)
 
     async def watch(self) -> None:
         """Check all connections periodically."""
@@ -335,10 +343,9 @@ class Connections:
 
     def _make_room(self, peer: str) -> bool:
         """Close one that waits for its peer; False where none does, or only peers with fewer than `peer` would have."""
-        waiting = [one for one in self._open if one.waiting_since is not None]
-        if not waiting:
+        victim = self._waiting.longest(self._by_peer)
+        if victim is None:
             return False
-        victim = max(waiting, key=lambda one: (self._by_peer[one.peer], -(one.waiting_since or 0.0)))
         if self._by_peer[victim.peer] < self._by_peer[peer] + 1 and victim.peer != peer:
             return False
         self.remove(victim)

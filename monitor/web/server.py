@@ -15,6 +15,7 @@ from monitor.web.certificate import Certificate, Handshakes
 from monitor.web.connections import Connections, Limits
 from monitor.web.fair_threads import FairThreads
 from monitor.web.settings import WebSettings
+from monitor.web.transport.accepting import accept_in_bulk
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,8 @@ class Server:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         factory = self._config.get_loop_factory()
         loop = factory() if factory is not None else asyncio.new_event_loop()
-        loop.set_default_executor(FairThreads(min(_MOST_THREADS, (os.cpu_count() or 1) + 4)))
+        FairThreads(min(_MOST_THREADS, (os.cpu_count() or 1) + 4)).serve(loop)
+        accept_in_bulk(loop)
         if self._config.is_ssl:
             # A handshake has the deadline of a head, and counts as a connection; uvicorn has no settings for it.
             handshakes = Handshakes(loop, self.connections, self._handshake_within)

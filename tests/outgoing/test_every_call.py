@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from httpcore2 import SyncBackend
+from httpcore2._backends.sync import SyncStream
 
 import monitor
 from monitor.cli.through_daemon import RunningDaemon
@@ -36,6 +38,7 @@ from monitor.sources.source import SourceError
 from tests.support.slow_peers import Manner, peer
 
 SECONDS, SLACK_SECONDS = 0.6, 10.0
+"""The budget of a call, which is held exactly (see `Waits`), and what the processor may take in addition."""
 MOST_MEMORY = 200e6
 """Bytes: three times the largest answer that anything takes, which is 64 MB."""
 ROOM = Path(monitor.__path__[0])
@@ -163,11 +166,49 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AwsCalls, "_signer", lambda *_: dict)
 
 
+class Waits:
+    """Watches how long each wait for the network may be: at most what was left of the call's budget just before it.
+
+    So the deadline is held however slow the machine is, which a clock beside the call could not tell.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.budgets: list[float] = []
+        self.count = 0
+        self.wrong: list[str] = []
+        self._left: float | None = None
+        begin, left = Budget.__init__, Budget.left
+
+        def counted(budget: Budget, seconds: float, *more: int) -> None:
+            self.budgets.append(seconds)
+            begin(budget, seconds, *more)
+
+        def noted(budget: Budget) -> float:
+            self._left = left(budget)
+            return self._left
+
+        patch.setattr(Budget, "__init__", counted)
+        patch.setattr(Budget, "left", noted)
+        for kind, name in ((SyncStream, "read"), (SyncStream, "write"), (SyncBackend, "connect_tcp")):
+            patch.setattr(kind, name, self._watched(getattr(kind, name)))
+
+    def _watched(self, wait: Callable[..., object]) -> Callable[..., object]:
+        def waits(of: object, *arguments: object) -> object:
+            most, self.count = arguments[-1], self.count + 1
+            if not isinstance(most, float) or self._left is None or most > self._left:
+                self.wrong.append(f"{wait.__name__} may take {most} of {self._left}")
+            self._left = None  # each wait asks anew
+            return wait(of, *arguments)
+
+        return waits
+
+
 @pytest.mark.parametrize("manner", [one for one in Manner if one is not Manner.REDIRECT])
 @pytest.mark.parametrize("place", CALLS)
 def test_law_every_call_ends_in_time_and_takes_no_more_than_it_may(
     place: str, manner: Manner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits = Waits(monkeypatch)
     with peer(manner) as server:
         url = f"http://127.0.0.1:{server.port}/"
         monkeypatch.setattr("monitor.sources.brokers.google_tokens._MACHINE", url)
@@ -179,6 +220,9 @@ def test_law_every_call_ends_in_time_and_takes_no_more_than_it_may(
         finally:
             tracemalloc.stop()
         assert time.monotonic() - began < SECONDS + SLACK_SECONDS, said
+    assert not waits.wrong
+    assert waits.count or "within" in said, "nothing was waited for"
+    assert waits.budgets == [SECONDS], "one budget is for all that a call does"
     assert said or manner is Manner.ZEROS, "an answer like that is none"
     assert "\n" not in said
 

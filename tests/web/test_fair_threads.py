@@ -50,6 +50,38 @@ def test_a_sender_that_is_alone_has_several_threads_and_keeps_its_order() -> Non
     assert run(1, [("acme", lambda number=number: number) for number in range(9)]) == list(range(9))
 
 
+@pytest.mark.parametrize(("ago", "most"), [(1.0, 1), (60.0, 3)])
+def test_beside_others_that_only_send_a_sender_has_one_thread(ago: float, most: int) -> None:
+    async def work_of_one_beside_another() -> int:
+        now = 0.0
+        threads = FairThreads(6, lambda: now)
+        threads.serve(asyncio.get_running_loop())
+        work_for("globex")
+        now += ago
+        at_once, highest, lock, hold = 0, 0, threading.Lock(), threading.Event()
+
+        def work() -> None:
+            nonlocal at_once, highest
+            with lock:
+                at_once += 1
+                highest = max(highest, at_once)
+                if highest == most:
+                    hold.set()
+            hold.wait(15)
+            with lock:
+                at_once -= 1
+
+        await asyncio.gather(*(as_sender("acme", work) for _ in range(12)))
+        return highest
+
+    assert asyncio.run(work_of_one_beside_another()) == most
+
+
+def test_what_belongs_to_nobody_makes_nobody_share() -> None:
+    meet = threading.Barrier(3)
+    run(6, [("", lambda: None), *[("acme", lambda: meet.wait(15))] * 3])
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 5))
 def test_law_all_work_is_done_once_errors_reach_who_asked_and_nobody_has_more_than_half(
     senders: list[str], threads: int

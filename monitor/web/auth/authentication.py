@@ -75,6 +75,7 @@ class Access:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
+        self._refusing = threading.Lock()  # not held while a thread starts: the event loop takes it
         self._keys: dict[bytes, Key] = {}
         self.refused_keys = RefusedKeys()
         """The keys with which somebody tried to send records."""
@@ -140,13 +141,14 @@ class Access:
         named = (key.id if key is not None else UNKNOWN, peer)
         if kind is KeyKind.INGEST:
             self.refused_keys.count(*named, now)
-        with self._lock:
-            if not 0 <= now - self._refused.get(named, float("-inf")) < _LOGGED_EVERY:
-                if len(self._refused) >= _MOST_REFUSED:
-                    self._refused.clear()
-                self._refused[named] = now
-                fields = {"key": named[0], "address": peer, "wanted": str(kind), "reason": reason}
-                log.warning("a key was refused", extra=fields)
+        with self._refusing:
+            if 0 <= now - self._refused.get(named, float("-inf")) < _LOGGED_EVERY:
+                return
+            if len(self._refused) >= _MOST_REFUSED:
+                self._refused.clear()
+            self._refused[named] = now
+        fields = {"key": named[0], "address": peer, "wanted": str(kind), "reason": reason}
+        log.warning("a key was refused", extra=fields)
 
     def is_at_hand(self, headers: Mapping[str, str]) -> bool:
         """Whether `who` responds without accessing the store, which may be slow."""

@@ -3,7 +3,7 @@
 import asyncio
 import io
 
-from monitor.web.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.joined_writes import Flush, JoinedWrites
 
 
 class Wire(asyncio.Transport):
