@@ -4,6 +4,7 @@ Base windows are summed in pairs, pairs of pairs, and so on, aligned to the epoc
 of at most 2 log2(n) such blocks, each computed once and stored. A stored sum is deleted when one of its base windows
 changes (late rows, outcomes), and computed again when it is needed.
 
+Windows that end together share blocks: the last ones that were decoded are kept while windows of a stream are measured.
 Reading computes sums but writes nothing. They are stored later, in a transaction that checks that they are still valid.
 """
 
@@ -22,6 +23,9 @@ from monitor.windows.layout.from_table import BARE
 from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, blank, merge
 
+_DECODED = 16
+"""Stored blocks that are kept decoded: those of an hour and a few more. With 50 features they take 6 MB."""
+
 
 class Rolling:
     """Profiles of any time range of a stream's base windows.
@@ -35,6 +39,7 @@ class Rolling:
         self._base = base_seconds
         self._settled = settled
         self._sums: dict[tuple[Stream, Window], Profile] = {}
+        self._decoded: dict[tuple[Stream, Window], Profile] = {}
         self._extents: dict[Stream, Window | None] = {}
         self._layouts: dict[Stream, Layout] = {}
 
@@ -47,9 +52,10 @@ class Rolling:
         layout = self._layout(stream)
         starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
         parts = [part for block in blocks(window, self._base) if (part := self._least(block, starts))]
-        missing = [part for part in parts if (stream, part) not in self._sums]
+        known = {part: self._known(stream, part) for part in parts}  # before any is replaced
+        missing = [part for part in parts if known[part] is None]
         stored = {profile.window: profile for profile in profiles.get_some(self._connection, stream, missing)}
-        sums = [self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
+        sums = [known[part] or self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
         present = [part for part in sums if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
 
@@ -91,11 +97,12 @@ class Rolling:
         stored: StoredProfile | None,
     ) -> Profile | None:
         """The counts of a block: from memory, from the store, or summed from its halves; None if it has none."""
-        if (stream, block) in self._sums:
-            return self._sums[stream, block]
+        known = self._known(stream, block)
+        if known is not None:
+            return known
         if stored is not None and stored.layout == layout.id:
             with faults_of(self._connection).isolate("profiles", f"{stream} {block.start} {block.seconds}"):
-                return codec.decode(stored.blob, layout)
+                return self._keep(stream, block, codec.decode(stored.blob, layout))
         if block.seconds == self._base:
             return None
         half = block.start + block.seconds // 2
@@ -112,6 +119,17 @@ class Rolling:
                 self._sums[stream, block] = total
             return total
         return present[0] if present else None
+
+    def _known(self, stream: Stream, block: Window) -> Profile | None:
+        """The counts of a block that was read or summed before."""
+        return self._sums.get((stream, block)) or self._decoded.get((stream, block))
+
+    def _keep(self, stream: Stream, block: Window, decoded: Profile) -> Profile:
+        """Keep a decoded block, instead of the one that was decoded first."""
+        while len(self._decoded) >= _DECODED:
+            del self._decoded[next(iter(self._decoded))]
+        self._decoded[stream, block] = decoded
+        return decoded
 
     def sums(self) -> list[tuple[Stream, StoredProfile]]:
         """The sums that were computed and are worth storing."""
