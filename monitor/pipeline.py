@@ -110,10 +110,12 @@ class Pipeline:
             return self._lead(rules, readings, others, done)
         if not others.is_worker:
             return done
-        found = self.judge.evaluate_and_store(  # another daemon on this database plans notifications
+        judged = self.judge.evaluate_and_store(  # another daemon on this database plans notifications
             rules, readings, now, lambda stream: stream != DAEMON and others.is_mine(stream)
         )
-        counts = Evaluation(evaluated=found.evaluated + others.evaluated, errors=found.errors + others.errors)
+        counts = Evaluation(
+            evaluated=judged.evaluated + others.evaluated, errors=judged.errors + others.errors
+        )
         return replace(done, evaluation=counts)
 
     def measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
@@ -152,19 +154,19 @@ class Pipeline:
         """Evaluate what is left to this process, and plan notifications of what all have found."""
         now, judge = done.at, self.judge
         with self.store.read() as connection:
-            found = judgement.load(connection) if self.workers else Judgement()
+            stored = judgement.load(connection) if self.workers else Judgement()
             is_elsewhere = judge.elsewhere(connection)
             known = alert_rows.load(connection)
             standing = target_rows.current(connection)
         known = {key: alert for key, alert in known.items() if not is_elsewhere(alert.stream)}
 
         def is_away(stream: Stream) -> bool:
-            return stream in found.streams or not others.is_mine(stream) or is_elsewhere(stream)
+            return stream in stored.streams or not others.is_mine(stream) or is_elsewhere(stream)
 
         mine = {key: alert for key, alert in known.items() if not is_away(alert.stream)}
         own = judge.evaluate(rules, readings, mine, now, is_away)  # measurements -> states, with reasons
         here = Judgement(own, judge.measuring.recent_profiles)
-        both = judgement.together([Judgement(done.evaluation), here, found])
+        both = judgement.together([Judgement(done.evaluation), here, stored])
         evaluation = both.evaluation
         if evaluation.alerts:  # diagnoses
             with self.store.read() as connection:
@@ -174,7 +176,7 @@ class Pipeline:
             if writing is None or not others.is_in_force(writing):
                 return done
             target_rows.put(writing, target_judging.advance(standing, judge.measuring.judged(), now))
-            judgements.remove(writing, found.streams)
+            judgements.remove(writing, stored.streams)
             plan = paging.advance(
                 writing, evaluation, known, self.alerts, self.channels, now, self.confirming
             )

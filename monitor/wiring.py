@@ -260,7 +260,9 @@ def ingest(
 ) -> Mapping[str, Endpoint]:
     """The endpoints of the ingest, by path."""
     within = config.web.body_within
-    return endpoints(log, access, config.predictions, waiting, runs, within, sources.doors, gauges.metrics)
+    return endpoints(
+        log, access, config.predictions, waiting, runs, within, sources.push_targets, gauges.metrics
+    )
 
 
 def server(

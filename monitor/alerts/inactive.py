@@ -26,8 +26,8 @@ def explain_inactive(connection: Connection, word: str, rules: RuleSet, client: 
         NotFoundError: there is no such model or no such rule.
     """
     path, _, name = word.rpartition("/")
-    found = [figures.stream for figures in streams.figures_of_all(connection)]
-    streams_with_data = [stream for stream in found if client in ("", stream.client)]
+    known = [figures.stream for figures in streams.figures_of_all(connection)]
+    streams_with_data = [stream for stream in known if client in ("", stream.client)]
     selected = [one for one in streams_with_data if path in ("", f"{one.client}/{one.model}", str(one))]
     pairs = [(stream, rule) for stream in selected for rule in rules.for_stream(stream) if rule.name == name]
     if not pairs:

@@ -57,11 +57,11 @@ class ConfiguredReader:
 
     def read(self) -> Configured:
         """As `configured`."""
-        found, last = [_stamp(path) for path in _files(self._config)], self._last
-        if last is not None and last[0] == found:
+        stamps, last = [_stamp(path) for path in _files(self._config)], self._last
+        if last is not None and last[0] == stamps:
             return last[1]
         read = configured(self._config)
-        self._last = found, read
+        self._last = stamps, read
         return read
 
 

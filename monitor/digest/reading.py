@@ -56,8 +56,8 @@ def observed(
             own = own_figures.of_period(connection, model.stream, view, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], own=tuple(own))
         with faults_of(connection).isolate("digests", f"{model.stream}: expectations", in_transaction=True):
-            found = expected_rows.of_period(connection, model.stream, (start, end), base_seconds)
-            by_stream[model.stream] = replace(by_stream[model.stream], expected=found)
+            expected = expected_rows.of_period(connection, model.stream, (start, end), base_seconds)
+            by_stream[model.stream] = replace(by_stream[model.stream], expected=expected)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], moved=moved, compared_since=since)

@@ -58,12 +58,12 @@ def check(
                 for text, amount in occurrences(rows, one.columns).items():
                     values[text] = values.get(text, 0.0) + amount
                 continue
-            found = find(one, rows)
-            places = np.flatnonzero(found.violating)[:most_places] + start
+            checked_rows = find(one, rows)
+            places = np.flatnonzero(checked_rows.violating)[:most_places] + start
             results[key] = replace(
                 result,
-                rows=result.rows + float(np.count_nonzero(found.checked)),
-                violations=result.violations + float(np.count_nonzero(found.violating)),
+                rows=result.rows + float(np.count_nonzero(checked_rows.checked)),
+                violations=result.violations + float(np.count_nonzero(checked_rows.violating)),
                 places=(*result.places, *places.tolist())[:most_places],
             )
         start += rows.num_rows

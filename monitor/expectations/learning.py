@@ -32,7 +32,7 @@ def suggest(rows: pa.RecordBatch) -> list[Expectation]:
     What no row violates tolerates the share that chance explains; a column with missing values twice its own share.
     """
     n = rows.num_rows
-    found: list[Expectation] = []
+    suggestions: list[Expectation] = []
     ordered: dict[str, np.ndarray] = {}
     for name, array in zip(rows.schema.names, rows.columns, strict=True):
         if (
@@ -47,11 +47,11 @@ def suggest(rows: pa.RecordBatch) -> list[Expectation]:
         missing = n - int(np.count_nonzero(present))
         if missing < n:
             tolerated = min(2 * missing / n + _SAFETY / n, 0.99) if missing else 0.0
-            found.append(Expectation(Check.PRESENT, name, {}, tolerated, Tier.WARNING))
-            found += _of_values(name, array.filter(pa.array(present)), _SAFETY / n)
+            suggestions.append(Expectation(Check.PRESENT, name, {}, tolerated, Tier.WARNING))
+            suggestions += _of_values(name, array.filter(pa.array(present)), _SAFETY / n)
             if name.startswith("features.") and pa.types.is_floating(array.type):
                 ordered[name] = np.where(present, numbers(array).values, np.nan)
-    return [*found, *_relations(ordered, _SAFETY / n)]
+    return [*suggestions, *_relations(ordered, _SAFETY / n)]
 
 
 def _of_values(name: str, known: pa.Array, tolerated: float) -> Iterator[Expectation]:

@@ -106,9 +106,9 @@ def _key_of(rows: pa.RecordBatch, columns: Sequence[str]) -> pa.Array | None:
 
 
 def _condition(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:
-    found = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
-    checked = found.why == 0
-    return CheckedRows(checked, checked & (found.of_row == 0))
+    evaluated = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
+    checked = evaluated.why == 0
+    return CheckedRows(checked, checked & (evaluated.of_row == 0))
 
 
 def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> CheckedRows:

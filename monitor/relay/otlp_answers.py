@@ -50,15 +50,15 @@ def _partial(partial: Any) -> tuple[int, str] | None:
 
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        found = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _fields(body: bytes) -> Mapping[int, int | bytes] | None:
     """The fields of a protobuf message by number, numbers and bytes only; None if it is none."""
-    found, at = dict[int, int | bytes](), 0
+    fields, at = dict[int, int | bytes](), 0
     while at < len(body):
         tag, at = _varint(body, at)
         number, kind = tag >> 3, tag & 7
@@ -66,10 +66,10 @@ def _fields(body: bytes) -> Mapping[int, int | bytes] | None:
         if at < 0 or (kind == 2 and at + value > len(body)):
             return None
         if kind == 2:
-            found[number], at = body[at : at + value], at + value
+            fields[number], at = body[at : at + value], at + value
         else:
-            found[number] = value
-    return found
+            fields[number] = value
+    return fields
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:

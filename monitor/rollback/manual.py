@@ -34,7 +34,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RollbackRequest:
     """What a person asks for. Empty versions are the newest one, and the other one that answered last."""
 
     kind: OrderKind = "rollback"
@@ -45,7 +45,7 @@ class Wish:
 def order_now(
     connection: Connection,
     stream: Stream,
-    wish: Wish,
+    requested: RollbackRequest,
     settings: RollbackSettings,
     person: Person,
     stop_file: Path,
@@ -62,21 +62,21 @@ def order_now(
     newest = newest_of(versions)
     if newest is None:
         raise NotFoundError(f"no versions of {stream}", hint="check that it sends predictions with a version")
-    version = wish.version or newest.version
-    other = wish.other or _other(version, versions)
+    version = requested.version or newest.version
+    other = requested.other or _other(version, versions)
     _ensure_possible(connection, stream, version, settings, stop_file, now)
-    if other == version or (wish.kind == "rollback" and not other):
+    if other == version or (requested.kind == "rollback" and not other):
         raise InputError(f"there is no other version than {shown(version)} to go back to")
     trigger = f"{MANUAL} {int(now * 1000)}"
     figures = traffic.load(connection, stream, (), base_seconds, now - LOOKBACK, now)
     row = Rollback(
-        stream, version, trigger, "on", identity(stream, version, trigger, "on"), wish.kind, RollbackState.DECIDED,
+        stream, version, trigger, "on", identity(stream, version, trigger, "on"), requested.kind, RollbackState.DECIDED,
         kind_of(settings.executor), other, person.comment[:LONGEST_COMMENT] or "ordered by hand", person.name, now,
         share_before=figures.share(version, now - LOOKBACK, now),
     )  # fmt: skip
     rollbacks.add(connection, row)
     outbox.add(connection, [delivery_of(order_of(row), CHANNEL)])
-    _note(connection, person, stream, f"{wish.kind} of version {shown(version)}", now)
+    _note(connection, person, stream, f"{requested.kind} of version {shown(version)}", now)
     return row
 
 

@@ -20,7 +20,7 @@ from monitor.store.source_states import SourceState
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PushTarget:
     """Where the web server takes messages for a source: a path, and the inbox behind it."""
 
     source: str
@@ -30,7 +30,7 @@ class Door:
 
 
 class SourceGroup:
-    """One runner per section of `sources`. `doors` are those of the sources of the kind `http`.
+    """One runner per section of `sources`. `push_targets` are those of the sources of the kind `http`.
 
     `reread` reads the sections again, for credentials that changed.
     """
@@ -46,12 +46,12 @@ class SourceGroup:
         self._store, self._clock = store, clock
         self._owner = f"{platform.node()[:64]}/{os.getpid()}"
         self._limits = {name: section.max_age for name, section in settings.items()}
-        self.doors = [
-            Door(name, section.client, section.path_of(name), Inbox())
+        self.push_targets = [
+            PushTarget(name, section.client, section.path_of(name), Inbox())
             for name, section in settings.items()
             if isinstance(section, HttpSettings)
         ]
-        inboxes = {door.source: door.inbox for door in self.doors}
+        inboxes = {target.source: target.inbox for target in self.push_targets}
         self._runners = [
             SourceRunner(
                 name,

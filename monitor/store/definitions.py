@@ -60,7 +60,7 @@ def put(connection: Connection, some: Sequence[Definition]) -> None:
 
 def of_model(connection: Connection, client: str, model: str) -> list[Definition]:
     """All definitions of a model, the oldest first."""
-    found = []
+    definitions = []
     for row in _OF_MODEL.rows(connection, {"of_client": client, "of_model": model}):
         with faults_of(connection).isolate("definitions", f"{client}/{model}"):
             kind, name, since, text = (
@@ -69,8 +69,8 @@ def of_model(connection: Connection, client: str, model: str) -> list[Definition
                 whole_number(row.since),
                 words(row.text),
             )
-            found.append(Definition(client, model, kind, name, since, text))
-    return found
+            definitions.append(Definition(client, model, kind, name, since, text))
+    return definitions
 
 
 def models(connection: Connection) -> set[tuple[str, str]]:

@@ -40,11 +40,11 @@ def waiting(connection: Connection) -> set[Stream]:
 
 def load(connection: Connection) -> dict[Stream, bytes]:
     """All stored judgements, in order of their streams. A damaged row is reported and left out."""
-    faults, found = faults_of(connection), dict[Stream, bytes]()
+    faults, contents = faults_of(connection), dict[Stream, bytes]()
     for row in connection.execute(select(JUDGEMENTS).order_by(*(JUDGEMENTS.c[name] for name in _KEY))):
         with faults.isolate("judgements", f"{row.client}/{row.model}/{row.environment}", in_transaction=True):
-            found[Stream(words(row.client), words(row.model), words(row.environment))] = blob(row.blob)
-    return found
+            contents[Stream(words(row.client), words(row.model), words(row.environment))] = blob(row.blob)
+    return contents
 
 
 def remove(connection: Connection, streams: Iterable[Stream]) -> None:

@@ -117,12 +117,12 @@ def numbered(
     query = select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit)
     if client is not None:
         query = query.where(QUARANTINE.c.client == client)
-    found: list[tuple[int, Quarantined]] = []
+    readable: list[tuple[int, Quarantined]] = []
     while True:  # a row that cannot be read makes no page shorter
         rows = connection.execute(query.where(QUARANTINE.c.id < before) if before else query).all()
-        found += _readable(connection, rows)
-        if len(found) >= limit or len(rows) < limit:
-            return found[:limit]
+        readable += _readable(connection, rows)
+        if len(readable) >= limit or len(rows) < limit:
+            return readable[:limit]
         before = int(rows[-1].id)
 
 

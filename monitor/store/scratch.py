@@ -101,8 +101,8 @@ def _folder(beside: Path) -> Iterator[Path]:
 def _delete_folder(folder: Path, now: float) -> bool:
     """Delete a folder unless it is in use, or may be: it is older than the moment between making and locking one."""
     with contextlib.suppress(OSError):
-        found = folder.lstat()
-        if folder.is_dir() and found.st_uid == os.getuid() and found.st_mtime <= now - _UNLOCKED:
+        status = folder.lstat()
+        if folder.is_dir() and status.st_uid == os.getuid() and status.st_mtime <= now - _UNLOCKED:
             lock = None if folder.is_symlink() else _locked(folder)
             if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)

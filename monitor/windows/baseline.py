@@ -118,9 +118,9 @@ def with_declared_of(
 
     def joined() -> Iterator[pa.RecordBatch]:
         for stored, _ in decoded(connection, predictions.some(connection, stream, numbers)):
-            found = joining.with_outcomes_of(connection, stored)
-            if found is not None:
-                yield found
+            with_outcomes = joining.with_outcomes_of(connection, stored)
+            if with_outcomes is not None:
+                yield with_outcomes
 
     return with_declared(profile, batches, joined, declared)
 
@@ -129,16 +129,16 @@ def _with_outcomes(
     connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout
 ) -> pa.RecordBatch | None:
     """The first rows that have outcomes, to learn errors from; None without any, or if nothing learns from them."""
-    found: list[pa.RecordBatch] = []
+    batches: list[pa.RecordBatch] = []
     for stored, _ in decoded(connection, predictions.some(connection, stream, numbers)):
         joined = joining.with_outcomes_of(connection, stored)
         if joined is not None:
             if not training.has_errors(layout, joined.schema.names):
                 return None
-            found.append(joined)
-            if sum(part.num_rows for part in found) >= training.MOST_ROWS:
+            batches.append(joined)
+            if sum(part.num_rows for part in batches) >= training.MOST_ROWS:
                 break
-    return concatenate(found) if found else None
+    return concatenate(batches) if batches else None
 
 
 def _count_batches(connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout) -> Profile:

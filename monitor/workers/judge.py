@@ -110,8 +110,8 @@ class StreamJudge:
         evaluation = self.evaluate(rules, readings, known, now, is_away)
         periods = target_judging.advance(standing, self.measuring.judged(), now)
         if evaluation.alerts or evaluation.transitions or periods:
-            found = Judgement(evaluation, self.measuring.recent_profiles)
+            judged = Judgement(evaluation, self.measuring.recent_profiles)
             with self.store.write() as connection:
                 target_rows.put(connection, periods)
-                judgement.put(connection, found, now)
+                judgement.put(connection, judged, now)
         return evaluation

@@ -64,16 +64,16 @@ class _Arrived(Mapping[Stream, Profile]):
         return len(self.recent.keys() | self.stored.keys())
 
 
-def put(connection: Connection, found: Judgement, now: float) -> None:
+def put(connection: Connection, judged: Judgement, now: float) -> None:
     """Store a judgement: a row for each stream with an alert that changed."""
     by_stream: dict[Stream, _Stored] = {}
-    for alert in found.evaluation.alerts:
+    for alert in judged.evaluation.alerts:
         by_stream.setdefault(alert.stream, _Stored()).alerts.append(alert)
-    for transition in found.evaluation.transitions:
+    for transition in judged.evaluation.transitions:
         by_stream.setdefault(transition.stream, _Stored()).transitions.append(transition)
     rows = {}
     for stream, stored in by_stream.items():
-        recent = found.recent.get(stream)
+        recent = judged.recent.get(stream)
         if recent is not None and any(alert.state is State.FIRING for alert in stored.alerts):
             stored = _Stored(stored.alerts, stored.transitions, recent.layout.id, codec.encode(recent))
         rows[stream] = _encoder.encode(stored)
@@ -84,15 +84,15 @@ def load(connection: Connection) -> Judgement:
     """All judgements that wait for the leader. One that is damaged is reported and left out."""
     faults, recent = faults_of(connection), dict[Stream, _Stored]()
     alerts, transitions = list[Alert](), list[Transition]()
-    found = judgements.load(connection)
-    for stream, blob in found.items():
+    streams_judged = judgements.load(connection)
+    for stream, blob in streams_judged.items():
         with faults.isolate("judgements", str(stream), in_transaction=True):
             stored = _decoder.decode(blob)
             if stored.recent:
                 recent[stream] = stored
             alerts += stored.alerts
             transitions += stored.transitions
-    return Judgement(Evaluation(alerts, transitions), {}, frozenset(found), recent)
+    return Judgement(Evaluation(alerts, transitions), {}, frozenset(streams_judged), recent)
 
 
 def together(some: Iterable[Judgement]) -> Judgement:

@@ -14,7 +14,7 @@ from monitor.rollback import manual
 from monitor.rollback.drill import DrillRun
 from monitor.rollback.executors.executor import ExecutorSettings
 from monitor.rollback.executors.registry import AnyExecutor
-from monitor.rollback.manual import Person, Wish
+from monitor.rollback.manual import Person, RollbackRequest
 from monitor.rollback.procedure.plan import PlanContext, plan
 from monitor.rollback.rollback_metrics import EVERY, Known, RollbackMetrics, of_stream
 from monitor.rollback.settings import RollbackSettings
@@ -182,11 +182,25 @@ def test_an_order_by_hand_is_carried_out_whatever_the_rules_say(tmp_path: Path) 
         line.live(120)
         with line.store.write() as connection:
             made = manual.order_now(
-                connection, STREAM, Wish(), line.settings, ANN, tmp_path / "stop", 60, line.clock.now()
+                connection,
+                STREAM,
+                RollbackRequest(),
+                line.settings,
+                ANN,
+                tmp_path / "stop",
+                60,
+                line.clock.now(),
             )
             with pytest.raises(InputError, match="under way"):
                 manual.order_now(
-                    connection, STREAM, Wish(), line.settings, ANN, tmp_path / "stop", 60, line.clock.now()
+                    connection,
+                    STREAM,
+                    RollbackRequest(),
+                    line.settings,
+                    ANN,
+                    tmp_path / "stop",
+                    60,
+                    line.clock.now(),
                 )
             entries = audit.latest(connection)
         line.live(180)
@@ -199,35 +213,35 @@ def test_an_order_by_hand_is_carried_out_whatever_the_rules_say(tmp_path: Path) 
 def test_what_cannot_be_rolled_back_is_refused_in_words(tmp_path: Path) -> None:
     with timeline(tmp_path) as line:
 
-        def order(wish: Wish, settings: RollbackSettings = line.settings) -> None:
+        def order(requested: RollbackRequest, settings: RollbackSettings = line.settings) -> None:
             with line.store.write() as connection:
                 manual.order_now(
-                    connection, STREAM, wish, settings, ANN, tmp_path / "stop", 60, line.clock.now()
+                    connection, STREAM, requested, settings, ANN, tmp_path / "stop", 60, line.clock.now()
                 )
 
         with pytest.raises(NotFoundError, match="no versions"):
-            order(Wish())
+            order(RollbackRequest())
         line.live(120)
         with pytest.raises(InputError, match="no other version"):
-            order(Wish())
+            order(RollbackRequest())
         line.traffic["8"] = (120, line.traffic["7"][1])
         line.live(120)
         with pytest.raises(InputError, match="never answered"):
-            order(Wish(version="9"))
+            order(RollbackRequest(version="9"))
         with pytest.raises(InputError, match="not the newest"):
-            order(Wish(version="7"))
+            order(RollbackRequest(version="7"))
         with pytest.raises(InputError, match="no other version"):
-            order(Wish(other="8"))
+            order(RollbackRequest(other="8"))
         with pytest.raises(InputError, match="no executor"):
-            order(Wish(), RollbackSettings())
+            order(RollbackRequest(), RollbackSettings())
         with line.store.write() as connection:
             manual.stop(connection, None, ANN, line.clock.now())
         with pytest.raises(InputError, match="all rollbacks are stopped by Ann"):
-            order(Wish())
+            order(RollbackRequest())
         with line.store.write() as connection:
             assert manual.resume(connection, STREAM, ANN, line.clock.now()) == 0
             assert manual.resume(connection, None, ANN, line.clock.now()) == 1
-        order(Wish())
+        order(RollbackRequest())
 
 
 # The plan.

@@ -22,7 +22,7 @@ from monitor.records import Stream
 from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
-from monitor.sources.group import Door
+from monitor.sources.group import PushTarget
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import api_keys, predictions
@@ -84,14 +84,16 @@ def server_of(
     store: Store,
     clock: Clock,
     web: WebSettings,
-    doors: Sequence[Door] = (),
+    push_targets: Sequence[PushTarget] = (),
     metrics: MetricsReceiver = NO_METRICS,
     waiting: WaitingCalls | None = None,
     runs: WaitingRuns | None = None,
 ) -> Server:
     """The server of a daemon, with an application without a page."""
     waiting, runs = waiting or WaitingCalls(log, store), runs or WaitingRuns(log, store)
-    hot = endpoints(log, Access(store, clock), log.settings, waiting, runs, web.body_within, doors, metrics)
+    hot = endpoints(
+        log, Access(store, clock), log.settings, waiting, runs, web.body_within, push_targets, metrics
+    )
     return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli import through_daemon
-from monitor.cli.lists.asking import read
+from monitor.cli.lists.daemon_or_store import read
 from monitor.cli.store_option import opened
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of

@@ -4,7 +4,7 @@ import time
 
 from monitor import __version__
 from monitor.cli import through_daemon
-from monitor.cli.lists.asking import read
+from monitor.cli.lists.daemon_or_store import read
 from monitor.cli.store_option import opened
 from monitor.config.root import Config
 from monitor.digest import Sender
@@ -14,7 +14,7 @@ from monitor.store.audit import Filter
 from monitor.visible import counted
 from monitor.web.api.staff import operation_lists as lists
 from monitor.web.api.staff import operation_schemas as schemas
-from monitor.web.api.staff.asking import LARGEST_PAGE
+from monitor.web.api.staff.staff_query import LARGEST_PAGE
 
 
 def sources(settings: Config) -> list[schemas.SourceAnswer]:
@@ -48,9 +48,9 @@ def entries(settings: Config, client: str, who: str, since: float, most: int) ->
     if (daemon := through_daemon.running(settings)) is None:
         with opened(settings).read() as connection:
             return lists.entries(connection, wanted, most)
-    found = list[schemas.EntryAnswer]()
-    while len(found) < most:
-        one = min(most - len(found), LARGEST_PAGE)
+    gathered = list[schemas.EntryAnswer]()
+    while len(gathered) < most:
+        one = min(most - len(gathered), LARGEST_PAGE)
         page = daemon.get(
             "audit",
             list[schemas.EntryAnswer],
@@ -58,14 +58,14 @@ def entries(settings: Config, client: str, who: str, since: float, most: int) ->
             who=who,
             since=since,
             most=one,
-            offset=len(found),
+            offset=len(gathered),
         )
         if len(page) > one:
             raise WatchkeeperError(f"the daemon answered {counted(len(page), 'entry')} instead of {one:,}")
-        found += page
+        gathered += page
         if len(page) < one:
             break
-    return found
+    return gathered
 
 
 def digest(settings: Config, client: str, kind: str) -> schemas.LettersAnswer:

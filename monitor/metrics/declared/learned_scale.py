@@ -42,12 +42,12 @@ def measure(subject: Subject, metric: OwnMetric, info: MetricInfo, season: Seaso
             yield subject.not_measured(info, too_few(n, needed, "outcomes"), n, where=where)
             continue
         try:
-            found = _of_scope(subject, metric, season, where, part, base)
+            scaled = _of_scope(subject, metric, season, where, part, base)
             usual = _usual(subject, metric, season, where, base)
         except (_NoScaleError, UndefinedError) as reason:
             yield subject.not_measured(info, str(reason), n, where=where)
             continue
-        yield subject.ok(info, found.value, found.n, where=where, interval=found.interval, baseline=usual)
+        yield subject.ok(info, scaled.value, scaled.n, where=where, interval=scaled.interval, baseline=usual)
 
 
 def _of_scope(
@@ -67,23 +67,23 @@ def _of_scope(
 
 def _of_all_series(subject: Subject, metric: OwnMetric, season: Season, part: Slice) -> _Scaled:
     """The mean of all rows, each by the scale of its series."""
-    found: list[_Scaled] = []
+    by_series: list[_Scaled] = []
     for where, one, base in subject.scopes():
         if not (where and where[0][0] == "segment" and where[0][1].startswith(f"{season.series}=")):
             continue
         if one.tally(metric.tally).get(ROWS, 0.0):
             try:
-                found.append(_scaled(metric, one, _scale(subject, base)))
+                by_series.append(_scaled(metric, one, _scale(subject, base)))
             except _NoScaleError:
                 continue
-    n, total = sum(one.n for one in found), part.tally(metric.tally).get(ROWS, 0.0)
+    n, total = sum(one.n for one in by_series), part.tally(metric.tally).get(ROWS, 0.0)
     if n < _FEWEST_COVERED * total:
         _scale(subject, subject.baseline.profile.overall if subject.baseline is not None else None)
         raise _NoScaleError(f"only {n / total:.0%} of the rows are of a {season.series} with a scale")
-    value = math.fsum(one.n * one.value for one in found) / n
-    halves = [one.n * (one.interval[1] - one.value) for one in found if one.interval is not None]
+    value = math.fsum(one.n * one.value for one in by_series) / n
+    halves = [one.n * (one.interval[1] - one.value) for one in by_series if one.interval is not None]
     half = math.sqrt(math.fsum(one * one for one in halves)) / n
-    is_known = len(halves) == len(found)
+    is_known = len(halves) == len(by_series)
     return _Scaled(value, (max(value - half, 0.0), value + half) if is_known else None, n)
 
 

@@ -102,13 +102,13 @@ def _at_top(
 ) -> Measurement:
     anomaly = subject.settings.anomalies.get((subject.stream.client, subject.stream.model))
     k = definitions.Anomaly().k if anomaly is None else anomaly.k
-    found = _buckets(every, part), _buckets(true, part)
-    n = 0.0 if found[0] is None else sum(found[0].values())
-    if found[0] is None or found[1] is None:
+    buckets = _buckets(every, part), _buckets(true, part)
+    n = 0.0 if buckets[0] is None else sum(buckets[0].values())
+    if buckets[0] is None or buckets[1] is None:
         return subject.not_measured(PRECISION_AT_TOP, _TOO_WIDE, n, where=where)
     if n < k:
         return subject.not_measured(PRECISION_AT_TOP, too_few(n, k, "outcomes"), n, where=where)
-    value, least, most = _top(found[0], found[1], k)
+    value, least, most = _top(buckets[0], buckets[1], k)
     usual = None
     if base is not None:
         before = _buckets(every, base), _buckets(true, base)
@@ -149,27 +149,27 @@ def concordances(
 
 
 def _known(events: OwnMetric, survivors: OwnMetric, part: Slice) -> _Known | None:
-    found = _buckets(events, part), _buckets(survivors, part)
-    if not found[0] or not found[1]:
+    buckets = _buckets(events, part), _buckets(survivors, part)
+    if not buckets[0] or not buckets[1]:
         return None
-    p, q = sum(found[0].values()), sum(found[1].values())
-    area, ties = _area(found[0], found[1])
+    p, q = sum(buckets[0].values()), sum(buckets[1].values())
+    area, ties = _area(buckets[0], buckets[1])
     return area, hanley_mcneil(area, p, q) + ties / 2 / intervals.Z, p + q
 
 
 def _concordance(
     subject: Subject, events: OwnMetric, survivors: OwnMetric, where: Labels, part: Slice, base: Slice | None
 ) -> Measurement:
-    found = _buckets(events, part), _buckets(survivors, part)
-    if found[0] is None or found[1] is None:
+    buckets = _buckets(events, part), _buckets(survivors, part)
+    if buckets[0] is None or buckets[1] is None:
         return subject.not_measured(CONCORDANCE, _TOO_WIDE, 0, where=where)
-    p, q, needed = sum(found[0].values()), sum(found[1].values()), subject.settings.min_outcomes
+    p, q, needed = sum(buckets[0].values()), sum(buckets[1].values()), subject.settings.min_outcomes
     if min(p, q) < 1 or p + q < needed:
         reason = too_few(p + q, needed, "outcomes that are known at the horizon")
         if p + q >= needed:
             reason = f"{'nobody' if p < 1 else 'everybody'} had the event by the horizon"
         return subject.not_measured(CONCORDANCE, reason, p + q, where=where)
-    area, ties = _area(found[0], found[1])
+    area, ties = _area(buckets[0], buckets[1])
     half = intervals.Z * hanley_mcneil(area, p, q)
     interval = (
         max(0.0, min(area - half, area - ties / 2)),

@@ -101,19 +101,19 @@ def _f1(share: float) -> float:
 def _by_label(
     subject: Subject, where: Labels, part: Slice, before: Slice | None, n: float
 ) -> Iterator[Measurement]:
-    found, usual = _labels_of(part), {} if before is None else _labels_of(before)
+    of_labels, usual = _labels_of(part), {} if before is None else _labels_of(before)
     if any(len(part.tally(name)) >= MOST for name in counts.TALLIES):
         yield subject.not_measured(MACRO_F1, f"{MOST:,} labels or more", n, where=where)
-    elif found:
-        mean = math.fsum(_f1(right / either) for right, either in found.values()) / len(found)
+    elif of_labels:
+        mean = math.fsum(_f1(right / either) for right, either in of_labels.values()) / len(of_labels)
         of_usual = [_f1(right / either) for right, either in usual.values()]
         baseline = math.fsum(of_usual) / len(of_usual) if of_usual else None
         yield subject.ok(MACRO_F1, mean, n, where=where, baseline=baseline)
     else:
         yield subject.not_measured(MACRO_F1, "no row has a label, predicted or true", n, where=where)
     needed = subject.settings.min_outcomes
-    for label in sorted(found, key=lambda one: (-found[one][1], one))[:MOST_LABELS]:
-        right, either = found[label]
+    for label in sorted(of_labels, key=lambda one: (-of_labels[one][1], one))[:MOST_LABELS]:
+        right, either = of_labels[label]
         of_label = labels(**{"class": label}, **dict(where))
         if either < needed:
             reason = too_few(either, needed, "rows with the label, predicted or true,")

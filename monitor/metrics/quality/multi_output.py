@@ -58,13 +58,13 @@ def _of_output(
     usual: _Figures = {}
     if base is not None and base.total(counts.name_of(counts.N, output)) >= needed:
         usual = _figures(base, output)
-    found = _figures(part, output)
-    for info, (value, interval) in found.items():
+    figures = _figures(part, output)
+    for info, (value, interval) in figures.items():
         before = usual.get(info)
         yield subject.ok(
             info, value, n, where=where, interval=interval, baseline=None if before is None else before[0]
         )
-    if R_SQUARED not in found:
+    if R_SQUARED not in figures:
         yield subject.not_measured(R_SQUARED, "all true values are equal", n, where=where)
 
 
@@ -78,12 +78,12 @@ def _figures(part: Slice, output: str) -> _Figures:
     spread = intervals.variance_of(squared, total(counts.FOURTH), n)
     low, high = intervals.of_mean(squared / n, spread, n)
     around = intervals.of_mean(absolute, intervals.variance_of(n * absolute, squared, n), n)
-    found: _Figures = {
+    figures: _Figures = {
         MAE: (absolute, (max(around[0], 0.0), around[1])),
         RMSE: (math.sqrt(squared / n), (math.sqrt(max(low, 0.0)), math.sqrt(high))),
         BIAS: (mean, intervals.of_mean(mean, intervals.variance_of(n * mean, squared, n), n)),
     }
     of_truth = total(counts.TRUTH_SQUARED) - total(counts.TRUTH) ** 2 / n
     if of_truth > 1e-12 * total(counts.TRUTH_SQUARED):
-        found[R_SQUARED] = 1 - squared / of_truth, None
-    return found
+        figures[R_SQUARED] = 1 - squared / of_truth, None
+    return figures

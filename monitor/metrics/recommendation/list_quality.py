@@ -108,20 +108,20 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 def _measured(
     subject: Subject, figure: str, info: MetricInfo, k: int, where: Labels, part: Slice, base: Slice | None
 ) -> Iterator[Measurement]:
-    found, needed = mean_of(part, figure, k), subject.settings.min_outcomes
-    n = 0.0 if found is None else found.n
-    if found is None or n < needed:
+    mean, needed = mean_of(part, figure, k), subject.settings.min_outcomes
+    n = 0.0 if mean is None else mean.n
+    if mean is None or n < needed:
         what = "lists with a relevant item" if figure in counts.OF_RELEVANT else "lists with outcomes"
         yield subject.not_measured(info, _too_few(part, n, needed, what), n, where=where)
         return
     usual = None if base is None else mean_of(base, figure, k)
     usual = None if usual is None or usual.n < needed else usual
     yield subject.ok(
-        info, found.value, n, where=where, interval=_interval(figure, found),
+        info, mean.value, n, where=where, interval=_interval(figure, mean),
         baseline=None if usual is None else usual.value,
     )  # fmt: skip
     if figure in DECLINING and usual is not None:
-        yield _decline(subject, info, found, usual, where)
+        yield _decline(subject, info, mean, usual, where)
 
 
 def _too_few(part: Slice, n: float, needed: int, what: str) -> str:
@@ -132,21 +132,21 @@ def _too_few(part: Slice, n: float, needed: int, what: str) -> str:
     return reason
 
 
-def _interval(figure: str, found: Mean) -> Interval:
+def _interval(figure: str, mean: Mean) -> Interval:
     if figure == counts.HIT:
-        return intervals.wilson(found.value * found.n, found.n)
-    low, high = intervals.of_mean(found.value, found.variance, found.n)
+        return intervals.wilson(mean.value * mean.n, mean.n)
+    low, high = intervals.of_mean(mean.value, mean.variance, mean.n)
     return max(0.0, low), min(1.0, high)
 
 
-def _decline(subject: Subject, info: MetricInfo, found: Mean, usual: Mean, where: Labels) -> Measurement:
+def _decline(subject: Subject, info: MetricInfo, mean: Mean, usual: Mean, where: Labels) -> Measurement:
     where = labels(of=info.name, **dict(where))
     if usual.value <= 0:
-        return subject.not_measured(DECLINE, "the baseline's figure is 0", found.n, where=where)
-    ratio = found.value / usual.value
-    variance = found.variance / found.n + ratio * ratio * usual.variance / usual.n
+        return subject.not_measured(DECLINE, "the baseline's figure is 0", mean.n, where=where)
+    ratio = mean.value / usual.value
+    variance = mean.variance / mean.n + ratio * ratio * usual.variance / usual.n
     half = Z * math.sqrt(variance) / usual.value
-    return subject.ok(DECLINE, 1 - ratio, found.n, where=where, interval=(1 - ratio - half, 1 - ratio + half))
+    return subject.ok(DECLINE, 1 - ratio, mean.n, where=where, interval=(1 - ratio - half, 1 - ratio + half))
 
 
 def _elsewhere(subject: Subject, where: Labels, part: Slice, base: Slice | None) -> Iterator[Measurement]:

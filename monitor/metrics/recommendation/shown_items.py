@@ -148,24 +148,24 @@ def _of_part(subject: Subject, where: Labels, part: Slice, base: Slice | None) -
 def _shares(part: Slice) -> dict[MetricInfo, Figure]:
     lists, places = part.total(counts.LISTS), part.total(counts.PLACES)
     empty = part.total(counts.EMPTY)
-    found = {
+    figures = {
         LENGTH: Figure(places / lists),
         EMPTY: Figure(empty / lists, intervals.wilson(empty, lists)),
     }
-    return found | {REPEATED: Figure(part.total(counts.REPEATED) / places if places else 0.0)}
+    return figures | {REPEATED: Figure(part.total(counts.REPEATED) / places if places else 0.0)}
 
 
 def _of_items(now: Exposure, catalogue: int | None) -> dict[MetricInfo, Figure]:
     different = now.different
-    found = {SHOWN: different, GINI: Figure(_gini(np.array(list(now.of_item.values()))))}
+    figures = {SHOWN: different, GINI: Figure(_gini(np.array(list(now.of_item.values()))))}
     if catalogue:
         bounds = different.interval
         share = Figure(
             min(different.value / catalogue, 1.0),
             None if bounds is None else (bounds[0] / catalogue, min(bounds[1] / catalogue, 1.0)),
         )
-        found[COVERAGE] = share
-    return found
+        figures[COVERAGE] = share
+    return figures
 
 
 def _gini(amounts: np.ndarray) -> float:

@@ -47,7 +47,7 @@ class ReaderSetup:
 def serve(setup: ReaderSetup, ask: Ask) -> Callable[[RawRequest, bytes], Iterator[Any]]:
     """The function that reads requests: it yields the slices or the error, and then the faults."""
     faults = Faults()
-    decoders = AskingDecoders(setup.settings, ask)
+    decoders = RemoteDecoders(setup.settings, ask)
     meter = SignalMeter(faults, setup.policies, lambda stream: ask(AskRegistered(stream)), setup.signals)
     reader = ReaderHere(decoders, meter, setup.settings)
 
@@ -60,7 +60,7 @@ def serve(setup: ReaderSetup, ask: Ask) -> Callable[[RawRequest, bytes], Iterato
     return answer
 
 
-class AskingDecoders(FastDecoders):
+class RemoteDecoders(FastDecoders):
     """Copies of the daemon's decoders. In each request, the daemon is asked about a stream at its first use, and again
     when a record would change what is known.
     """

@@ -23,13 +23,13 @@ def no_past(
 class Readings:
     """The measurements of one tick by stream and window length (seconds; `OPEN` for the open window).
 
-    `past` gives measurements of an earlier day. What was found is kept for the stream that was asked for last, so that
+    `past` gives measurements of an earlier day. Measurements are kept for the stream that was asked for last, so that
     hundreds of rules over thousands of features stay cheap.
     """
 
     measured: Mapping[tuple[Stream, int], Sequence[Measurement]]
     past: Past = no_past
-    _found: dict[Stream, dict[tuple[int, str], Sequence[Measurement]]] = field(default_factory=dict)
+    _by_stream: dict[Stream, dict[tuple[int, str], Sequence[Measurement]]] = field(default_factory=dict)
     _index: dict[tuple[Stream, int], dict[str, list[Measurement]]] = field(default_factory=dict)
 
     def streams(self) -> list[Stream]:
@@ -38,13 +38,13 @@ class Readings:
 
     def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """All measurements of one metric over windows of that length: one for each set of labels."""
-        found = self._found.get(stream)
-        if found is None:
-            self._found.clear()
-            found = self._found[stream] = {}
-        some = found.get((seconds, metric))
+        by_metric = self._by_stream.get(stream)
+        if by_metric is None:
+            self._by_stream.clear()
+            by_metric = self._by_stream[stream] = {}
+        some = by_metric.get((seconds, metric))
         if some is None:
-            some = found[seconds, metric] = self._find(stream, seconds, metric)
+            some = by_metric[seconds, metric] = self._find(stream, seconds, metric)
         return some
 
     def holders(self, stream: Stream, seconds: int, metric: str) -> Sequence[object]:

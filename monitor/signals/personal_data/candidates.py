@@ -23,9 +23,9 @@ class Candidate(NamedTuple):
 
 def candidates(folded: pa.StringArray) -> list[Candidate]:
     """Those among folded texts, in order."""
-    found = matches_each(folded, _PREFILTERS)
-    rows = np.flatnonzero(found.any(axis=1))
+    matches = matches_each(folded, _PREFILTERS)
+    rows = np.flatnonzero(matches.any(axis=1))
     return [
         Candidate(row, [kind for kind, may in zip(KINDS, mays, strict=False) if may], mays[-1])
-        for row, mays in zip(rows.tolist(), found[rows].tolist(), strict=True)
+        for row, mays in zip(rows.tolist(), matches[rows].tolist(), strict=True)
     ]

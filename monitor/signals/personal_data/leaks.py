@@ -31,8 +31,8 @@ def found_in(plain: pa.StringArray) -> Findings:
     findings: Findings = {}
     for one, text in zip(some, texts, strict=True):
         if of_row := [
-            (kind, found.value, text[found.start : found.end])
-            for kind, found in find_all(text, one.kinds, is_disguised=one.is_disguised)
+            (kind, match.value, text[match.start : match.end])
+            for kind, match in find_all(text, one.kinds, is_disguised=one.is_disguised)
         ]:
             findings[one.row] = of_row
     return findings

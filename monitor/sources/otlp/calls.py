@@ -185,10 +185,10 @@ def _read(span: Span, rules: Rules, documents: Sequence[str]) -> tuple[dict[str,
     record = genai.record_of(span, rules.client or only_client(rules), documents)
     if "texts" in record:
         return record, Origin(span.trace, span.id)
-    found = part_of_context(context_of(span, documents))
+    context_part = part_of_context(context_of(span, documents))
     if spoken := parts_of(span):
-        record = completed(record, [*spoken, *([found] if found else [])], genai.UNKNOWN_REASON)
-    return record, Origin(span.trace, span.id, genai.choices_of(span), found)
+        record = completed(record, [*spoken, *([context_part] if context_part else [])], genai.UNKNOWN_REASON)
+    return record, Origin(span.trace, span.id, genai.choices_of(span), context_part)
 
 
 def _innermost(

@@ -213,8 +213,8 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
 
 def usage_of(span: Span) -> tuple[float | None, float | None, float | None]:
     """Input tokens, output tokens and cost of a call; None where it does not tell."""
-    found = _known((*_FIELDS, *_FEATURES), span.attributes)
-    return found.get("input_tokens"), found.get("output_tokens"), found.get("cost")
+    known = _known((*_FIELDS, *_FEATURES), span.attributes)
+    return known.get("input_tokens"), known.get("output_tokens"), known.get("cost")
 
 
 def _times(span: Span) -> tuple[int, int]:
@@ -272,8 +272,8 @@ def as_name(text: str) -> str | None:
 
 def environment_of(span: Span) -> str | None:
     """The environment that a span or its resource names; None if they name none."""
-    found = next((name for key in _ENVIRONMENT if (name := named(span, key))), None)
-    return None if found is None else _ENVIRONMENTS.get(found.lower(), found.lower())
+    environment = next((name for key in _ENVIRONMENT if (name := named(span, key))), None)
+    return None if environment is None else _ENVIRONMENTS.get(environment.lower(), environment.lower())
 
 
 def _parameters(attributes: Attributes) -> dict[str, Any]:

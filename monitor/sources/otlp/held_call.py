@@ -42,14 +42,14 @@ class HeldCall:
 def held_in(content: bytes) -> HeldCall | None:
     """The call in the bytes of `HeldCall.encoded`; None if they are damaged."""
     try:
-        found = json.loads(checksums.unseal(content))
+        fields = json.loads(checksums.unseal(content))
         return HeldCall(
-            {**found["record"], "features": {**found["record"]["features"]}},
-            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in found["names"]],
-            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in found["covered"]],
-            int(found["choices"]),
-            str(found["client"]),
-            tuple(str(one) for one in found["models"]),
+            {**fields["record"], "features": {**fields["record"]["features"]}},
+            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["names"]],
+            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["covered"]],
+            int(fields["choices"]),
+            str(fields["client"]),
+            tuple(str(one) for one in fields["models"]),
         )
     except (DamageError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -79,12 +79,12 @@ def part_of(record: LogRecord, place: int) -> Part | None:
 
 def parts_of(span: Span) -> list[Part]:
     """The texts in the events of a span."""
-    found = (
+    texts = (
         _part(event.name, None, event.attributes, event.time, place)
         for place, event in enumerate(span.events)
         if event.name in EVENTS
     )
-    return [part for part in found if part is not None]
+    return [part for part in texts if part is not None]
 
 
 def is_said(part: Part) -> bool:

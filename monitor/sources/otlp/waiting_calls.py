@@ -236,13 +236,13 @@ class WaitingCalls:
         may_wait = self._wait > 0 and self._senders.may_send(held.sender)
         if may_wait and not is_complete(texts, held.choices):
             row = WaitingPart(call, SPAN, held.sender[0], plan.now, held.encoded())
-            found = (
+            stored_row = (
                 []
                 if origin.documents is None
                 else [_sealed(call, held.sender[0], origin, origin.documents, plan.now)]
             )
-            if not self._checked(held).rejected and room.takes([row, *found]):
-                plan.kept += [row, *found]
+            if not self._checked(held).rejected and room.takes([row, *stored_row]):
+                plan.kept += [row, *stored_row]
                 plan.covered += held.covered
                 self._origins[call] = origin
                 return True
@@ -381,8 +381,8 @@ def _sealed(call: str, client: str, origin: Origin, part: Part, now: float) -> W
 def _opened(parts: Iterable[WaitingPart], origin: Origin) -> list[Part]:
     """The texts that waited; a damaged one is left out."""
     ids = origin.trace, origin.span
-    found = (opened(part.content, part.part, *ids) for part in parts if part.part != SPAN)
-    return [part for part in found if part is not None]
+    opened_parts = (opened(part.content, part.part, *ids) for part in parts if part.part != SPAN)
+    return [part for part in opened_parts if part is not None]
 
 
 def _distinct(texts: Iterable[Part]) -> list[Part]:

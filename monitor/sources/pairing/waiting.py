@@ -60,9 +60,9 @@ class WaitingHalves:
         with self.store.read() as connection:
             rows = half_calls.of_calls(connection, self.source, calls)
             known = idempotency.contents_of(connection, keys)
-        found = [(row, halves.of_row(row)) for row in rows]
-        waiting = [half for _, half in found if half is not None]
-        damaged = [row for row, half in found if half is None]
+        pairs = [(row, halves.of_row(row)) for row in rows]
+        waiting = [half for _, half in pairs if half is not None]
+        damaged = [row for row, half in pairs if half is None]
         return self._of(reader, halves.pair(self.source, arrived, waiting, known), damaged)
 
     def give_up(self, reader: PayloadReader, commit: Callable[[Plan], object]) -> None:

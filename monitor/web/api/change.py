@@ -57,7 +57,7 @@ class OfModel(msgspec.Struct, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[_Body]):
+class ChangeRequest(Generic[_Body]):
     """A change that somebody asks for. `identity` is the id in its path, if there is one."""
 
     request: Request[Any, Any, Any]
@@ -110,7 +110,7 @@ class Change(Generic[_Body]):
     role: Role
     body: type[_Body]
     answer: type[msgspec.Struct]
-    make: Callable[[Asked[_Body]], msgspec.Struct]
+    make: Callable[[ChangeRequest[_Body]], msgspec.Struct]
     is_for_all: bool = False
 
 
@@ -122,7 +122,7 @@ def handler(change: Change[Any]) -> HTTPRouteHandler:
         session.check_form(request, visitor, "")
         if change.is_for_all and visitor.client:
             raise NotFoundException
-        return change.make(Asked(request, visitor, _read(content, change.body), identity))
+        return change.make(ChangeRequest(request, visitor, _read(content, change.body), identity))
 
     options = {"http_method": [HttpMethod.POST], "status_code": 200, "include_in_schema": False}
     options |= {"request_max_body_size": _LARGEST}

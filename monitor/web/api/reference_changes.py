@@ -9,7 +9,7 @@ from monitor.store.registered_texts import Canary, SystemPrompt
 from monitor.store.streams import figures as figures_of
 from monitor.store.streams import streams
 from monitor.texts import LABEL, NAME, flaw_of_name, flaw_of_text
-from monitor.web.api.change import Asked, Change, Nothing, OfModel
+from monitor.web.api.change import Change, ChangeRequest, Nothing, OfModel
 from monitor.windows import closing
 
 MOST_HASHES = 100_000
@@ -67,83 +67,83 @@ class CanaryAnswer(msgspec.Struct):
     id: str
 
 
-def accept_reference(asked: Asked[NewReference]) -> Accepted:
+def accept_reference(change: ChangeRequest[NewReference]) -> Accepted:
     """Accept the data of a model since a time as the new normal for drift."""
-    services, stream, now = asked.services, asked.body.stream, asked.now
-    asked.is_about(stream.client)
+    services, stream, now = change.services, change.body.stream, change.now
+    change.is_about(stream.client)
     with services.store.read() as connection:
         figures, models = figures_of(connection, stream), len(streams(connection))
     if figures is None:
         raise NotFoundError(f"no predictions of {stream} have been received", hint="see: watchkeeper status")
     until = closing.horizon(figures.watermark, figures.last_received, now, services.windows)
     count = accept(
-        services.store, stream, services.drift, services.base_seconds, asked.body.since, until, now,
-        asked.who, models, address=asked.address,
+        services.store, stream, services.drift, services.base_seconds, change.body.since, until, now,
+        change.who, models, address=change.address,
     )  # fmt: skip
     return Accepted(count)
 
 
-def register_prompt(asked: Asked[NewPrompt]) -> PromptAnswer:
+def register_prompt(change: ChangeRequest[NewPrompt]) -> PromptAnswer:
     """Register the system prompt of a version, so that answers that repeat it are found."""
-    new = asked.body
+    new = change.body
     _check_names(client=new.client, model=new.model)
-    asked.is_about(new.client)
+    change.is_about(new.client)
     _check_version(new.version)
     hashes = frozenset(new.hashes)
     if not 0 < len(hashes) <= MOST_HASHES or not 0 <= min(hashes) <= max(hashes) < _LARGEST_HASH:
         raise InputError(f"a prompt has 1 to {MOST_HASHES:,} hashes of 64 bits")
     prompt = SystemPrompt(
-        new.client, new.model, new.version, hashes, min(max(new.words, 0), 2**31 - 1), asked.now
+        new.client, new.model, new.version, hashes, min(max(new.words, 0), 2**31 - 1), change.now
     )
-    with asked.services.store.write() as connection:
+    with change.services.store.write() as connection:
         registered_texts.register_prompt(connection, prompt)
-        asked.note(connection, new.client, f"register prompt of {new.client}/{new.model} {new.version}")
+        change.note(connection, new.client, f"register prompt of {new.client}/{new.model} {new.version}")
     return PromptAnswer(len(hashes))
 
 
-def remove_prompt(asked: Asked[OldPrompt]) -> PromptAnswer:
+def remove_prompt(change: ChangeRequest[OldPrompt]) -> PromptAnswer:
     """Forget the system prompt of a version."""
-    old = asked.body
-    asked.is_about(old.client)
+    old = change.body
+    change.is_about(old.client)
     _check_names(client=old.client, model=old.model)
     _check_version(old.version)
-    with asked.services.store.write() as connection:
+    with change.services.store.write() as connection:
         if not registered_texts.remove_prompt(connection, old.client, old.model, old.version):
             raise NotFoundError("there is no such prompt", hint="watchkeeper prompts list")
-        asked.note(connection, old.client, f"remove prompt of {old.client}/{old.model} {old.version}")
+        change.note(connection, old.client, f"remove prompt of {old.client}/{old.model} {old.version}")
     return PromptAnswer(0)
 
 
-def add_canary(asked: Asked[NewCanary]) -> CanaryAnswer:
+def add_canary(change: ChangeRequest[NewCanary]) -> CanaryAnswer:
     """Store the hash of a canary: a token that must never appear in an answer."""
-    new = asked.body
+    new = change.body
     given = {subject: getattr(new, subject) for subject in ("model", "name")}
     _check_names(client=new.client, **{subject: text for subject, text in given.items() if text})
-    asked.is_about(new.client)
+    change.is_about(new.client)
     try:
         digest = bytes.fromhex(new.digest)
     except ValueError:
         digest = b""
     if len(digest) != 32:
         raise InputError("digest is not a SHA-256 in hexadecimal", hint="64 digits")
-    canary = Canary(new.client, new.model, new.name, digest, asked.now)
-    with asked.services.store.write() as connection:
+    canary = Canary(new.client, new.model, new.name, digest, change.now)
+    with change.services.store.write() as connection:
         registered_texts.add_canary(connection, canary)
-        asked.note(connection, new.client, f"add canary {canary.id} of {new.client}/{new.model or 'all'}")
+        change.note(connection, new.client, f"add canary {canary.id} of {new.client}/{new.model or 'all'}")
     return CanaryAnswer(canary.id)
 
 
-def remove_canary(asked: Asked[Nothing]) -> CanaryAnswer:
+def remove_canary(change: ChangeRequest[Nothing]) -> CanaryAnswer:
     """Forget a canary."""
-    bound = asked.visitor.client
-    with asked.services.store.write() as connection:
+    bound = change.visitor.client
+    with change.services.store.write() as connection:
         canaries = registered_texts.load(connection).canaries
-        known = [one for one in canaries if one.id == asked.identity and bound in ("", one.client)]
+        known = [one for one in canaries if one.id == change.identity and bound in ("", one.client)]
         if not registered_texts.remove_canaries(connection, known):
             raise NotFoundError("there is no such canary", hint="watchkeeper canary list")
-        asked.is_about(known[0].client)
-        asked.note(connection, known[0].client, f"remove canary {asked.identity}")
-    return CanaryAnswer(asked.identity)
+        change.is_about(known[0].client)
+        change.note(connection, known[0].client, f"remove canary {change.identity}")
+    return CanaryAnswer(change.identity)
 
 
 def _check_names(**named: str) -> None:

@@ -20,7 +20,7 @@ from monitor.store import api_keys, incident_notes, silences, streams
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.approvals import TEAM, Approval
 from monitor.web.api import reference_changes, version_changes
-from monitor.web.api.change import Asked, Change, Nothing, handler
+from monitor.web.api.change import Change, ChangeRequest, Nothing, handler
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages.actions import is_for
@@ -138,127 +138,129 @@ class Leave(msgspec.Struct):
     role: str
 
 
-def make_key(asked: Asked[NewKey]) -> KeyAnswer:
+def make_key(change: ChangeRequest[NewKey]) -> KeyAnswer:
     """Make a key."""
-    new, now = asked.body, asked.now
+    new, now = change.body, change.now
     if new.kind not in set(KeyKind) or not 0 <= new.days <= 3650:
         raise InputError(f"kind must be one of {', '.join(KeyKind)}, and days 0 to 3650")
     if new.kind in (KeyKind.INGEST, KeyKind.PAGE, KeyKind.SITE) and not new.client:
         raise InputError(f"a key of kind {new.kind} needs a client")
     kind, ends = KeyKind(new.kind), now + new.days * DAY if new.days else None
     bound = api_keys.bounds(kind, new.role, new.models, new.addresses)
-    with asked.services.store.write() as connection:
+    with change.services.store.write() as connection:
         key, token = api_keys.create(
             connection, kind, new.client, now, name=new.name, expires_at=ends, bound=bound
         )
-        asked.note(connection, new.client, f"make key {key.id} for {kind}")
+        change.note(connection, new.client, f"make key {key.id} for {kind}")
     return KeyAnswer(key.id, token)
 
 
-def list_keys(asked: Asked[Nothing]) -> KeyList:
+def list_keys(change: ChangeRequest[Nothing]) -> KeyList:
     """List the keys with their last use; the keys themselves cannot be shown again."""
-    with asked.services.store.read() as connection:
+    with change.services.store.read() as connection:
         listed = api_keys.keys(connection)
-    return KeyList([_row(key, asked.now) for key in listed])
+    return KeyList([_row(key, change.now) for key in listed])
 
 
-def revoke_key(asked: Asked[Nothing]) -> Id:
+def revoke_key(change: ChangeRequest[Nothing]) -> Id:
     """Revoke a key, and end its sessions."""
-    with asked.services.store.write() as connection:
-        if not api_keys.revoke(connection, asked.identity, asked.now):
+    with change.services.store.write() as connection:
+        if not api_keys.revoke(connection, change.identity, change.now):
             raise NotFoundError("there is no such valid key", hint="watchkeeper key list")
-        asked.note(connection, "", f"revoke key {asked.identity}")
-    return Id(asked.identity)
+        change.note(connection, "", f"revoke key {change.identity}")
+    return Id(change.identity)
 
 
-def write_note(asked: Asked[NewNote]) -> WrittenNote:
+def write_note(change: ChangeRequest[NewNote]) -> WrittenNote:
     """Write an update on an incident; the client reads it."""
-    services, now = asked.services, asked.now
+    services, now = change.services, change.now
     with services.store.write() as connection:
         clients = {*services.clients, *(one.client for one in streams.streams(connection))}
         candidates = [
             one
             for client in sorted(clients)
-            if asked.visitor.may_read(client)
+            if change.visitor.may_read(client)
             for one in client_state.incidents(connection, client, services.client(client), now)
         ]
-        chosen = notes.named(candidates, asked.body.incident)
+        chosen = notes.named(candidates, change.body.incident)
         written = notes.write(
-            connection, chosen, asked.body.text, author=asked.who, address=asked.address, now=now
+            connection, chosen, change.body.text, author=change.who, address=change.address, now=now
         )
-    session.about(asked.request, chosen.stream.client)
+    session.about(change.request, chosen.stream.client)
     return WrittenNote(written.id, chosen.id)
 
 
-def withdraw_note(asked: Asked[Nothing]) -> Id:
+def withdraw_note(change: ChangeRequest[Nothing]) -> Id:
     """Withdraw an update on an incident."""
-    identity = asked.identity
-    with asked.services.store.write() as connection:
+    identity = change.identity
+    with change.services.store.write() as connection:
         client = incident_notes.client_of(connection, identity)
-        if client is None or not asked.visitor.may_read(client):
+        if client is None or not change.visitor.may_read(client):
             raise NotFoundError("there is no such update", hint="watchkeeper incident list CLIENT")
-        notes.withdraw(connection, client, identity, author=asked.who, address=asked.address, now=asked.now)
-    session.about(asked.request, client)
+        notes.withdraw(
+            connection, client, identity, author=change.who, address=change.address, now=change.now
+        )
+    session.about(change.request, client)
     return Id(identity)
 
 
-def decide_version(asked: Asked[NewApproval]) -> ApprovalAnswer:
+def decide_version(change: ChangeRequest[NewApproval]) -> ApprovalAnswer:
     """Approve or decline a version for the team."""
-    new, services, now = asked.body, asked.services, asked.now
-    asked.is_about(new.client)
+    new, services, now = change.body, change.services, change.now
+    change.is_about(new.client)
     stream = Stream(new.client, new.model, new.environment)
     seen = "" if bytes(new.evidence) == b"null" else approve.evidence(bytes(new.evidence))
     if not seen and not new.note:
         raise InputError("nothing says what you saw", hint="send evidence, or a note")
-    made = Approval(stream, new.version, TEAM, new.approved, asked.who, now, note=new.note, evidence=seen)
+    made = Approval(stream, new.version, TEAM, new.approved, change.who, now, note=new.note, evidence=seen)
     with services.store.write() as connection:
-        is_new = approve.decide(connection, made, asked.address)
+        is_new = approve.decide(connection, made, change.address)
         decision = approve.decision_on(connection, stream, new.version, services.release_policy(stream))
     return ApprovalAnswer(is_new, decision.reason, approve.summary(seen))
 
 
-def add_silence(asked: Asked[NewSilence]) -> SilenceAnswer:
+def add_silence(change: ChangeRequest[NewSilence]) -> SilenceAnswer:
     """Silence new notifications. Staff of one client name it in a matcher: `client="acme"`."""
-    new, now = asked.body, asked.now
+    new, now = change.body, change.now
     begins = now + min(max(new.after, 0.0), 366 * DAY)
-    with asked.services.store.write() as connection:
+    with change.services.store.write() as connection:
         added = silencing.add(
-            connection, new.matchers, starts_at=begins, seconds=new.seconds, author=asked.who,
+            connection, new.matchers, starts_at=begins, seconds=new.seconds, author=change.who,
             comment=new.comment, now=now,
         )  # fmt: skip
-        if not is_for(asked.visitor, added):
+        if not is_for(change.visitor, added):
             raise InputError("the silence is not limited to your client", hint='add client="NAME"')
-        asked.note(connection, client_of(added), f"silence {', '.join(added.matchers)}: {added.comment}")
+        change.note(connection, client_of(added), f"silence {', '.join(added.matchers)}: {added.comment}")
     return SilenceAnswer(added.id, iso(added.ends_at))
 
 
-def expire_silence(asked: Asked[Nothing]) -> Id:
+def expire_silence(change: ChangeRequest[Nothing]) -> Id:
     """End a silence early."""
-    with asked.services.store.write() as connection:
-        present = silences.load(connection, asked.now)
-        silence = next((one for one in present if one.id == asked.identity), None)
-        if silence is None or not is_for(asked.visitor, silence):
+    with change.services.store.write() as connection:
+        present = silences.load(connection, change.now)
+        silence = next((one for one in present if one.id == change.identity), None)
+        if silence is None or not is_for(change.visitor, silence):
             raise NotFoundError("there is no such silence", hint="the overview lists them")
-        silences.expire(connection, asked.identity, asked.now)
-        asked.note(connection, client_of(silence), f"expire silence {asked.identity}")
-    return Id(asked.identity)
+        silences.expire(connection, change.identity, change.now)
+        change.note(connection, client_of(silence), f"expire silence {change.identity}")
+    return Id(change.identity)
 
 
-def allow_command(asked: Asked[NewCommand]) -> Leave:
+def allow_command(change: ChangeRequest[NewCommand]) -> Leave:
     """Ask whether a command may read or change the database itself. Reading needs a viewer, changing an operator; keys,
     erasure, backups, encryption and the audit log need an admin of all clients.
     """
-    visitor, command = asked.visitor, asked.body
+    visitor, command = change.visitor, change.body
     role = "operator" if command.change else "viewer"
     first = command.words.removeprefix("watchkeeper ").partition(" ")[0]
     client = command.client
     if first in _OF_ADMINS:
         role, client = "admin", ""
     _check(visitor, role, client)
-    with asked.services.store.write() as connection:
-        session.about(asked.request, command.client)
+    with change.services.store.write() as connection:
+        session.about(change.request, command.client)
         what = "change" if command.change else "read"
-        session.note(asked.request, connection, visitor, command.client, command.words, action=what)
+        session.note(change.request, connection, visitor, command.client, command.words, action=what)
     return Leave(role)
 
 

@@ -9,10 +9,10 @@ from monitor.errors import InputError
 from monitor.records import Stream
 from monitor.releases.approval.approve import missing_approval
 from monitor.rollback import manual
-from monitor.rollback.manual import Person, Wish
+from monitor.rollback.manual import Person, RollbackRequest
 from monitor.rollouts import plan as plans
 from monitor.rollouts import running
-from monitor.web.api.change import Asked, Change, OfModel
+from monitor.web.api.change import Change, ChangeRequest, OfModel
 
 
 class NewRollout(OfModel, kw_only=True):
@@ -66,10 +66,10 @@ class StopAnswer(msgspec.Struct):
     file: str
 
 
-def start_rollout(asked: Asked[NewRollout]) -> StartedRollout:
+def start_rollout(change: ChangeRequest[NewRollout]) -> StartedRollout:
     """Start a staged rollout."""
-    new, services, stream = asked.body, asked.services, asked.body.stream
-    asked.is_about(new.client)
+    new, services, stream = change.body, change.services, change.body.stream
+    change.is_about(new.client)
     plan = plans.parse_plan(new.steps, services.base_seconds)
     with services.store.write() as connection:
         if reason := missing_approval(services.release_policy)(connection, stream, new.canary):
@@ -80,59 +80,61 @@ def start_rollout(asked: Asked[NewRollout]) -> StartedRollout:
             new.canary,
             new.stable,
             plan,
-            who=asked.who,
-            address=asked.address,
-            now=asked.now,
+            who=change.who,
+            address=change.address,
+            now=change.now,
         )
     return StartedRollout(begun.canary, begun.stable, plans.told(plan))
 
 
-def stop_rollout(asked: Asked[OfModel]) -> StartedRollout:
+def stop_rollout(change: ChangeRequest[OfModel]) -> StartedRollout:
     """Stop the running rollout of a model: the stable version receives all traffic."""
-    stream = asked.body.stream
-    asked.is_about(stream.client)
-    with asked.services.store.write() as connection:
-        ended = running.stop(connection, stream, who=asked.who, address=asked.address, now=asked.now)
+    stream = change.body.stream
+    change.is_about(stream.client)
+    with change.services.store.write() as connection:
+        ended = running.stop(connection, stream, who=change.who, address=change.address, now=change.now)
     return StartedRollout(ended.canary, ended.stable, plans.told(ended.plan))
 
 
-def order_rollback(asked: Asked[NewRollback]) -> RollbackOrder:
+def order_rollback(change: ChangeRequest[NewRollback]) -> RollbackOrder:
     """Roll a version back at once: the daemon gives the order to the model's executor."""
-    new, services, stream = asked.body, asked.services, asked.body.stream
-    asked.is_about(new.client)
-    wish, own = Wish(new.kind, new.version, new.to), services.rollback(stream)
-    person, file = Person(asked.who, asked.address, new.comment), Path(services.rollback_stop_file)
+    new, services, stream = change.body, change.services, change.body.stream
+    change.is_about(new.client)
+    requested, own = RollbackRequest(new.kind, new.version, new.to), services.rollback(stream)
+    person, file = Person(change.who, change.address, new.comment), Path(services.rollback_stop_file)
     with services.store.write() as connection:
-        made = manual.order_now(connection, stream, wish, own, person, file, services.base_seconds, asked.now)
+        made = manual.order_now(
+            connection, stream, requested, own, person, file, services.base_seconds, change.now
+        )
     return RollbackOrder(made.id)
 
 
-def stop_rollbacks(asked: Asked[Stop]) -> StopAnswer:
+def stop_rollbacks(change: ChangeRequest[Stop]) -> StopAnswer:
     """Stop all rollbacks, or those of one model."""
-    with asked.services.store.write() as connection:
-        manual.stop(connection, _scope(asked), _person(asked), asked.now)
+    with change.services.store.write() as connection:
+        manual.stop(connection, _scope(change), _person(change), change.now)
     return StopAnswer(1, "")
 
 
-def resume_rollbacks(asked: Asked[Stop]) -> StopAnswer:
+def resume_rollbacks(change: ChangeRequest[Stop]) -> StopAnswer:
     """End a stop of all rollbacks, or of those of one model."""
-    with asked.services.store.write() as connection:
-        ended = manual.resume(connection, _scope(asked), _person(asked), asked.now)
-    file = Path(asked.services.rollback_stop_file)
+    with change.services.store.write() as connection:
+        ended = manual.resume(connection, _scope(change), _person(change), change.now)
+    file = Path(change.services.rollback_stop_file)
     return StopAnswer(ended, str(file) if file.exists() else "")
 
 
-def _scope(asked: Asked[Stop]) -> Stream | None:
+def _scope(change: ChangeRequest[Stop]) -> Stream | None:
     """The stream that a stop is for; None for all of all clients."""
-    body = asked.body
-    asked.is_about(body.client)
+    body = change.body
+    change.is_about(body.client)
     if not (body.client or body.model):
         return None
     return OfModel(client=body.client, model=body.model, environment=body.environment).stream
 
 
-def _person(asked: Asked[Stop]) -> Person:
-    return Person(asked.who, asked.address, asked.body.comment)
+def _person(change: ChangeRequest[Stop]) -> Person:
+    return Person(change.who, change.address, change.body.comment)
 
 
 CHANGES = (

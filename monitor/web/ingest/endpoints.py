@@ -18,7 +18,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.group import Door
+from monitor.sources.group import PushTarget
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.web.auth.authentication import Access, Principal
@@ -58,7 +58,7 @@ def endpoints(
     waiting: WaitingCalls,
     runs: WaitingRuns,
     body_within: float = 60.0,
-    doors: Sequence[Door] = (),
+    push_targets: Sequence[PushTarget] = (),
     metrics: MetricsReceiver = NO_METRICS,
 ) -> dict[str, "Endpoint | OtlpEndpoint | PushEndpoint"]:
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
@@ -66,8 +66,8 @@ def endpoints(
     limits = BodyLimits(settings.body_limit, body_within)
     turns = ReadingTurns(settings.acknowledge_within)
     pushed = {
-        door.path: PushEndpoint(door.source, door.client, door.inbox, log, access, budget, limits)
-        for door in doors
+        target.path: PushEndpoint(target.source, target.client, target.inbox, log, access, budget, limits)
+        for target in push_targets
     }
     return {
         **pushed,

@@ -137,8 +137,8 @@ class OtlpEndpoint:
         """
         rules = self._log.rules(sender.client, sender.models)
         gathered = self._runs.gather(rules)
-        found = calls_of(gathered.through(_DECODERS[encoding].spans(body)), body, rules)
-        calls, joined = self._waiting.spans_arrived(found, rules)
+        arrived = calls_of(gathered.through(_DECODERS[encoding].spans(body)), body, rules)
+        calls, joined = self._waiting.spans_arrived(arrived, rules)
         refused = self._runs.spans_arrived(gathered, rules)
         joined.add(refused.count, refused.reason)
         return calls, rules, joined

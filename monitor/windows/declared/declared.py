@@ -19,12 +19,12 @@ class Declared:
 
     def at(self, start: float) -> list[OwnMetric]:
         """The metrics that count the rows of a window that starts then."""
-        found = []
+        counts = []
         for versions in self.metrics.values():
             begun = [metric for since, metric in versions if since <= start]
             if begun and begun[-1] is not None:
-                found.append(begun[-1])
-        return found
+                counts.append(begun[-1])
+        return counts
 
     def of(self, window: Window) -> list[OwnMetric]:
         """The metrics that are measured of a window: those that count its newest rows."""

@@ -52,8 +52,8 @@ def _count(one: Expectation, rows: pa.RecordBatch) -> Tally:
             f"{VALUE}{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}": n
             for text, n in occurrences(rows, one.columns).items()
         }
-    found = find(one, rows)
+    checked_rows = find(one, rows)
     return {
-        ROWS: float(np.count_nonzero(found.checked)),
-        VIOLATIONS: float(np.count_nonzero(found.violating)),
+        ROWS: float(np.count_nonzero(checked_rows.checked)),
+        VIOLATIONS: float(np.count_nonzero(checked_rows.violating)),
     }

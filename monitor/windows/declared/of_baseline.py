@@ -56,7 +56,7 @@ def _with_own(
     profile: Profile, parts: Iterable[pa.RecordBatch], metrics: Sequence[OwnMetric], *, are_joined: bool
 ) -> Profile:
     for rows in parts:
-        found = own_counts.count(rows, profile.layout, OF_BASELINE.most, metrics, are_joined=are_joined)
-        if found is not None:
-            profile = merge([profile, found])
+        counted = own_counts.count(rows, profile.layout, OF_BASELINE.most, metrics, are_joined=are_joined)
+        if counted is not None:
+            profile = merge([profile, counted])
     return profile

@@ -80,9 +80,9 @@ def _count(metric: OwnMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], Tal
     if not rows.num_rows:
         return {}, {}
     evaluation = Evaluation(rows)
-    found = [term.values(evaluation) for term in expression.terms]
+    term_values = [term.values(evaluation) for term in expression.terms]
     why = np.zeros(rows.num_rows, np.uint8)
-    for one in found:
+    for one in term_values:
         why = np.where(why != 0, why, one.why)
     is_usable = why == 0
     tally: Tally = {ROWS: float(np.count_nonzero(is_usable))}
@@ -90,7 +90,7 @@ def _count(metric: OwnMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], Tal
     for number, amount in zip(numbers.tolist(), amounts.tolist(), strict=True):
         tally[f"{ASIDE}{evaluation.reasons[number - 1]}"] = float(amount)
     each = np.full(rows.num_rows, weights.same) if weights.each is None else weights.each
-    weight, values = each[is_usable], [one.of_row[is_usable] for one in found]
+    weight, values = each[is_usable], [one.of_row[is_usable] for one in term_values]
     if expression.quantile is not None:
         return {metric.total(0): exact_sum(weight)}, tally | _buckets(values[1], weight)
     weighted = [one * weight for one in values]

@@ -45,11 +45,11 @@ def with_naive_errors(profile: Profile, parts: Iterable[pa.RecordBatch], season:
     times, truths, labels = _columns(parts, season)
     total: dict[SliceKey, dict[str, float]] = {}
     for group, rows in _groups(labels):
-        found = _compared(times[rows], truths[rows], season.seconds)
+        errors = _compared(times[rows], truths[rows], season.seconds)
         keys = [OVERALL, *([(f"{_SEGMENT}{season.series}", group)] if season.series and group else [])]
         for key in keys:
-            sums = total.setdefault(key, dict.fromkeys(found, 0.0))
-            for name, value in found.items():
+            sums = total.setdefault(key, dict.fromkeys(errors, 0.0))
+            for name, value in errors.items():
                 sums[name] += value
     slices = dict(profile.slices)
     for key, sums in total.items():
@@ -80,8 +80,8 @@ def _columns(
 def _texts(rows: pa.RecordBatch, segment: str) -> list[str]:
     if not segment or f"{_SEGMENT}{segment}" not in rows.schema.names:
         return [""] * rows.num_rows
-    found = names(rows.column(f"{_SEGMENT}{segment}")).cast(pa.string()).to_pylist()
-    return [text or "" for text in found]
+    segments = names(rows.column(f"{_SEGMENT}{segment}")).cast(pa.string()).to_pylist()
+    return [text or "" for text in segments]
 
 
 def _groups(labels: list[tuple[str, str]]) -> Iterator[tuple[str, np.ndarray]]:

@@ -21,17 +21,17 @@ _ROWS, _ROW_SQUARES, _SQUARES = (f"expected error {what}" for what in ("rows", "
 
 def matrix(rows: pa.RecordBatch, columns: Sequence[Column]) -> np.ndarray:
     """The values of columns, NaN where one is missing; of labels, their places. Shape (rows, columns)."""
-    found = np.full((rows.num_rows, len(columns)), np.nan)
+    values = np.full((rows.num_rows, len(columns)), np.nan)
     for index, column in enumerate(columns):
         name = column.source or column.name
         if name not in rows.schema.names:
             continue
         if column.labelled:
             places = places_of_rows(column, rows.column(name))
-            found[:, index] = np.where(places == MISSING, np.nan, places)
+            values[:, index] = np.where(places == MISSING, np.nan, places)
         else:
-            found[:, index] = values_of(column, rows.column(name))[0]
-    return found
+            values[:, index] = values_of(column, rows.column(name))[0]
+    return values
 
 
 def with_expected(rows: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:

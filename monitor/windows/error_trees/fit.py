@@ -89,18 +89,18 @@ def _assembled(
     names: tuple[str, ...], trees: list[Any], start: list[float], scale: float, rows: int
 ) -> ErrorTrees:
     leaves = np.zeros((len(trees), LEAVES))
-    found: list[_Node] = []
+    inner: list[_Node] = []
     for number, nodes in enumerate(trees):
         values: list[float] = []
-        found += _inner(nodes, 0, number, values)
+        inner += _inner(nodes, 0, number, values)
         leaves[number, : len(values)] = values
-    used, column = np.unique(np.array([one.column for one in found], np.int64), return_inverse=True)
+    used, column = np.unique(np.array([one.column for one in inner], np.int64), return_inverse=True)
     conditions = Conditions(
-        np.array([one.tree for one in found], np.uint16),
+        np.array([one.tree for one in inner], np.uint16),
         column.astype(np.uint16),
-        np.array([one.threshold for one in found], np.float64),
-        np.array([one.left for one in found], np.uint64),
-        np.array([one.missing_left for one in found], np.bool_),
+        np.array([one.threshold for one in inner], np.float64),
+        np.array([one.left for one in inner], np.uint64),
+        np.array([one.missing_left for one in inner], np.bool_),
     )
     exact, first = rounded(leaves * scale, np.array(start) * scale)
     return ErrorTrees(

@@ -59,10 +59,10 @@ class ErrorTrees:
 
         `matrix` has the values of `columns`, NaN where one is missing, shape (rows, columns).
         """
-        found = np.empty((len(matrix), MEMBERS))
+        estimates = np.empty((len(matrix), MEMBERS))
         for first in range(0, len(matrix), _ROWS_AT_ONCE):
-            found[first : first + _ROWS_AT_ONCE] = self._evaluate(matrix[first : first + _ROWS_AT_ONCE])
-        return np.maximum(found, 0.0)
+            estimates[first : first + _ROWS_AT_ONCE] = self._evaluate(matrix[first : first + _ROWS_AT_ONCE])
+        return np.maximum(estimates, 0.0)
 
     def _evaluate(self, matrix: np.ndarray) -> np.ndarray:
         trees = len(self.leaves)

@@ -130,8 +130,12 @@ def attributions_of(part: Slice) -> Attributions | None:
 
 def shares_of(part: Slice) -> Mapping[str, float]:
     """The share of each feature in the attributions of a slice, the largest first; empty below 100 such rows."""
-    found = attributions_of(part)
-    if found is None or found.rows < LEAST_ROWS:
+    attributions = attributions_of(part)
+    if attributions is None or attributions.rows < LEAST_ROWS:
         return {}
-    shares = {name: one for name, one in zip(found.features, found.shares.tolist(), strict=True) if one > 0}
+    shares = {
+        name: one
+        for name, one in zip(attributions.features, attributions.shares.tolist(), strict=True)
+        if one > 0
+    }
     return dict(sorted(shares.items(), key=lambda one: (-one[1], one[0])))

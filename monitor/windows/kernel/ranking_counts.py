@@ -173,19 +173,19 @@ class _Places:
         return np.arange(self.row.size) - starts + 1
 
 
-def _places(found: Sequence[tuple[int, int, float]]) -> _Places:
-    table = np.array(found, np.float64).reshape(-1, 3)
+def _places(places: Sequence[tuple[int, int, float]]) -> _Places:
+    table = np.array(places, np.float64).reshape(-1, 3)
     return _Places(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2])
 
 
 def _hits(lists: Sequence[list[str]], grades: Sequence[dict[str, float]]) -> _Places:
     """The relevant items that their list has, each at its first place."""
-    found: list[tuple[int, int, float]] = []
+    places: list[tuple[int, int, float]] = []
     for row, (items, of_item) in enumerate(zip(lists, grades, strict=True)):
         first = {item: place for place, item in reversed([*enumerate(items)])}
         chosen = [(first[item], grade) for item, grade in of_item.items() if grade > 0 and item in first]
-        found.extend((row, place, grade) for place, grade in sorted(chosen))
-    return _places(found)
+        places.extend((row, place, grade) for place, grade in sorted(chosen))
+    return _places(places)
 
 
 def _ideal(grades: Sequence[dict[str, float]]) -> _Places:
@@ -212,15 +212,15 @@ def _figures(hits: _Places, ideal: _Places, relevant: np.ndarray, cut: int) -> d
         result[has_relevant] = part[has_relevant] / whole[has_relevant]
         return result
 
-    found = of_lists(hits, inside, np.ones(hits.row.size))
+    entries = of_lists(hits, inside, np.ones(hits.row.size))
     gain = of_lists(hits, inside, hits.grade / np.log2(hits.place + 2.0))
     most = of_lists(ideal, best, ideal.grade / np.log2(ideal.place + 2.0))
     precisions = of_lists(hits, inside, hits.nth / (hits.place + 1.0))
     first = of_lists(hits, inside & (hits.nth == 1), 1.0 / (hits.place + 1.0))
     return {
-        HIT: (found > 0).astype(np.float64),
-        PRECISION: found / cut,
-        RECALL: share(found, relevant),
+        HIT: (entries > 0).astype(np.float64),
+        PRECISION: entries / cut,
+        RECALL: share(entries, relevant),
         AVERAGE_PRECISION: share(precisions, relevant),
         RECIPROCAL_RANK: first,
         NDCG: share(gain, most),

@@ -93,8 +93,10 @@ def pack(columns: Sequence[tuple[np.ndarray, float]]) -> list[Edges]:
     """The edges of several columns, together. Each has a power of two, the unit that its moments are counted in."""
     keys = [_keys(edges) for edges, _ in columns]
     many = [place for place, (edges, unit) in enumerate(columns) if _may_be_packed(edges, unit)]
-    found = _packed([keys[place] for place in many], np.array([columns[place][1] / 2 for place in many]))
-    packed = dict(zip(many, found, strict=True))
+    packed_edges = _packed(
+        [keys[place] for place in many], np.array([columns[place][1] / 2 for place in many])
+    )
+    packed = dict(zip(many, packed_edges, strict=True))
     return [packed.get(place) or Edges(len(edges), keys[place]) for place, (edges, _) in enumerate(columns)]
 
 

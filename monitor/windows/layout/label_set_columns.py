@@ -31,9 +31,9 @@ def describe(column: pa.Array) -> list[Column]:
     if not np.isfinite(numbers).any():
         return []
     frequent = sets.frequent()
-    found = [(LABEL_SETS, _NUMBER, (), numbers), (OTHERS, _OTHERS, frequent, sets.others(frequent))]
-    found += [(f"{OF_LABEL}{label}", _LABEL, (label,), sets.having(label)) for label in frequent]
-    return [_column(*one) for one in found]
+    columns = [(LABEL_SETS, _NUMBER, (), numbers), (OTHERS, _OTHERS, frequent, sets.others(frequent))]
+    columns += [(f"{OF_LABEL}{label}", _LABEL, (label,), sets.having(label)) for label in frequent]
+    return [_column(*one) for one in columns]
 
 
 def read(column: Column, array: pa.Array) -> np.ndarray:

@@ -96,7 +96,7 @@ class Candidates:
         """
         pairs = [(label, place) for label in self.labels for place in range(len(self.names))]
         pairs.sort(key=lambda pair: (pair[0].rank, -pair[0].balance))
-        found: list[Column] = []
+        labelled: list[Column] = []
         for label, place in pairs:
             sides_of_number = self.sides[place]
             both = int(np.count_nonzero(label.sides * sides_of_number))
@@ -105,10 +105,10 @@ class Candidates:
             if both < LEAST_ROWS or strength > MOST * both:
                 continue
             if len(name) + len(label.column) + len(label.label) <= LONGEST_NAME and label.column != name:
-                found.append(_with_label(name, self.medians[place], label))
-            if len(found) == MOST_LABELLED:
+                labelled.append(_with_label(name, self.medians[place], label))
+            if len(labelled) == MOST_LABELLED:
                 break
-        return found
+        return labelled
 
     def _of_numbers(self) -> list[Column]:
         if len(self.names) < 2:

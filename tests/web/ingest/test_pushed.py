@@ -11,7 +11,7 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.group import Door, SourceGroup
+from monitor.sources.group import PushTarget, SourceGroup
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.sources.pushed import MOST_WAITING, HttpSettings, Inbox
@@ -47,14 +47,14 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     group.start()
     silent = Inbox()
     silent.open()
-    doors = [
-        *group.doors,
-        Door("closed", "", "/v1/sources/closed", Inbox()),
-        Door("silent", "", "/v1/sources/silent", silent),
+    push_targets = [
+        *group.push_targets,
+        PushTarget("closed", "", "/v1/sources/closed", Inbox()),
+        PushTarget("silent", "", "/v1/sources/silent", silent),
     ]
     web = WebSettings(listen=f"127.0.0.1:{free_port()}")
     try:
-        with running(server_of(log, store, clock, web, doors)) as url:
+        with running(server_of(log, store, clock, web, push_targets)) as url:
             made = Ingest(url, store, log, WaitingCalls(log, store), WaitingRuns(log, store))
             until(lambda: made.post(b" ", "/v1/sources/orders").status_code == 202, "the source is open")
             yield made

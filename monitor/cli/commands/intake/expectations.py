@@ -110,11 +110,11 @@ def import_(
     from monitor.expectations import suite
     from monitor.expectations.exchange import kinds
 
-    found = kinds.read(file)
-    put(suite.dump(list(found.expectations), f"Imported from {file.name}.").rstrip("\n"))
-    for one in found.left_out:
+    imported = kinds.read(file)
+    put(suite.dump(list(imported.expectations), f"Imported from {file.name}.").rstrip("\n"))
+    for one in imported.left_out:
         say(f"left out: {one}")
-    if found.left_out:
+    if imported.left_out:
         raise typer.Exit(4)
 
 

@@ -48,9 +48,9 @@ def list_entries(
     from monitor.cli.lists import of_operation
     from monitor.config.root import load
 
-    found = of_operation.entries(load(config), client, who, time.time() - seconds_of(last), most)
+    entries = of_operation.entries(load(config), client, who, time.time() - seconds_of(last), most)
     columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
-    rows = [{name: str(value) for name, value in to_builtins(one).items()} for one in found]
+    rows = [{name: str(value) for name, value in to_builtins(one).items()} for one in entries]
     if as_json:
         put_json(rows)
     else:

@@ -98,10 +98,10 @@ def _replayed(
     from monitor.gating.replay.answer_pairs import answer_pairs
     from monitor.gating.replay.command import of_text
 
-    found, notes = answer_pairs(store, stream, start, end, of_text(command, seconds_of(within)), most)
+    answers, notes = answer_pairs(store, stream, start, end, of_text(command, seconds_of(within)), most)
     for note in notes:
         say(note)
-    return found
+    return answers
 
 
 def _write(path: Path, text: str) -> None:

@@ -75,8 +75,8 @@ def show(
     from monitor.cli.lists import of_models
     from monitor.config.root import load
 
-    found = of_models.rollback(load(config), identity)
-    one = found.rollback
+    rollback_row = of_models.rollback(load(config), identity)
+    one = rollback_row.rollback
     if as_json:
         put_json(_as_json(one))
         return
@@ -89,7 +89,7 @@ def show(
     for name, moment in (("sent", one.sent_at), ("answered", one.answered_at), ("ended", one.ended_at)):
         if moment is not None:
             put(f"{name} {iso(moment)}")
-    for answer in found.attempts:
+    for answer in rollback_row.attempts:
         put_line(f"attempt {answer.at}: {answer.outcome} after {answer.seconds:.1f} s: {answer.detail}")
     for when, share in (("before", one.share_before), ("after", one.share_after)):
         if share is not None:
@@ -114,19 +114,19 @@ def now(
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
-    from monitor.rollback.manual import Wish
+    from monitor.rollback.manual import RollbackRequest
 
     settings, stream = load(config), stream_of(model)
-    wish = Wish("freeze" if freeze else "rollback", version, other)
+    requested = RollbackRequest("freeze" if freeze else "rollback", version, other)
     base, file = int(settings.predictions.base_window), Path(settings.rollback.stop_file)
     own = settings.model(stream).rollback
     if (daemon := through_daemon.running(settings)) is not None:
-        wanted = {"kind": wish.kind, "version": version, "to": other, "comment": comment}
+        wanted = {"kind": requested.kind, "version": version, "to": other, "comment": comment}
         order = visible(str(daemon.post("rollbacks", through_daemon.named(stream) | wanted)["id"]))
     else:
         with opened(settings).write() as connection:
             order = manual.order_now(
-                connection, stream, wish, own, _person(by, comment), file, base, time.time()
+                connection, stream, requested, own, _person(by, comment), file, base, time.time()
             ).id
     say(f"the daemon carries it out within seconds; see: watchkeeper rollback show {order}")
     put(order)

@@ -134,8 +134,8 @@ def _same_call(span: Span, tool: str) -> str:
 
     Arguments may quote a person, and are not kept.
     """
-    found = next((span.attributes[name] for name in _ARGUMENTS if name in span.attributes), None)
-    arguments = _plain(found)
+    attribute = next((span.attributes[name] for name in _ARGUMENTS if name in span.attributes), None)
+    arguments = _plain(attribute)
     if isinstance(arguments, str | None) and arguments in _HIDDEN:
         return ""
     try:
@@ -147,18 +147,18 @@ def _same_call(span: Span, tool: str) -> str:
 
 def _plain(arguments: object) -> Any:
     """Arguments as values, in whatever text they came."""
-    found = decoded(arguments)
-    if isinstance(found, Mapping):
+    parsed = decoded(arguments)
+    if isinstance(parsed, Mapping):
         for key in _WRAPPED:
-            if found.get(key) and found.keys() > {key}:
-                return _plain(found[key])
-        return found
-    if isinstance(found, str) and found[:1] == "{" and len(found) <= LABEL:
+            if parsed.get(key) and parsed.keys() > {key}:
+                return _plain(parsed[key])
+        return parsed
+    if isinstance(parsed, str) and parsed[:1] == "{" and len(parsed) <= LABEL:
         try:  # as Python writes them
-            return ast.literal_eval(found)
+            return ast.literal_eval(parsed)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return found
-    return found
+            return parsed
+    return parsed
 
 
 def _own_usage(span: Span) -> tuple[float | None, float | None, float | None]:
@@ -171,5 +171,5 @@ def _own_usage(span: Span) -> tuple[float | None, float | None, float | None]:
 
 def _first(attributes: Attributes, names: tuple[str, ...]) -> str:
     """The first text under one of these names; empty if there is none."""
-    found = (attributes.get(name) for name in names)
-    return next((storable(text)[:LABEL] for text in found if isinstance(text, str) and text), "")
+    flag = (attributes.get(name) for name in names)
+    return next((storable(text)[:LABEL] for text in flag if isinstance(text, str) and text), "")

@@ -124,16 +124,16 @@ class Gathered:
     def frames(self, trace: Trace, wanted: Set[bytes]) -> list[AgentSpan]:
         """The other spans around those that are kept, and around `wanted`, the ids of spans in other requests."""
         kept, links = self.spans.get(trace, {}), self._links.get(trace, {})
-        found: dict[bytes, AgentSpan] = {}
+        by_id: dict[bytes, AgentSpan] = {}
         for start in (*wanted, *(bytes.fromhex(span.parent) for span in kept.values())):
             at = start
             for _ in range(_MOST_LEVELS):
                 link = links.get(at)
-                if link is None or at in found:
+                if link is None or at in by_id:
                     break
-                found[at] = AgentSpan(at.hex(), link.parent.hex(), Kind.FRAME, link.is_entry)
+                by_id[at] = AgentSpan(at.hex(), link.parent.hex(), Kind.FRAME, link.is_entry)
                 at = link.parent
-        return list(found.values())
+        return list(by_id.values())
 
     @property
     def traces(self) -> set[Trace]:

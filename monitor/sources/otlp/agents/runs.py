@@ -123,10 +123,10 @@ def _by_tool(tools: Iterable[AgentSpan]) -> dict[str, float]:
         if one.name:
             calls[one.name] += 1
             errors[one.name] += one.error is not None
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for name, count in sorted(calls.most_common(MOST_TOOLS)):
-        found[f"{CALLS_OF}{name}"], found[f"{ERRORS_OF}{name}"] = float(count), float(errors[name])
-    return found
+        figures[f"{CALLS_OF}{name}"], figures[f"{ERRORS_OF}{name}"] = float(count), float(errors[name])
+    return figures
 
 
 @dataclass(frozen=True, slots=True)

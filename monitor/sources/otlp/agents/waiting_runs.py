@@ -244,13 +244,13 @@ class WaitingRuns:
     ) -> list[tuple[Run, WaitingSpans]]:
         """The runs of a trace that are stored now, each with the row of its agent."""
         spans: dict[str, AgentSpan] = {}
-        found: dict[str, WaitingSpans] = {}
+        row_of: dict[str, WaitingSpans] = {}
         for row in sorted(rows, key=lambda row: (row.received_at, row.part)):
             for span in contents[row.part].spans:
                 if span.id not in spans or spans[span.id].kind is Kind.FRAME:
-                    spans[span.id], found[span.id] = span, row
-        programs = {key: contents[row.part].service for key, row in found.items()}
-        runs = ((run, found[run.agent.id]) for run in Traced(spans, programs).runs())
+                    spans[span.id], row_of[span.id] = span, row
+        programs = {key: contents[row.part].service for key, row in row_of.items()}
+        runs = ((run, row_of[run.agent.id]) for run in Traced(spans, programs).runs())
         return [
             (run, row)
             for run, row in runs

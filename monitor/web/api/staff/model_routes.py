@@ -11,7 +11,7 @@ from monitor.rollouts.view import ShownRollout, View, view
 from monitor.web.api.change import PREFIX
 from monitor.web.api.staff import model_lists as lists
 from monitor.web.api.staff import model_schemas as schemas
-from monitor.web.api.staff.asking import asked, ensure_page
+from monitor.web.api.staff.staff_query import ensure_page, query_of
 from monitor.web.auth import session
 
 _OPTIONS: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
@@ -24,7 +24,7 @@ def explanations(
 ) -> list[schemas.ExplanationAnswer]:
     """The state of an alert, or of a rule without one: its figures, its history, and who was notified. For staff."""
     owner = name.partition("/")[0] if "/" in name else ""
-    one = asked(request, client or owner, name=name)
+    one = query_of(request, client or owner, name=name)
     services = one.services
     return one.read(lists.explanations, one.now, services.rules(), services.alerts, name, one.client)
 
@@ -32,7 +32,7 @@ def explanations(
 @get(f"{PREFIX}/silences", **_OPTIONS)
 def silences(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[schemas.SilenceRow]:
     """Active and future silences; of a client, those that are limited to it. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     return one.read(lists.active_silences, one.now, one.client)
 
 
@@ -45,7 +45,7 @@ def staff_rollouts(
     most: FromQuery[int] = 20,
 ) -> list[ShownRollout]:
     """The newest rollouts of a model, newest first; of all models, the newest one of each. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     ensure_page(most)
     if not model:
         return one.read(lists.newest_rollouts, one.client)
@@ -61,7 +61,7 @@ def rollout_view(
     environment: FromQuery[str] = SHOWN,
 ) -> View:
     """The newest rollout of a model with its signals now, or what is known of a version without one. For staff."""
-    one = asked(request, client, model=model)
+    one = query_of(request, client, model=model)
     unapproved = why_unapproved(one.services.release_policy)
     stream = one.stream(model, environment)
     return one.read(view, stream, canary, one.services.rollouts, one.now, unapproved)
@@ -75,7 +75,7 @@ def recorded_releases(
     environment: FromQuery[str] = SHOWN,
 ) -> schemas.ReleasesAnswer:
     """The recorded releases of a model, newest first, and versions that answered without a record. For staff."""
-    one = asked(request, client, model=model)
+    one = query_of(request, client, model=model)
     return one.read(lists.recorded_releases, one.stream(model, environment))
 
 
@@ -88,7 +88,7 @@ def manifests(
     environment: FromQuery[str] = SHOWN,
 ) -> list[schemas.ManifestAnswer]:
     """The manifests of one version, oldest first. For staff."""
-    one = asked(request, client, model=model, version=version)
+    one = query_of(request, client, model=model, version=version)
     return one.read(lists.manifests, one.stream(model, environment), version)
 
 
@@ -101,7 +101,7 @@ def missing_approval(
     environment: FromQuery[str] = SHOWN,
 ) -> schemas.MissingApprovalAnswer:
     """Whether a version has the approvals that its model requires. For staff."""
-    one = asked(request, client, model=model, version=version)
+    one = query_of(request, client, model=model, version=version)
     stream = one.stream(model, environment)
     return one.read(lists.missing_approval, stream, version, one.services.release_policy)
 
@@ -114,7 +114,7 @@ def decided_rollbacks(
     environment: FromQuery[str] = SHOWN,
 ) -> schemas.RollbacksAnswer:
     """Decisions on rollbacks of a model or of all, newest first, and what stops them. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     file = Path(one.services.rollback_stop_file)
     stream = one.stream(model, environment) if model else None
     return one.read(lists.decided_rollbacks, stream, one.client, str(file) if file.exists() else "")
@@ -125,14 +125,14 @@ def drills(
     request: Request[Any, Any, Any], client: FromQuery[str] = "", model: FromQuery[str] = ""
 ) -> schemas.DrillsAnswer:
     """The drills of a model in all environments, newest first. For staff."""
-    one = asked(request, client, model=model)
+    one = query_of(request, client, model=model)
     return one.read(lists.drills, one.client, one.stream(model, SHOWN).model)
 
 
 @get(f"{PREFIX}/rollbacks/decisions/{{identity:str}}", **_OPTIONS)
 def one_rollback(request: Request[Any, Any, Any], identity: FromPath[str]) -> schemas.OneRollbackAnswer:
     """One decision on a rollback with the executor's answers. For staff."""
-    one = asked(request, "")
+    one = query_of(request, "")
     answer = one.read(lists.one_rollback, identity, one.client)
     session.about(request, answer.rollback.stream.client)
     return answer
@@ -146,21 +146,21 @@ def baseline(
     environment: FromQuery[str] = SHOWN,
 ) -> schemas.BaselineAnswer:
     """The baseline of a model: where it is from, and the kinds of its columns. For staff."""
-    one = asked(request, client, model=model)
+    one = query_of(request, client, model=model)
     return one.read(lists.baseline, one.stream(model, environment))
 
 
 @get(f"{PREFIX}/prompts", **_OPTIONS)
 def prompts(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[schemas.PromptRow]:
     """The registered system prompts, without their texts. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     return one.read(lists.prompts, one.client)
 
 
 @get(f"{PREFIX}/canaries", **_OPTIONS)
 def canaries(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[schemas.CanaryRow]:
     """The registered canaries, without their tokens. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     return one.read(lists.canaries, one.client)
 
 

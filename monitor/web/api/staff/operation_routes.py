@@ -11,7 +11,7 @@ from monitor.store.audit import Filter
 from monitor.web.api.change import PREFIX
 from monitor.web.api.staff import operation_lists as lists
 from monitor.web.api.staff import operation_schemas as schemas
-from monitor.web.api.staff.asking import Asking, asked, asked_of_all, ensure_page
+from monitor.web.api.staff.staff_query import StaffQuery, ensure_page, query_of, query_of_all
 
 _OPTIONS: dict[str, Any] = {"sync_to_thread": True, "include_in_schema": False}
 KINDS = ("daily", "weekly")
@@ -20,28 +20,28 @@ KINDS = ("daily", "weekly")
 @get(f"{PREFIX}/sources", **_OPTIONS)
 def sources(request: Request[Any, Any, Any]) -> list[schemas.SourceAnswer]:
     """The sources: messages that wait, positions, records, the last error. For staff of all clients."""
-    one = asked_of_all(request)
+    one = query_of_all(request)
     return one.read(lists.sources, one.now, one.services.surroundings.sources)
 
 
 @get(f"{PREFIX}/gauges", **_OPTIONS)
 def gauges(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> list[schemas.GaugeAnswer]:
     """The gauges with their figures of the last minutes. For staff."""
-    one = asked(request, client)
+    one = query_of(request, client)
     return lists.gauges(one.services.store, one.now, one.services.surroundings.gauges, one.client)
 
 
 @get(f"{PREFIX}/exporters", **_OPTIONS)
 def exporters(request: Request[Any, Any, Any]) -> list[schemas.ExporterAnswer]:
     """The systems to which metrics are sent. For staff of all clients."""
-    one = asked_of_all(request)
+    one = query_of_all(request)
     return one.read(lists.exporters, one.now, one.services.surroundings.exporters)
 
 
 @get(f"{PREFIX}/sites", **_OPTIONS)
 def sites(request: Request[Any, Any, Any]) -> schemas.SitesAnswer:
     """What this site has bundled, and what has arrived of others. For staff of all clients."""
-    one = asked_of_all(request)
+    one = query_of_all(request)
     return one.read(lists.sites, one.now, one.services.surroundings.site, one.services.surroundings.sites)
 
 
@@ -55,7 +55,7 @@ def audit_entries(
     offset: FromQuery[int] = 0,
 ) -> list[schemas.EntryAnswer]:
     """Entries of the audit log, newest first, from the one with number `offset` on. For admins of all clients."""
-    one = asked_of_all(request, "admin")
+    one = query_of_all(request, "admin")
     ensure_page(most, offset)
     return one.read(lists.entries, Filter(client, who=who, start=since), most, offset)
 
@@ -83,8 +83,8 @@ def service_report(
     return one.read(lists.service_report, one.client, one.services.client(one.client), period, one.now)
 
 
-def _of_one(request: Request[Any, Any, Any], client: str) -> Asking:
-    one = asked(request, client)
+def _of_one(request: Request[Any, Any, Any], client: str) -> StaffQuery:
+    one = query_of(request, client)
     if not one.client:
         raise InputError("the client is empty", hint="use its key in the configuration")
     return one

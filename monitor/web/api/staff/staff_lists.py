@@ -51,10 +51,10 @@ def incidents(
     connection: Connection, now: float, clients: Iterable[str], settings: Callable[[str], ClientSettings]
 ) -> list[StaffIncidentAnswer]:
     """The incidents of these clients in the last 30 days, newest first."""
-    found = [
+    selected = [
         one for client in clients for one in client_state.incidents(connection, client, settings(client), now)
     ]
-    return [_incident(one, now) for one in sorted(found, key=lambda one: -one.started)]
+    return [_incident(one, now) for one in sorted(selected, key=lambda one: -one.started)]
 
 
 def quarantine(

@@ -50,7 +50,7 @@ def of_measurements(
 
     A day has the figures that rules and targets ask for only.
     """
-    found = [
+    views = [
         _view("lists", "Lists", list_quality.INFO, measured, otherwise, f"k is {(ranking or Ranking()).k}."),
         _view("shown", "What lists show", shown_items.INFO, measured, otherwise),
         _view("label_sets", "Sets of labels", multi_label.INFO, measured, otherwise),
@@ -58,7 +58,7 @@ def of_measurements(
         _view("agent", "Runs of the agent", agents.INFO, measured, otherwise),
         _view("outputs", "Outputs", multi_output.INFO, measured, otherwise),
     ]
-    return [view for view in found if view is not None]
+    return [view for view in views if view is not None]
 
 
 def _view(

@@ -113,16 +113,20 @@ class Sides:
             array = rows.column(name)
             column = layout.by_name.get(name)
             if column is not None:
-                found = places_of_rows(column, array)
+                row_codes = places_of_rows(column, array)
                 absent, codes = MISSING, column.places
             else:
                 encoded = names(array)
                 texts = encoded.dictionary.to_pylist()
-                found, absent = arrays.codes(encoded, len(texts)), len(texts)
+                row_codes, absent = arrays.codes(encoded, len(texts)), len(texts)
                 codes = {text: code for code, text in enumerate(texts)}
-            known = None if not array.null_count and not (found == absent).any() else _packed(found != absent)
+            known = (
+                None
+                if not array.null_count and not (row_codes == absent).any()
+                else _packed(row_codes != absent)
+            )
             for label, place in places.items():
-                bits = _packed(found == codes.get(label, -1))
+                bits = _packed(row_codes == codes.get(label, -1))
                 self.above[place, : bits.size] = bits
                 if known is None:
                     self.complete.append(place)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class StaffQuery:
     """A question of staff: the client that it is about, empty for all, and what answers it."""
 
     services: Services
@@ -49,7 +49,7 @@ class Asking:
         return Stream(self.client, model, environment)
 
 
-def asked(request: Request[Any, Any, Any], client: str, **needed: str) -> Asking:
+def query_of(request: Request[Any, Any, Any], client: str, **needed: str) -> StaffQuery:
     """What staff ask about the named client; if none is named, about that of their key, or all. The parameters `needed`
     are missing if they are empty: that is told to those who may ask.
 
@@ -65,10 +65,10 @@ def asked(request: Request[Any, Any, Any], client: str, **needed: str) -> Asking
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise InputError(f"{', '.join(missing)} missing", hint="docs/api.md lists the parameters")
-    return Asking(web_services.of(request), client or visitor.client)
+    return StaffQuery(web_services.of(request), client or visitor.client)
 
 
-def asked_of_all(request: Request[Any, Any, Any], role: str = "viewer") -> Asking:
+def query_of_all(request: Request[Any, Any, Any], role: str = "viewer") -> StaffQuery:
     """What staff of all clients ask about what is of no single client.
 
     Raises:
@@ -78,7 +78,7 @@ def asked_of_all(request: Request[Any, Any, Any], role: str = "viewer") -> Askin
     visitor = session.staff(request, role)
     if visitor.client:
         raise NotFoundException
-    return Asking(web_services.of(request), "")
+    return StaffQuery(web_services.of(request), "")
 
 
 def ensure_page(most: int, offset: int = 0) -> None:
