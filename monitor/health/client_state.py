@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from monitor.health import incident_history, notes, targets, verdict
+from monitor.health import incident_history, notes, targets, verdict, wording
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
@@ -165,9 +165,11 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
     by_day = {one.day: one for one in days}
     today, week_ago = by_day.get(data.today), by_day.get(data.today - timedelta(days=7))
     first = data.today - timedelta(days=span_days - 1)
+    its_quality = quality(stream, days, data.today, settings, standing)
     return replace(
         health,
-        quality=quality(stream, days, data.today, settings, standing),
+        sentence=with_quality(health, its_quality, data.today),
+        quality=its_quality,
         is_counted=today is not None or received is None or local_date(received, settings) < data.today,
         counted_at=today.updated_at if today else None,
         decisions=today.decisions if today else 0.0,
@@ -178,6 +180,19 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
         ),
         incidents=tuple(incident for incident in data.incidents if incident.stream == stream),
     )
+
+
+def with_quality(model: ModelHealth, quality: Quality | None, today: date) -> str:
+    """The sentence of a model; of one that works without targets, with its newest quality from enough rows."""
+    is_said = model.health is Health.WORKING and not model.targets
+    if not is_said or quality is None or quality.value is None or quality.day is None:
+        return model.sentence
+    if quality.n < targets.FEWEST:
+        return model.sentence
+    days = (today - quality.day).days
+    when = ("today", "yesterday")[days] if days in (0, 1) else wording.date_words(quality.day)
+    clause = wording.says(quality.metric, quality.value)
+    return f"{model.sentence} As of {when}, it {clause}{' (estimated)' if quality.estimated else ''}."
 
 
 def _until_now(days: tuple[Day, ...], health: Health) -> tuple[Day, ...]:
