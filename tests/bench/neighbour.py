@@ -52,6 +52,7 @@ def lines(attacks: Sequence[str] = (), sends: str = "", turns: int = 1) -> list[
     found, sent = [], SENDS[sends or ONE]
     with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
         keys = _keys(daemon)
+        _posts(daemon.port, keys, 3.0)  # pages and downloads are of a model that has sent something
         _posts(daemon.port, keys, 3.0, sent)
         for name in (name for name in attacks or ATTACKS for _ in range(turns)):
             quiet = _posts(daemon.port, keys, SECONDS, sent)
