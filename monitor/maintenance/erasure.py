@@ -198,7 +198,8 @@ def _named(work: _Work, stream: Stream) -> Subject:
 
 def _erase_searched(connection: Connection, work: _Work, others: Sequence[str]) -> None:
     """Erase in tables whose rows are searched for the texts that identify the records."""
-    is_meant = erasing.holding(sorted(work.subject.ids) or [work.subject.value])
+    ids = sorted(work.subject.ids)
+    is_meant = erasing.naming(ids) if ids else erasing.holding([work.subject.value])
     for name in ("quarantine", "waiting_calls", "waiting_runs"):
         work.removed[name] += erasing.delete_holding(connection, name, is_meant, work.client)
     work.removed["half_calls"] += erasing.delete_halves(connection, is_meant, others)

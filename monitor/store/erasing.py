@@ -126,6 +126,13 @@ def holding(texts: Sequence[str]) -> Callable[[bytes], bool]:
     return lambda content: any(needle in content for needle in needles)
 
 
+def naming(ids: Sequence[str]) -> Callable[[bytes], bool]:
+    """Whether bytes hold one of these ids as a whole: `1` is neither in `12` nor in `a-1`."""
+    forms = sorted({form for one in ids for form in (one.encode(), msgspec.json.encode(one)[1:-1])})
+    whole = re.compile(rb"(?<![\w-])(?:" + b"|".join(map(re.escape, forms)) + rb")(?![\w-])")
+    return lambda content: whole.search(content) is not None
+
+
 def delete_holding(
     connection: Connection,
     name: str,

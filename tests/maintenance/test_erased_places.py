@@ -1,5 +1,6 @@
 """Whatever holds rows of persons is searched by an erasure, in the form in which it is stored."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from monitor.sources.pairing.halves import Half
 from monitor.store import (
     alerts,
     diagnoses,
+    erasing,
     half_calls,
     predictions,
     scores,
@@ -148,3 +150,13 @@ def test_records_without_an_id_lose_their_texts_too(tmp_path: Path) -> None:
             texts.put(connection, [StoredTexts(STREAM, b"d" * 16, NOW, NOW, 2, encode(bare))])
         receipt = erase_records(store, "acme", Subject(column="customer", value=PERSON), NOW, "ada", "here")
     assert receipt.removed == {"prediction_batches": 1, "texts": 1}
+
+
+@pytest.mark.parametrize("name", ["1", "a-1", 'o"1', "é1", "x" * 200])
+def test_an_id_is_found_as_a_whole_however_json_writes_it(name: str) -> None:
+    is_meant = erasing.naming([name, "other"])
+    for content in ({"id": name}, [name], {"note": f"see {name}, please"}):
+        for text in (json.dumps(content), json.dumps(content, ensure_ascii=False)):
+            assert is_meant(erasing.searchable(text.encode()))
+    for other in (f"{name}2", f"2{name}", f"{name}-b", f"b_{name}"):
+        assert not is_meant(json.dumps({"id": other}, ensure_ascii=False).encode())
