@@ -50,7 +50,7 @@ ARRAY = Measurement(
 )
 IDLE = Measurement("daemon at rest", 187, "MB", f"{_HARDWARE}, Beside a measured run")
 STREAM = Measurement(
-    "baseline, layout and buckets of a model with 50 features", 0.7, "MB", f"{_PAGE}, a thousand streams"
+    "baseline, layout and buckets of a model with 50 features", 0.5, "MB", f"{_PAGE}, a thousand streams"
 )
 TRAFFIC = Measurement(
     "growth under 2,000 predictions/s of three models",

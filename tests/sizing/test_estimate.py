@@ -134,7 +134,7 @@ def test_the_figures_of_the_performance_page_are_on_it() -> None:
         "201 to 224 µs",
         "8.8 to 11.0 µs",
         "160 to 181 MB",
-        "about 0.7 MB",
+        "about 0.5 MB",
         "430 to 610 MB",
         "209 203",
     ):
