@@ -7,12 +7,15 @@ listening socket, so the same socket listens several times.
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
 AT_ONCE = 32
 """Connections that one turn accepts."""
+_DESCRIPTORS_EACH = 256
+"""Of so many descriptors of the process, one may listen."""
 
 
 class Listeners:
@@ -33,8 +36,10 @@ class Listeners:
             await server.wait_closed()
 
 
-def accept_in_bulk(loop: asyncio.AbstractEventLoop) -> None:
-    """Have the servers of a loop accept many connections in a turn."""
+def accept_in_bulk(loop: asyncio.AbstractEventLoop, at_once: int | None = None) -> None:
+    """Have the servers of a loop accept `at_once` connections in a turn; None: as many as the process's descriptors
+    allow.
+    """
     create = loop.create_server
 
     async def create_servers(protocol: Callable[[], asyncio.BaseProtocol], **options: Any) -> Listeners:
@@ -42,9 +47,15 @@ def accept_in_bulk(loop: asyncio.AbstractEventLoop) -> None:
         servers = [first]
         again = {name: value for name, value in options.items() if name not in ("host", "port", "sock")}
         for listening in first.sockets:
-            for _ in range(AT_ONCE - 1):
+            for _ in range((at_once or _at_once()) - 1):
                 same = socket.socket(fileno=os.dup(listening.fileno()))
                 servers.append(await create(protocol, sock=same, **again))
         return Listeners(servers)
 
     loop.create_server = create_servers  # type: ignore[method-assign, assignment]
+
+
+def _at_once() -> int:
+    """How many times an address is listened on, in a process with few descriptors as well."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return AT_ONCE if soft == resource.RLIM_INFINITY else max(1, min(AT_ONCE, soft // _DESCRIPTORS_EACH))

@@ -39,7 +39,7 @@ async def accepted_in(loop: asyncio.AbstractEventLoop) -> list[int]:
 
 def test_a_burst_of_connections_is_accepted_in_a_few_turns() -> None:
     loop = uvloop.new_event_loop()
-    accept_in_bulk(loop)
+    accept_in_bulk(loop, AT_ONCE)
     turns = loop.run_until_complete(accepted_in(loop))
     loop.close()
     assert len(turns) == CONNECTIONS
@@ -55,7 +55,7 @@ def test_nobody_listens_once_it_is_closed() -> None:
         return address
 
     loop = uvloop.new_event_loop()
-    accept_in_bulk(loop)
+    accept_in_bulk(loop, AT_ONCE)
     address = loop.run_until_complete(closed(loop))
     until(lambda: refuses(address), "nobody listens")
     loop.close()

@@ -8,7 +8,6 @@ Paths begin with the container, and with the account where the address names one
 
 import contextlib
 import os
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -20,6 +19,8 @@ from monitor.sources.files.remote.azure_account import account_of, signed
 from monitor.sources.files.remote.sized_file import READ_SECONDS, SizedFile
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from pyarrow import fs
 
 MOST_AT_ONCE, _MOST_LISTING = 5000, 32 << 20
@@ -138,20 +139,25 @@ def read_list(content: bytes) -> tuple[list[Blob], str]:
     try:
         tree = _tree(content)
         blobs = [_blob(one) for one in tree.iterfind("Blobs/Blob")]
-    except (ET.ParseError, ValueError, OverflowError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise OSError(
             f"invalid response: the list of blobs cannot be read ({type(error).__name__})"
         ) from error
     return blobs, (tree.findtext("NextMarker") or "").strip()
 
 
-def _tree(content: bytes) -> ET.Element:
+def _tree(content: bytes) -> "Element":
+    from xml.etree import ElementTree  # which only a daemon that reads Azure needs
+
     if b"<!DOCTYPE" in content.upper():
         raise ValueError("a document type, which no answer of Azure has")
-    return ET.fromstring(content)  # noqa: S314  # entities need a document type
+    try:
+        return ElementTree.fromstring(content)  # noqa: S314  # entities need a document type
+    except ElementTree.ParseError as error:
+        raise ValueError(f"no XML: {error}") from error
 
 
-def _blob(element: ET.Element) -> Blob:
+def _blob(element: "Element") -> Blob:
     named = element.find("Name")
     if named is None or not named.text:
         raise ValueError("a blob has no name")
@@ -177,7 +183,7 @@ def _moment(text: str) -> float:
 def _refused(answer: _Answer) -> OSError:
     """The refusal of a request, in the words of the service."""
     code, message, detail = answer.code, "", ""
-    with contextlib.suppress(ET.ParseError, ValueError, RecursionError):
+    with contextlib.suppress(ValueError, RecursionError):
         tree = _tree(answer.content)
         code = tree.findtext("Code") or code
         message = (tree.findtext("Message") or "").partition("\n")[0]
