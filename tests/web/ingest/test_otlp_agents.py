@@ -324,7 +324,7 @@ def test_arguments_are_not_kept_and_what_waits_is_erased(ingest: Ingest) -> None
     with ingest.store.read() as connection:
         (row,) = connection.execute(waiting_runs.WAITING_RUNS.select()).all()
     assert b"Lovelace" not in row.content
-    erase_records(ingest.store, "acme", Subject("user", "for-ada"), NOW, "me", "test")
+    erase_records(ingest.store, "acme", Subject(column="user", value="for-ada"), NOW, "me", "test")
     assert waiting(ingest) == 0
 
 
