@@ -126,7 +126,7 @@ PLACES = (
     Place("unmeasured", Owner.STREAM, "until the window is measured"),
     Place("versions", Owner.CLIENT, "as long as its stream, at most 200 for each: names only"),
     Place("waiting_calls", Owner.CLIENT, "a quarter of an hour", True),
-    Place("waiting_runs", Owner.CLIENT, "predictions.runs_longest and runs_outer_wait", True),
+    Place("waiting_runs", Owner.CLIENT, "`predictions.runs_longest` and `runs_outer_wait`", True),
     Place("webhooks", Owner.NOBODY, _SENT),
 )
 """All tables of the schema, those without data of clients too."""

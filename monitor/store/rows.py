@@ -109,7 +109,7 @@ def blob(value: object) -> bytes:
 
 def head(value: object) -> bytes:
     """The first bytes of a column; none of one that is damaged, or empty, of which SQLite says NULL."""
-    return bytes(value) if isinstance(value, bytes | memoryview | bytearray) else b""
+    return blob(value) if isinstance(value, bytes | memoryview | bytearray) else b""
 
 
 def _short(value: object) -> str:

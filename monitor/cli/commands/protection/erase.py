@@ -54,10 +54,11 @@ def erase(
     everything = not ids and not segment
     if everything and not yes and ask(f"Erase everything of {client}? yes or no", "no") != "yes":
         raise typer.Exit(Exit.FAILED)
+    store, now = opened(settings), time.time()
+    store.close()  # whose version is known now; it is opened again where it is used
     if everything:
         ensure_only_user(store_of(settings.store))
     is_alone = everything or is_only_user(store_of(settings.store))
-    store, now = opened(settings), time.time()
     own = [name for name, source in settings.sources.items() if source.client == client]
     others = [name for name, source in settings.sources.items() if source.client not in ("", client)]
     if everything:
