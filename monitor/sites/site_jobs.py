@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from monitor.clock import Clock
 from monitor.runtime.scheduler import Scheduler
@@ -11,11 +10,9 @@ from monitor.sites.merge import catch_up
 from monitor.sites.receiving import Inboxes
 from monitor.sites.sending import push
 from monitor.sites.settings import KnownSite, SiteSettings
+from monitor.sites.transports.imap import Mailboxes
 from monitor.store.db import Store
 from monitor.windows.settings import WindowSettings
-
-if TYPE_CHECKING:
-    from monitor.sites.transports.imap import Mailboxes
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ class SiteJobs:
         self._store, self._site, self._sites, self._clock = store, site, sites, clock
         self._is_leader = is_leader
         self._inboxes = Inboxes(store, sites, base_seconds)
-        self._mailboxes = _mailboxes(store, sites, base_seconds)
+        self._mailboxes = Mailboxes(store, sites, base_seconds)
         self._bundler = Bundler(store, site, windows, base_seconds)
         if site.name:
             ensure(store, site, base_seconds)
@@ -78,15 +75,5 @@ class SiteJobs:
         """Merge what has arrived in inboxes and mailboxes, and what waited for a baseline."""
         if self._is_leader():
             self._inboxes.look(self._clock.now())
-            if self._mailboxes is not None:
-                self._mailboxes.look(self._clock.now())
+            self._mailboxes.look(self._clock.now())
             catch_up(self._store, self._clock.now())
-
-
-def _mailboxes(store: Store, sites: Mapping[str, KnownSite], base_seconds: int) -> "Mailboxes | None":
-    """What reads mailboxes, whose modules are loaded only where there are any."""
-    if not any(one.imap for one in sites.values()):
-        return None
-    from monitor.sites.transports.imap import Mailboxes
-
-    return Mailboxes(store, sites, base_seconds)
