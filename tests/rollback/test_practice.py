@@ -180,28 +180,11 @@ def test_an_order_by_hand_is_carried_out_whatever_the_rules_say(tmp_path: Path) 
         line.live(300)
         line.traffic["8"] = (120, line.traffic["7"][1])
         line.live(120)
+        asked = (STREAM, RollbackRequest(), line.settings, ANN, tmp_path / "stop", 60, line.clock.now())
         with line.store.write() as connection:
-            made = manual.order_now(
-                connection,
-                STREAM,
-                RollbackRequest(),
-                line.settings,
-                ANN,
-                tmp_path / "stop",
-                60,
-                line.clock.now(),
-            )
+            made = manual.order_now(connection, *asked)
             with pytest.raises(InputError, match="under way"):
-                manual.order_now(
-                    connection,
-                    STREAM,
-                    RollbackRequest(),
-                    line.settings,
-                    ANN,
-                    tmp_path / "stop",
-                    60,
-                    line.clock.now(),
-                )
+                manual.order_now(connection, *asked)
             entries = audit.latest(connection)
         line.live(180)
         done = line.row()
