@@ -18,6 +18,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 # Many tests wait for servers, so there are more workers than cores. Files are shared out in the order of tests/conftest.py.
+# Nice as the child processes of a daemon are, so that tests which wait for those do not starve them.
+TESTS := nice -n 10 $(BIN)/python -m pytest
 PARALLEL := --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 .PHONY: image compose-check chart-check terraform-check first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
@@ -27,7 +29,7 @@ run: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@.ci/system-packages
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(TESTS) $(PARALLEL)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -96,7 +98,7 @@ clean:
 # Every cell of the generated tables, and ten times as many generated examples: for a nightly job.
 test-thorough: $(VENV)/.dev compose-check chart-check terraform-check
 	@.ci/system-packages deploy
-	WATCHKEEPER_EACH=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
+	WATCHKEEPER_EACH=1 $(TESTS) $(PARALLEL) --timeout 3600
 
 # The same tests with other versions than the locked ones, each in an environment of its own.
 test-newest: | $(VENV)-newest/bin/uv

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from monitor.childprocess.work import LENGTH, Answer, Order, results
-from monitor.runtime.cpu_tuning import tune_process
+from monitor.runtime.cpu_tuning import lower_priority, tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
 _NICE = 10
@@ -46,7 +46,7 @@ def limit_process(parent: int, memory: int, niceness: int = _NICE) -> None:
     if os.getppid() != parent:  # the parent ended before prctl took effect
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(niceness)
+    lower_priority(niceness)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError):  # missing or forbidden on some systems
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -20,8 +20,8 @@ Maker = Callable[[Any, Ask], Callable[[Any, bytes], Iterable[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a child is started with: see `Resident`. `idle` seconds after its last request it ends. Its priority is
-    lower by `niceness`.
+    """What a child is started with: see `Resident`. `idle` seconds after its last request it ends. It has at
+    least this niceness.
     """
 
     make: Maker

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from monitor.childprocess.child import limit_process
 from monitor.childprocess.messages import LENGTH, Message, MessageKind, Setup, packed
-from monitor.runtime.cpu_tuning import tune_process
+from monitor.runtime.cpu_tuning import lower_priority, tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
 _OUT_OF_MEMORY = "it needs more memory than one request may take"
@@ -28,7 +28,7 @@ def main() -> None:
     limit_process(pid, memory, 0)
     setup = parent.read()
     assert isinstance(setup, Setup)
-    os.nice(setup.niceness)
+    lower_priority(setup.niceness)
     answer = setup.make(setup.setup, parent.ask)
     while parent.has_request(setup.idle):
         request, size = parent.read()

@@ -9,7 +9,7 @@ import resource
 import sys
 from pathlib import Path
 
-from monitor.runtime.cpu_tuning import tune_process
+from monitor.runtime.cpu_tuning import lower_priority, tune_process
 from monitor.visible import counted
 
 
@@ -44,7 +44,7 @@ def _limit(memory: int, seconds: int) -> None:
     os.environ["DO_NOT_TRACK"] = "1"  # before the import: Evidently reports its use otherwise
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # each thread would take address space, and a core from the daemon
-    os.nice(10)
+    lower_priority(10)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     with contextlib.suppress(OSError):  # not everywhere, and not everywhere allowed

@@ -1,4 +1,4 @@
-"""Settings for the processor and the allocator: how numpy sorts, and when freed memory returns to the system.
+"""Settings for the processor and the allocator: priority, how numpy sorts, when freed memory returns to the system.
 
 numpy uses AVX-512 if the processor supports it. On AMD's Zen 4 (family 25) the instruction that its AVX-512 sort uses
 is so slow that the AVX2 sort is five times faster (measured: 1,000,000 floats in 9 instead of 52 ms), and sorting is
@@ -54,6 +54,14 @@ def keep_freed_memory() -> None:
     the largest block that was ever freed alone. With other C libraries this does nothing.
     """
     bytes(_KEPT_BYTES // 2)  # all zero, so that its pages are never touched
+
+
+def lower_priority(niceness: int) -> None:
+    """Give this process at least this niceness. If it has a higher one already, that stays.
+
+    Lowered twice, it would get no time beside the other processes of a user who started the daemon with `nice`.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def share_freed_memory() -> None:

@@ -118,7 +118,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
             for name, words in commands.items():
                 stack.enter_context(process(folder / f"{name}.log", words))
                 path = "/readyz" if name == "watchkeeper" else "/-/ready"
-                until(lambda url=here.urls[name] + path: answers(url), f"{name} is ready", 90)
+                until(lambda url=here.urls[name] + path: answers(url), f"{name} is ready")
             yield here
     finally:
         database.stop()
@@ -154,13 +154,13 @@ def test_prometheus_scrapes_the_daemon_and_evaluates_the_shipped_rules(started: 
             "prometheus": "1",
         }
 
-    until(is_up, "both targets are up", 90)
+    until(is_up, "both targets are up")
 
     def groups() -> list[Any]:
         found = asked(started, "prometheus", "/api/v1/rules")["data"]["groups"]
         return found if all(rule["health"] == "ok" for one in found for rule in one["rules"]) else []
 
-    found = until(groups, "every rule was evaluated without an error", 90)
+    found = until(groups, "every rule was evaluated without an error")
     shipped = read(ROOT / "dashboards" / "prometheus" / "watchkeeper-rules.yaml")["groups"]
     named = [sorted(rule["name"] for one in found for rule in one["rules"])]
     named += [sorted(rule.get("alert") or rule["record"] for one in shipped for rule in one["rules"])]

@@ -96,7 +96,7 @@ def test_the_daemon_runs_and_a_purge_leaves_its_database(installed: Path) -> Non
             return False
 
     with started(installed, port) as daemon:
-        until(is_ready, "ready", 60)
+        until(is_ready, "ready")
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(timeout=30) == 0
     database = installed / "var" / "lib" / "watchkeeper" / "watchkeeper.db"

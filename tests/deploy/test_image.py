@@ -152,7 +152,7 @@ def test_what_the_daemon_loads_was_compiled_when_the_image_was_built(image: Buil
     config.write_text(config.read_text().replace("8080", str(port)))
     running = image.start("env", "PYTHONVERBOSE=1", "watchkeeper", "run")
     try:
-        until(lambda: _status(port) == 200, "ready", 60)
+        until(lambda: _status(port) == 200, "ready")
         [pid] = _daemons()
         os.kill(pid, signal.SIGTERM)
         running.wait(timeout=30)
@@ -187,7 +187,7 @@ def test_it_starts_at_once_is_healthy_and_writes_only_its_state(image: Buildah) 
     began = time.time()
     running = image.start("watchkeeper", "run")
     try:
-        until(lambda: _status(port) == 200, "ready", 60)
+        until(lambda: _status(port) == 200, "ready")
         [pid] = _daemons()
         until_ready = _cpu(pid)
         assert f"Uid:\t{65532}\t" in Path(f"/proc/{pid}/status").read_text()

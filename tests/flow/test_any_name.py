@@ -85,7 +85,7 @@ def _fail_until_told(
         return not any(untold().values())
 
     try:
-        until(everybody_is_told, "everybody is told", 90)
+        until(everybody_is_told, "everybody is told")
     except AssertionError as error:
         raise AssertionError(f"{error}: {untold()}") from error
     assert all(name.split()[0] in daemon.said() for name in NAMES), "the console"

@@ -99,7 +99,6 @@ def model(tmp_path: Path) -> Iterator[Model]:
             yield made
 
 
-@pytest.mark.timeout(600)
 def test_a_shift_pages_once_says_what_moved_outlives_a_kill_and_is_accepted(model: Model) -> None:
     assert "a shift of 0.2 sd is found in about" in model.run("status")
 

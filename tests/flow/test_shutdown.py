@@ -135,7 +135,7 @@ def until_a_page_is_under_way(daemon: Daemon, pager: Slow) -> None:
         send(daemon, [failed() for _ in range(20)])
         return pager.begun > 0
 
-    until(is_under_way, "the delivery is under way", 60)
+    until(is_under_way, "the delivery is under way")
 
 
 def test_a_delivery_under_way_gets_its_receipt(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_lease_is_free_at_once(tmp_path: Path) -> None:
         url = server.url
         with Daemon(tmp_path, f'store: {{url: "{url}"}}\nevaluate: {{every: 1s}}\n') as daemon:
             store = Store(url)
-            until(lambda: _holders(store), "the daemon judges", 60)
+            until(lambda: _holders(store), "the daemon judges")
             ended(daemon, signal.SIGTERM)
             assert _holders(store) == 0
             store.close()

@@ -124,7 +124,6 @@ def test_a_postgresql_that_is_read_only_for_seconds_ends_no_thread(
             assert site.stored() == site.accepted
 
 
-@pytest.mark.timeout(360)  # a hang, a kill, a wait and the end of two pages, each by its own deadline
 def test_a_postgresql_that_hangs_is_told_what_is_critical_is_paged_and_a_kill_meanwhile_leaves_nothing_open(
     tmp_path: Path, pager: PagerDutyStandIn
 ) -> None:

@@ -10,7 +10,6 @@ from monitor.sources.files import locations
 from tests.support.lakes import END, STREAM, kept, store_with_baseline, write
 
 pytestmark = [
-    pytest.mark.timeout(600),
     # It says so of any pandas from 3.0 on, although nothing here goes through pandas.
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
 ]

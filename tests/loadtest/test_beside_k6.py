@@ -48,7 +48,6 @@ export default () => { http.post(__ENV.URL, '{"features": {"amount": 1}}', { tim
 
 pytestmark = [
     pytest.mark.skipif(not THOROUGH, reason="thorough runs only"),
-    pytest.mark.timeout(600),
 ]
 
 

@@ -107,7 +107,7 @@ def test_the_second_daemon_ends_with_a_command_that_is_killed(folder: Path) -> N
         return found
 
     try:
-        until(lambda: second_daemons() and list(folder.glob(".loadtest-*/daemon.log")), "it runs", 60)
+        until(lambda: second_daemons() and list(folder.glob(".loadtest-*/daemon.log")), "it runs")
     finally:
         command.kill()
         command.wait(20)

@@ -41,7 +41,6 @@ def held(tool: str, theirs: dict[str, float]) -> None:
         assert ours == pytest.approx(figure, rel=1e-9, abs=1e-12), name
 
 
-@pytest.mark.timeout(300)
 def test_evidently_itself_gives_these_figures():
     told = json.loads(figures("evidently_figures.py"))
     held("evidently", told["figures"])

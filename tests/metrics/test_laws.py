@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +74,6 @@ ELSEWHERE = {info.name for info in _ELSEWHERE}
 """Measured from rows, arrivals, targets, gauges, of the daemon, or only of alike answers: not from these profiles. They
 have tests of their own.
 """
-pytestmark = pytest.mark.timeout(600)
 _quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 
 

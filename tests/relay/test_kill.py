@@ -92,7 +92,7 @@ def test_what_was_acknowledged_arrives_once_after_kill_9(tmp_path, seed):
             numbers[sender.prefix] = sender.number
             acknowledged |= sender.acknowledged
     relay.start()
-    until(lambda: acknowledged <= set(stored(tmp_path)), "all have arrived", 60)
+    until(lambda: acknowledged <= set(stored(tmp_path)), "all have arrived")
     until(lambda: '"waiting_bytes": 0' in relay.command("status", "--json").stdout, "nothing waits")
     assert relay.command("status").returncode == 0
     found = stored(tmp_path)

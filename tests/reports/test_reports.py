@@ -15,8 +15,6 @@ from monitor.windows import baseline
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import measuring_daemon
 
-pytestmark = pytest.mark.timeout(300)  # a report takes fifteen seconds of CPU, at a low priority
-
 
 def write_tables(reference: pa.Table, current: pa.Table, out: Path) -> Path:
     return ReportProcess(ReportSettings()).write(reference, current, out)

@@ -60,18 +60,18 @@ def test_a_source_reads_on_as_blobs_come_and_a_signature_that_expired_is_told(
     azure.put("orders", "calls/a.jsonl", b"\n".join(records(0, 20)) + b"\n")
     reading.start()
     try:
-        until(lambda: stored(store) == 20, "the first ones are stored", 60)
+        until(lambda: stored(store) == 20, "the first ones are stored")
         sas = azure.signature("orders", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z")
         plain = f"AccountName={ACCOUNT};BlobEndpoint={azure.endpoint};SharedAccessSignature="
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", plain + sas)
         azure.put("orders", "calls/b.jsonl", b"\n".join(records(20, 40)) + b"\n")
-        until(lambda: bool(reading.state().error), "it is told", 60)
+        until(lambda: bool(reading.state().error), "it is told")
         assert "AZURE_STORAGE_SAS_TOKEN" in reading.state().error or "renew" in reading.state().error
         assert stored(store) == 20
         valid = azure.signature("orders", "2020-01-01T00:00:00Z", "2090-01-01T00:00:00Z")
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", plain + valid)
-        until(lambda: stored(store) == 40, "the others are stored", 60)
-        until(lambda: not reading.state().error, "it works again", 60)
+        until(lambda: stored(store) == 40, "the others are stored")
+        until(lambda: not reading.state().error, "it works again")
     finally:
         reading.stop()
     assert stored(store) == 40

@@ -90,7 +90,7 @@ def test_a_password_that_is_rotated_needs_no_restart(tmp_path: Path) -> None:
             send(20, 40)
             until(lambda: "orders failed" in daemon.said(), "the daemon is refused")
             secret.write_text("second-password")
-            until(lambda: sum(stored(daemon)) == 40, "the others are stored", 60)
+            until(lambda: sum(stored(daemon)) == 40, "the others are stored")
             until(lambda: "source orders works again" in daemon.said(), "it is told")
             assert "-password" not in daemon.said()
     finally:

@@ -75,7 +75,7 @@ def test_a_token_that_expires_is_told_and_the_next_one_is_used(
     reading.start()
     try:
         send(records(0, 20))
-        until(lambda: stored(store) == 20, "the first ones are stored", 60)
+        until(lambda: stored(store) == 20, "the first ones are stored")
         aws.expired.add("first")
         send(records(20, 40))
         until(
@@ -84,11 +84,11 @@ def test_a_token_that_expires_is_told_and_the_next_one_is_used(
             60,
         )
         refused = aws.refused
-        until(lambda: aws.refused > refused, "it is tried again", 60)
+        until(lambda: aws.refused > refused, "it is tried again")
         assert stored(store) == 20
         key_file.write_text(KEY_FILE.format("second"))
-        until(lambda: stored(store) == 40, "the others are stored", 60)
-        until(lambda: not reading.state().error, "it works again", 60)
+        until(lambda: stored(store) == 40, "the others are stored")
+        until(lambda: not reading.state().error, "it works again")
     finally:
         reading.stop()
     assert stored(store) == 40

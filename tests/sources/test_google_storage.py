@@ -38,17 +38,17 @@ def test_a_key_that_is_refused_is_told_and_the_next_one_is_used(
     reading.start()
     try:
         gcs.objects["calls/a.jsonl"] = b"\n".join(records(0, 20)) + b"\n"
-        until(lambda: stored(store) == 20, "the first ones are stored", 60)
+        until(lambda: stored(store) == 20, "the first ones are stored")
         gcs.refused["first"] = status
         gcs.objects["calls/b.jsonl"] = b"\n".join(records(20, 40)) + b"\n"
-        until(lambda: told in reading.state().error, "it is told", 60)
+        until(lambda: told in reading.state().error, "it is told")
         assert "google::cloud" not in reading.state().error
         refusals = gcs.refusals
-        until(lambda: gcs.refusals > refusals, "it is tried again", 60)
+        until(lambda: gcs.refusals > refusals, "it is tried again")
         assert stored(store) == 20
         write_key(tmp_path / "key.json", "second", gcs.address)
-        until(lambda: stored(store) == 40, "the others are stored", 60)
-        until(lambda: not reading.state().error, "it works again", 60)
+        until(lambda: stored(store) == 40, "the others are stored")
+        until(lambda: not reading.state().error, "it works again")
     finally:
         reading.stop()
     assert stored(store) == 40

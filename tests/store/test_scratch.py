@@ -36,7 +36,7 @@ def killed(server: Server, file: Path) -> Store:
     """The store of a process that was killed."""
     process = fork_server.start("tests.support.scratch_process", server.url, str(file))
     try:
-        until(lambda: file.exists() and file.read_text(), "it has its database", 30)
+        until(lambda: file.exists() and file.read_text(), "it has its database")
     finally:
         process.kill()
         process.wait(20)

@@ -70,7 +70,7 @@ def azurite(folder: Path) -> Iterator[Azurite]:
     with subprocess.Popen([program, *options, "--skipApiVersionCheck", "--disableTelemetry"]) as process:
         try:
             running = Azurite(f"http://127.0.0.1:{port}/{ACCOUNT}")
-            until(lambda: _answers(running), "Azurite answers", 60)
+            until(lambda: _answers(running), "Azurite answers")
             yield running
         finally:
             process.kill()

@@ -43,7 +43,7 @@ class Broker:
                 stderr=log,
                 start_new_session=True,
             )
-        until(self.answers, f"{program} answers", 90)
+        until(self.answers, f"{program} answers")
 
     def kill(self) -> None:
         """As a machine that fails."""

@@ -139,7 +139,7 @@ class Process:
             self.process = subprocess.Popen([sys.executable, "-m", *words])
         else:
             self.process = fork_server.start(*words)
-        until(self._answers, "the server answers", 60)
+        until(self._answers, "the server answers")
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -44,7 +44,7 @@ class Process:
             self.process = fork_server.start(
                 "monitor", "relay", "run", "--config", str(self.file), streams=streams
             )
-        until(self._answers, "the relay answers", 60)
+        until(self._answers, "the relay answers")
 
     def kill(self) -> None:
         """SIGKILL."""

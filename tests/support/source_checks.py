@@ -196,7 +196,7 @@ def check_reconnect(store: Store, section: SourceSettings, server: Server, send:
         assert name in reading.state().error
         server.start()
         send(records(30, 60))
-        until(lambda: stored(store) == 60, "the others are stored", 60)
+        until(lambda: stored(store) == 60, "the others are stored")
         until(lambda: not reading.state().error, "it works again")
     finally:
         reading.stop()

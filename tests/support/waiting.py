@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = 300.0) -> T:
     """Ask again and again until the answer is truthy; fail with `what` after `seconds`.
 
     The longer it takes, the rarer the questions: a wait is at most a tenth longer than it has to be.

@@ -53,9 +53,9 @@ def test_kills_under_load_double_no_page_and_lose_no_count(tmp_path: Path) -> No
 
             workers = until(lambda: _workers(daemon, 2), "both workers run")
             os.kill(workers[0], signal.SIGKILL)
-            until(all_are_paged, "each model is paged", 60)
+            until(all_are_paged, "each model is paged")
             os.kill(workers[1], signal.SIGKILL)  # the daemon goes on by itself
-            until(all_is_well, "all pages are closed", 60)
+            until(all_is_well, "all pages are closed")
             told = [[event["event_action"] for event in incident.events] for incident in _about_models(pager)]
             assert told == [["trigger", "resolve"]] * len(MODELS), told
             until(lambda: _counted(daemon) == sent, "each prediction is counted once")

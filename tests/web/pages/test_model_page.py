@@ -256,7 +256,6 @@ def asked(web: httpx2.Client, alert: Alert) -> str:
     return answer.headers["location"]
 
 
-@pytest.mark.timeout(300)  # a child of low priority makes it
 def test_one_click_makes_a_report_that_is_shut_off_from_everything(tmp_path: Path, chromium: Browser) -> None:
     before = "evidently" in sys.modules
     with measuring_daemon(tmp_path, time.time()) as daemon:
