@@ -17,10 +17,16 @@ class MockCluster:
         ]
 
     def send(
-        self, topic: str, messages: Iterable[Mapping[str, Any] | bytes], partition: int | None = None
+        self,
+        topic: str,
+        messages: Iterable[Mapping[str, Any] | bytes],
+        partition: int | None = None,
+        sent_at: float | None = None,
     ) -> None:
-        """Send messages, as JSON where they are records, and wait until they are stored."""
+        """Send messages, as JSON where they are records, and wait until they are stored. `sent_at` in epoch seconds."""
         where = {} if partition is None else {"partition": partition}
+        if sent_at is not None:
+            where["timestamp"] = int(sent_at * 1000)
         for message in messages:
             body = message if isinstance(message, bytes) else json.dumps(message).encode()
             while True:

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
 from monitor.runtime import abandoned
+from monitor.sources.brokers.kafka_ages import Ages
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Lag, Payload, Positions, Source, SourceError
@@ -37,8 +38,6 @@ log = logging.getLogger(__name__)
 _CALL_SECONDS = 5.0
 _LISTEN_SECONDS = 0.5
 _AT_ONCE, _MOST_BYTES = 100, 8_000_000
-_RECENT = 60.0
-"""Seconds after a fetch for which the time of its last message says how old those are that wait."""
 _GONE = (
     "_ALL_BROKERS_DOWN",
     "_AUTHENTICATION",
@@ -140,8 +139,7 @@ class Kafka:
         self._positions: Positions = dict
         self._gone: Gone | None = None
         self._stored: Mapping[str, str] = {}
-        self._sent_at: dict[str, float] = {}
-        self._fetched_at = 0.0
+        self._ages = Ages()
 
     def open(self, positions: Positions) -> None:
         """Join the group."""
@@ -190,10 +188,7 @@ class Kafka:
                     size += len(payload.body)
         if not payloads and self._problem:
             raise self._failure(self._cause or self._problem)
-        if payloads:
-            self._fetched_at = time.monotonic()
-            sent = {payload.shard: payload.sent_at for payload in payloads if payload.sent_at is not None}
-            self._sent_at.update(sent)
+        self._ages.fetched(payloads)
         gone, self._gone = self._gone, None
         return Fetched(payloads, expected, gone)
 
@@ -209,21 +204,17 @@ class Kafka:
             raise self._failure(error) from error
 
     def lag(self) -> Lag:
-        """Messages behind in the assigned partitions, by their watermarks.
-
-        The age of the oldest is that of the last message that was fetched from its partition: the next one is younger.
-        """
+        """Messages behind in the assigned partitions, by their watermarks. The age of the oldest is an upper bound."""
+        looked_at = time.time()
         try:
             waiting = self._within(self._waiting)
         except self._client.KafkaException as error:
             raise self._failure(error) from error
-        if not self._consumer.assignment():
+        assigned = [_shard(one.topic, one.partition) for one in self._consumer.assignment()]
+        if not assigned:
             return Lag()
-        if not waiting:
-            return Lag(0, 0.0)
-        sent = [self._sent_at[shard] for shard in waiting if shard in self._sent_at]
-        is_recent = time.monotonic() - self._fetched_at < _RECENT
-        return Lag(sum(waiting.values()), max(0.0, time.time() - min(sent)) if sent and is_recent else None)
+        self._ages.looked(looked_at, assigned, waiting)
+        return Lag(sum(waiting.values()), self._ages.oldest(waiting, time.time()))
 
     def _waiting(self) -> dict[str, int]:
         """Messages behind, by partition."""
@@ -307,6 +298,7 @@ class Kafka:
     def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Continue where the store or the group is, whichever is further."""
         stored = self._stored = self._positions()
+        self._ages.forget(_shard(one.topic, one.partition) for one in partitions)
         committed = consumer.committed(list(partitions), timeout=_CALL_SECONDS)
         for partition, of_group in zip(partitions, committed, strict=True):
             known = int(stored.get(_shard(partition.topic, partition.partition), -1))

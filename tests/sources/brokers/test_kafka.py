@@ -16,7 +16,7 @@ from monitor.records import Stream
 from monitor.sources.brokers.kafka import Kafka, KafkaSettings
 from monitor.sources.preview import preview
 from monitor.sources.runner import SourceRunner
-from monitor.sources.source import SourceError
+from monitor.sources.source import Lag, SourceError
 from monitor.store import outcomes, predictions, quarantine, source_positions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
@@ -212,18 +212,32 @@ def test_two_daemons_share_the_partitions(cluster: MockCluster, store: Store) ->
     assert stored_ids(store) == 1100
 
 
-def test_lag_counts_what_waits(cluster: MockCluster, store: Store) -> None:
-    cluster.send("lag", map(record, range(40)))
+def test_lag_counts_what_waits_and_is_never_younger_than_it(cluster: MockCluster) -> None:
+    now = time.time()
+    sent = {"lag/0": now - 3600, "lag/1": now - 7200}
+    for partition, at in enumerate(sent.values()):
+        cluster.send("lag", map(record, range(4)), partition, at)
     source = settings(cluster, "lag").make_source("orders")
     source.open(dict)
-    fetched = 0
-    while not fetched:
-        fetched = len(source.fetch(15, 1.0).payloads)
-    lag = source.lag()
+    left = dict.fromkeys(sent, 4)
+    while sum(left.values()):
+        for payload in source.fetch(1, 1.0).payloads:
+            left[payload.shard] -= 1
+            waiting = [shard for shard, number in left.items() if number]
+            lag = source.lag()
+            assert lag.waiting == sum(left.values())
+            if 4 in left.values():  # one has told nothing yet
+                assert lag.oldest_seconds is None
+            elif waiting:
+                ages = [time.time() - sent[shard] for shard in waiting]
+                assert lag.oldest_seconds == pytest.approx(max(ages), abs=60)
+    before = time.time()
+    assert source.lag() == Lag(0, 0.0)
+    cluster.send("lag", [record(4)], 0)
+    age = until(lambda: source.lag() if source.lag().waiting else None, "one more waits").oldest_seconds
     source.close()
-    assert lag.waiting == 40 - fetched
-    assert lag.oldest_seconds is not None
-    assert 0 <= lag.oldest_seconds < 60
+    assert age is not None
+    assert 0 <= age <= time.time() - before  # not an hour, as old as the one that was fetched before it
 
 
 def event(side: str, number: int, data: Any) -> dict[str, Any]:
