@@ -127,8 +127,9 @@ def compared(rules: RuleSet, rule: Rule, scenario: Scenario, after: After = _unc
 def open_alerts(
     rules: RuleSet, rule: Rule, scenario: Scenario, after: After = _unchanged
 ) -> Iterator[list[Alert]]:
-    """The alerts of a rule that the engine has open at each minute of a scenario."""
+    """The alerts of a rule that the engine has open at each minute of a scenario. Rules do not read each other."""
     alerts: dict[str, Alert] = {}
+    rules = RuleSet(tuple(entry for entry in rules.entries if entry.rule.name == rule.name))
     for minute in range(len(scenario.minutes)):
         changed = evaluate(rules, scenario.readings(minute), alerts, float(minute * EVERY), step=EVERY).alerts
         alerts |= {alert.fingerprint: after(alert) for alert in changed}
