@@ -91,7 +91,7 @@ class Expectation:
                 )
                 return f"{self.check} {bounds}"
             case Check.ALLOWED:
-                text = ", ".join(_written(value) for value in given["values"])
+                text = ", ".join(_written(value) for value in given["values"]) or "no value"
             case Check.UNIQUE if "together_with" in given:
                 others = (name.removeprefix("features.") for name in given["together_with"])
                 text = f"together with {', '.join(others)}"

@@ -60,7 +60,7 @@ def test_a_suite_of_great_expectations(tmp_path: Path) -> None:
         ("amount", "present", 0.1, "critical"),
         ("amount", "range 0 to 10", 0.0, "warning"),
         ("kind", "allowed a, b", 0.0, "warning"),
-        ("kind", "pattern (?:^a)(?s:.*)", 0.0, "warning"),
+        ("kind", "pattern (?s:.*)(?:^a)(?s:.*)", 0.0, "warning"),
         ("kind", "pattern (?s:.*)(?:[a-c])(?s:.*)", 0.0, "warning"),
         ("amount", "type number", 0.0, "warning"),
         (
@@ -91,7 +91,7 @@ def test_a_suite_of_great_expectations(tmp_path: Path) -> None:
         assert reason in text
     rows = pa.RecordBatch.from_arrays([pa.array(["abc", "b", "xx\na", "zzzz"])], names=["features.kind"])
     results = {one.expectation.words: one.violations for one in check(found.expectations, [rows])}
-    assert results["pattern (?:^a)(?s:.*)"] == 3  # as re.search of each
+    assert results["pattern (?s:.*)(?:^a)(?s:.*)"] == 3  # as re.search of each
     assert results["pattern (?s:.*)(?:[a-c])(?s:.*)"] == 1
     assert results["length up to 3"] == 2
 
@@ -133,7 +133,8 @@ def test_a_schema_of_pandera(tmp_path: Path) -> None:
         ("amount", "present"), ("amount", "type number"), ("amount", "range from 0"), ("amount", "range 0 to 5"),
         ("rows", "condition features['amount'] > 0.0 and features['amount'] <= 5.0"),
         ("rows", "condition features['amount'] not in (3,)"),
-        ("kind", "unique"), ("kind", "type text"), ("kind", "allowed a, b"), ("kind", "pattern (?:^(?:a+))(?s:.*)"),
+        ("kind", "unique"), ("kind", "type text"), ("kind", "allowed a, b"),
+        ("kind", "pattern (?s:.*)(?:^(?:a+))(?s:.*)"),
         ("kind", "length 1 to 4"),
     ]  # fmt: skip
     assert [one.removeprefix(f"{file}: ") for one in found.left_out] == [
@@ -171,7 +172,7 @@ def test_violations_are_those_that_great_expectations_counts() -> None:
 
 def test_violations_are_those_that_pandera_counts() -> None:
     found = kinds.read(FILES / "pandera_0_35.json")
-    assert found.left_out == []
+    assert all("'object' holds values of any type" in told for told in found.left_out)
     violations: dict[str, list[float]] = {}
     for one in check(found.expectations, [rows()]):
         about = one.expectation.about

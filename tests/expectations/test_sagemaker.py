@@ -26,6 +26,7 @@ CONSTRAINTS = {
             "name": "count", "inferred_type": "Integral", "completeness": 1,
             "monitoringConfigOverrides": {"datatype_check_threshold": 0.8},
         },
+        {"name": "off", "completeness": 1.0, "monitoring_config_overrides": {"evaluate_constraints": "Disabled"}},
         {"name": "odd", "inferred_type": "Complex", "extra": 1},
         {"inferred_type": "String"},
     ],
@@ -49,11 +50,12 @@ def test_constraints_become_expectations_and_the_rest_is_told(tmp_path: Path) ->
     }  # fmt: skip
     told = "\n".join(found.left_out)
     for place in (
-        "features[1].string_constraints.x", "features[3].extra", "features[3].inferred_type",
-        "features[4]: has no name", "monitoring_config.distribution_constraints",
+        "features[1].string_constraints.x", "features[3]: evaluate_constraints is Disabled",
+        "features[4].extra", "features[4].inferred_type",
+        "features[5]: has no name", "monitoring_config.distribution_constraints",
     ):  # fmt: skip
         assert f"{file}: {place}" in told
-    assert len(found.left_out) == 5
+    assert len(found.left_out) == 6
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"features": 3}', "\x00"])

@@ -1,6 +1,8 @@
 """Reads a suite of Great Expectations (JSON), of version 1 and before."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,17 @@ from monitor.expectations.exchange.imported import Imported
 from monitor.expectations.exchange.left_out import hint_of
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
+    among,
     beyond,
-    either_of,
     made,
     not_among,
     number,
     reference,
     related,
-    searched,
     together,
     type_of,
 )
+from monitor.expectations.exchange.regexes import either_of, like, searched
 from monitor.expectations.exchange.several_columns import (
     all_different,
     pairs_of,
@@ -56,6 +58,11 @@ def read(path: Path, content: Any) -> Imported:
             expectations.append(_expectation(one))
         except UnsupportedError as error:
             left_out.append(f"{path}: expectations[{place}]: {error}")
+    if len(expectations) > 1 and all(one.tier is Tier.CRITICAL for one in expectations):
+        expectations = [replace(one, tier=Tier.WARNING) for one in expectations]
+        left_out.append(
+            f"{path}: severity: all are critical, which is written where nobody chose; here: warning"
+        )
     return Imported(expectations, left_out)
 
 
@@ -64,11 +71,11 @@ def _expectation(one: Any) -> Expectation:
         raise UnsupportedError("has no kwargs")
     kind, given = str(one.get("type") or one.get("expectation_type")), one["kwargs"]
     if kind not in _READERS:
-        raise UnsupportedError(f"{kind} has no counterpart{hint_of(kind)}")
+        raise UnsupportedError(f"{kind} has no counterpart{hint_of(kind, given)}")
     reader, known = _READERS[kind]
     for name, value in given.items():
         if name not in known and name not in _STANDARD and value not in (None, False):
-            raise UnsupportedError(f"{kind}: {name} is not supported")
+            raise UnsupportedError(f"{kind}: {name} is not supported{hint_of(name, given)}")
     if any(isinstance(value, dict) for value in given.values()):
         raise UnsupportedError(f"{kind}: parameters are not filled in")
     mostly = number(given.get("mostly", 1.0), "mostly")
@@ -82,8 +89,14 @@ def _expectation(one: Any) -> Expectation:
 
 
 def _bounded(check: Check) -> Reader:
+    """Bounds of a whole number."""
+
     def reader(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
         least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
+        if least is not None and given.get("strict_min"):
+            least = math.floor(least) + 1.0
+        if most is not None and given.get("strict_max"):
+            most = math.ceil(most) - 1.0
         return made(given["column"], check, tolerated, tier, least=least, most=most)
 
     return reader
@@ -94,10 +107,7 @@ def _plain(check: Check) -> Reader:
 
 
 def _in_set(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
-    values = given["value_set"]
-    if isinstance(values, list):  # rows without a value are not looked at
-        values = [one for one in values if one is not None]
-    return made(given["column"], Check.ALLOWED, tolerated, tier, values=values)
+    return among(given["column"], given["value_set"], tolerated, tier)
 
 
 def _matching(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
@@ -145,6 +155,8 @@ def _matching_none(given: dict[str, Any], tolerated: float, tier: Tier) -> Expec
 
 def _of_types(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
     types = {type_of(one) for one in given["type_list"]}
+    if types == {"integer", "number"}:
+        types = {"number"}
     if len(types) != 1:
         raise UnsupportedError("the types are not all one of number, integer, boolean or text")
     return made(given["column"], Check.TYPE, tolerated, tier, type=types.pop())
@@ -189,19 +201,67 @@ def _adding_up(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectati
     return related(unless_missing(text, references, given, "all_values_are_missing"), tolerated, tier)
 
 
-_BOUNDS, _PAIR = {"min_value", "max_value"}, {"column_A", "column_B", "ignore_row_if"}
+def _like(check: Check, key: str) -> Reader:
+    def reader(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+        if given.get("match_on", "any") != "any":
+            raise UnsupportedError("only match_on: any has a counterpart")
+        return made(given["column"], check, tolerated, tier, regex=like(given[key]))
+
+    return reader
+
+
+def _extreme(other: str) -> Reader:
+    """That all values are beyond the bound which is not `other`."""
+
+    def reader(given: dict[str, Any], _tolerated: float, tier: Tier) -> Expectation:
+        if given.get(other) is not None:
+            raise UnsupportedError(
+                f"{other} is about one value, not about rows; without it, this is read as `range`"
+            )
+        return _range(given, 0.0, tier)
+
+    return reader
+
+
+def _mostly_present(given: dict[str, Any], _tolerated: float, tier: Tier) -> Expectation:
+    least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
+    if least is None or (most is not None and most < 1) or given.get("strict_min") or given.get("strict_max"):
+        raise UnsupportedError(
+            "only min_value has a counterpart: the share of rows with a value, as `present`"
+        )
+    return made(given["column"], Check.PRESENT, min(max(1 - least, 0.0), 0.999999), tier)
+
+
+_STRICT = {"min_value", "max_value", "strict_min", "strict_max"}
+_PAIR = {"column_A", "column_B", "ignore_row_if"}
 _SEVERAL = {"column_list", "ignore_row_if"}
 _READERS: dict[str, tuple[Reader, set[str]]] = {
     "expect_column_values_to_not_be_null": (_plain(Check.PRESENT), set()),
     "expect_column_values_to_be_unique": (_plain(Check.UNIQUE), set()),
     "expect_column_values_to_be_increasing": (_plain(Check.INCREASING), set()),
     "expect_column_values_to_be_null": (_absent, set()),
-    "expect_column_values_to_be_between": (_range, _BOUNDS | {"strict_min", "strict_max"}),
-    "expect_column_value_lengths_to_be_between": (_bounded(Check.LENGTH), _BOUNDS),
+    "expect_column_values_to_be_between": (_range, _STRICT),
+    "expect_column_value_lengths_to_be_between": (_bounded(Check.LENGTH), _STRICT),
     "expect_column_values_to_be_in_set": (_in_set, {"value_set"}),
     "expect_column_distinct_values_to_be_in_set": (_in_set, {"value_set"}),
     "expect_column_values_to_match_regex": (_matching, {"regex"}),
     "expect_column_values_to_match_regex_list": (_matching_any, {"regex_list", "match_on"}),
+    "expect_column_values_to_match_like_pattern": (_like(Check.PATTERN, "like_pattern"), {"like_pattern"}),
+    "expect_column_values_to_match_like_pattern_list": (
+        _like(Check.PATTERN, "like_pattern_list"),
+        {"like_pattern_list", "match_on"},
+    ),
+    "expect_column_values_to_not_match_like_pattern": (
+        _like(Check.NO_PATTERN, "like_pattern"),
+        {"like_pattern"},
+    ),
+    "expect_column_values_to_not_match_like_pattern_list": (
+        _like(Check.NO_PATTERN, "like_pattern_list"),
+        {"like_pattern_list"},
+    ),
+    "expect_column_min_to_be_between": (_extreme("max_value"), _STRICT),
+    "expect_column_max_to_be_between": (_extreme("min_value"), _STRICT),
+    "expect_column_proportion_of_non_null_values_to_be_between": (_mostly_present, _STRICT),
     "expect_column_values_to_not_be_in_set": (_not_in_set, {"value_set"}),
     "expect_column_value_lengths_to_equal": (_of_length, {"value"}),
     "expect_column_values_to_be_of_type": (_of_type, {"type_"}),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ from monitor.expectations.exchange.imported import Imported
 from monitor.expectations.exchange.left_out import OF_SCHEMAS
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
+    among,
     beyond,
     made,
     not_among,
     number,
-    searched,
     together,
     type_of,
 )
+from monitor.expectations.exchange.regexes import searched
 from monitor.expectations.expectation import Check, Expectation, Tier
 
 _PROPERTIES = {
@@ -25,6 +27,17 @@ _PROPERTIES = {
     "unique", "dtype", "checks",
 }  # fmt: skip
 """What a column has beside checks. Checks stand among them (from 0.24 on), or under `checks`."""
+_OPTIONS = {
+    "check_name",
+    "raise_warning",
+    "ignore_na",
+    "error",
+    "n_failure_cases",
+    "title",
+    "description",
+    "name",
+}
+"""What a check has beside its values."""
 
 
 def read(path: Path, content: Any) -> Imported:
@@ -40,7 +53,7 @@ def read(path: Path, content: Any) -> Imported:
     left_out: list[str] = []
     for name, column in columns.items():
         place = f"{path}: columns.{name}"
-        for reason, one in _column(str(name), column):
+        for reason, one in _column(str(name), column, is_coerced=bool(content.get("coerce"))):
             if one is not None:
                 expectations.append(one)
             else:
@@ -54,7 +67,7 @@ def read(path: Path, content: Any) -> Imported:
     return Imported(expectations, left_out)
 
 
-def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:
+def _column(name: str, column: Any, *, is_coerced: bool) -> Iterator[tuple[str, Expectation | None]]:
     if not isinstance(column, Mapping):
         yield ": is no mapping", None
         return
@@ -69,15 +82,29 @@ def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:
         yield "", made(name, Check.UNIQUE, 0.0)
     if (dtype := column.get("dtype")) is not None:
         try:
+            if is_coerced or column.get("coerce"):
+                raise UnsupportedError(
+                    "is converted there before it is checked (coerce), so what was sent may differ"
+                )
             yield "", made(name, Check.TYPE, 0.0, type=type_of(dtype))
         except UnsupportedError as error:
             yield f".dtype: {error}", None
+    yield from _of_checks(name, column)
+
+
+def _of_checks(name: str, column: Mapping[str, Any]) -> Iterator[tuple[str, Expectation | None]]:
     inline = {key: value for key, value in column.items() if key not in _PROPERTIES and value is not None}
     for kind, given in (*_checks(inline), *_checks(column.get("checks"))):
         try:
             yield "", _check(name, kind, given)
         except UnsupportedError as error:
             yield f".checks.{kind}: {error}", None
+
+
+def _type(column: str, dtype: object, *, is_coerced: bool) -> Expectation:
+    if is_coerced:
+        raise UnsupportedError("values are converted before they are checked there (coerce), and not here")
+    return made(column, Check.TYPE, 0.0, type=type_of(dtype))
 
 
 def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -88,42 +115,43 @@ def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(checks, list):
         for one in checks:
             given = dict(one) if isinstance(one, Mapping) else {}
-            options = given.pop("options", {})
-            name = (
-                options.get("check_name", "without a name")
-                if isinstance(options, Mapping)
-                else "without a name"
-            )
-            yield str(name), given
+            options = given.get("options")
+            named = options if isinstance(options, Mapping) else {}
+            yield str(named.get("check_name", "without a name")), given
 
 
 def _check(column: str, kind: str, given: dict[str, Any]) -> Expectation:
-    given.pop("options", None)
+    options = given.pop("options", None)
+    told = {**(options if isinstance(options, Mapping) else {}), **given}
+    if told.get("ignore_na") is False:
+        raise UnsupportedError("ignore_na: a missing value is judged by `present` only")
+    given = {name: value for name, value in given.items() if name not in _OPTIONS}
+    tier = Tier.INFO if told.get("raise_warning") else Tier.WARNING
     value = next(iter(given.values())) if len(given) == 1 else None
     match kind:
         case "greater_than_or_equal_to":
-            return made(column, Check.RANGE, 0.0, least=number(value, kind))
+            return made(column, Check.RANGE, 0.0, tier, least=number(value, kind))
         case "less_than_or_equal_to":
-            return made(column, Check.RANGE, 0.0, most=number(value, kind))
+            return made(column, Check.RANGE, 0.0, tier, most=number(value, kind))
         case "greater_than":
-            return beyond(column, number(value, kind), None, 0.0, Tier.WARNING, strict=(True, False))
+            return beyond(column, number(value, kind), None, 0.0, tier, strict=(True, False))
         case "less_than":
-            return beyond(column, None, number(value, kind), 0.0, Tier.WARNING, strict=(False, True))
+            return beyond(column, None, number(value, kind), 0.0, tier, strict=(False, True))
         case "in_range":
             least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
             strict = not given.get("include_min", True), not given.get("include_max", True)
-            return beyond(column, least, most, 0.0, Tier.WARNING, strict=strict)
-    return _of_values(column, kind, value, given)
+            return beyond(column, least, most, 0.0, tier, strict=strict)
+    return replace(_of_values(column, kind, value, given), tier=tier)
 
 
 def _of_values(column: str, kind: str, value: Any, given: dict[str, Any]) -> Expectation:
     match kind:
         case "equal_to":
-            return made(column, Check.ALLOWED, 0.0, values=[value])
+            return among(column, [value], 0.0)
         case "not_equal_to":
             return not_among(column, [value], 0.0)
         case "isin" if isinstance(value, list):
-            return made(column, Check.ALLOWED, 0.0, values=value)
+            return among(column, value, 0.0)
         case "notin":
             return not_among(column, value, 0.0)
         case "str_length":

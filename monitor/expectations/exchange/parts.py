@@ -93,18 +93,28 @@ def beyond(
 
 
 def not_among(column: str, values: object, tolerated: float, tier: Tier = Tier.WARNING) -> Expectation:
-    """A column without certain values.
+    """A column without certain values. Rows without a value are not looked at.
 
     Raises:
-        UnsupportedError: they are no texts and numbers.
+        UnsupportedError: they are no texts, numbers and flags, or there is none.
     """
-    if not isinstance(values, list) or not values or not all(_is_plain(one) for one in values):
-        raise UnsupportedError("the values are no texts and numbers")
-    return related(f"{reference(column)} not in ({', '.join(map(repr, values))},)", tolerated, tier)
+    known = [one for one in values if one is not None] if isinstance(values, list) else [values]
+    if not all(isinstance(one, str | int | float) for one in known):
+        raise UnsupportedError("the values are no texts, numbers and flags")
+    if not known:
+        raise UnsupportedError("there is no value that it excludes, so no row can violate it")
+    return related(f"{reference(column)} not in ({', '.join(map(repr, known))},)", tolerated, tier)
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+def among(column: str, values: object, tolerated: float, tier: Tier = Tier.WARNING) -> Expectation:
+    """A column that has certain values only; with none, each row that has a value violates it.
+
+    Raises:
+        UnsupportedError: they are no texts, numbers and flags.
+    """
+    if isinstance(values, list):  # rows without a value are not looked at
+        values = [one for one in values if one is not None]
+    return made(column, Check.ALLOWED, tolerated, tier, values=values)
 
 
 def number(value: object, name: str) -> float | None:
@@ -122,52 +132,12 @@ def number(value: object, name: str) -> float | None:
     return float(value)
 
 
-_END = r"(?:\n?\z)"
-
-
-def searched(regex: object) -> str:
-    """A regular expression that is searched, as one that the whole text matches.
-
-    Raises:
-        UnsupportedError: it is no text.
-    """
-    if not isinstance(regex, str):
-        raise UnsupportedError("the regular expression is no text")
-    begin = "" if regex.startswith("^") else "(?s:.*)"
-    ended = _as_python_ends(regex)
-    end = "" if ended.endswith(_END) else "(?s:.*)"
-    return f"{begin}(?:{ended}){end}"
-
-
-def either_of(regexes: object) -> str:
-    """One regular expression for any of several.
-
-    Raises:
-        UnsupportedError: they are no texts.
-    """
-    if not isinstance(regexes, list) or not regexes or not all(isinstance(one, str) for one in regexes):
-        raise UnsupportedError("the regular expressions are no texts")
-    return "|".join(f"(?:{one})" for one in regexes)
-
-
-def _as_python_ends(regex: str) -> str:
-    """A regular expression whose `$` may be before a last line break, as in Python."""
-    made, is_class, is_escaped = "", False, False
-    for sign in regex:
-        is_end = sign == "$" and not is_class and not is_escaped
-        if not is_escaped:
-            is_class = sign == "[" or (is_class and sign != "]")
-        is_escaped = sign == "\\" and not is_escaped
-        made += _END if is_end else sign
-    return made
-
-
 TYPES = {
     "int": "integer", "int8": "integer", "int16": "integer", "int32": "integer", "int64": "integer",
     "uint8": "integer", "uint16": "integer", "uint32": "integer", "uint64": "integer", "integer": "integer",
     "bigint": "integer", "float": "number", "float16": "number", "float32": "number", "float64": "number",
     "double": "number", "number": "number", "bool": "boolean", "boolean": "boolean", "str": "text", "string": "text",
-    "object": "text", "varchar": "text", "text": "text", "category": "text", "char": "text", "nvarchar": "text",
+    "varchar": "text", "text": "text", "char": "text", "nvarchar": "text",
     "long": "integer", "short": "integer", "byte": "integer", "smallint": "integer", "tinyint": "integer",
     "decimal": "number", "numeric": "number", "real": "number", "double precision": "number",
 }  # fmt: skip
@@ -181,6 +151,10 @@ def type_of(name: object) -> str:
     """
     if str(name).lower().startswith(("datetime", "timestamp", "date")):
         raise UnsupportedError(f"the type {name!r} has no counterpart: times are checked by `fresh`")
+    if str(name).lower() in ("object", "category"):
+        raise UnsupportedError(
+            f"the type {name!r} holds values of any type; if only texts are meant, add `type: text`"
+        )
     bare = re.split(r"[\[(]", str(name).lower())[0].strip()
     given = TYPES.get(bare) or TYPES.get(bare.removesuffix("type"))
     if given is None:

@@ -38,7 +38,8 @@ def read(path: Path, content: Any) -> Imported:
             left_out.append(f"{place}: has no name")
             continue
         expectations += _feature(feature, config, place, left_out)
-    if "distribution_constraints" in config:
+    distributions = config.get("distribution_constraints")
+    if isinstance(distributions, dict) and distributions.get("perform_comparison") != "Disabled":
         left_out.append(
             f"{path}: monitoring_config.distribution_constraints: distributions are compared with the baseline by "
             "drift (docs/metrics.md), not by expectations"
@@ -56,6 +57,11 @@ def _feature(
     }
     column = column_name(feature["name"])
     expectations: list[Expectation] = []
+    if settings.get("evaluate_constraints") == "Disabled":
+        left_out.append(
+            f"{place}: evaluate_constraints is Disabled, so nothing is expected of {feature['name']}"
+        )
+        return expectations
     for name in feature.keys() - _KNOWN:
         left_out.append(f"{place}.{name}: is not known")
     kind = feature.get("inferred_type")
