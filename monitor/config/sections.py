@@ -108,7 +108,7 @@ Secret = SecretStr
 class Section(BaseModel):
     """One room's part of the configuration: unknown keys are mistakes, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def format_size(size: int) -> str:

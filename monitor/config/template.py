@@ -1,11 +1,14 @@
 """Writes the configuration that is all defaults, every key with its comment: `config/full.yaml` is this text."""
 
+import ast
+import inspect
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.config.sections import Section, Written, format_size, format_time_of_day
@@ -41,13 +44,32 @@ def keys(section: type[Section], prefix: str = "") -> Iterator[str]:
             yield from keys(section, f"{key}." if shape is _Shape.ONE else f"{key}.*.")
 
 
+def docstrings(section: type[Section]) -> dict[str, str]:
+    """The text below each field, by the name of the field; those of the sections that it extends are among them.
+
+    Read from the source only here: pydantic would read it whenever a section is imported, at each start of a command.
+    """
+    texts = {}
+    for base in reversed(section.__mro__):
+        if not issubclass(base, BaseModel) or base is BaseModel:
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        for field, text in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                    value=ast.Constant(value=str(written))
+                ):
+                    texts[name] = written
+    return texts
+
+
 def _section(
     section: type[Section], default: Section | None, examples: Mapping[str, str], at: str, depth: int
 ) -> Iterator[str]:
-    indent = _INDENT * depth
+    indent, texts = _INDENT * depth, docstrings(section)
     for name, field in section.model_fields.items():
         key, path = field.alias or name, f"{at}{field.alias or name}"
-        yield from (f"{indent}# {line}" for line in _wrapped(field.description or "", len(indent)))
+        yield from (f"{indent}# {line}" for line in _wrapped(texts.get(name, ""), len(indent)))
         value = getattr(default, name) if default is not None else _default(field)
         inner, shape = _inner(field.annotation)
         if not inner:

@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     Column,
     Connection,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -106,6 +109,34 @@ def last_sequences(
     return sequences
 
 
+@cache
+def _next_due() -> Select[Any]:
+    """The next due delivery of a channel. Built once: each channel asks every second."""
+    earlier = outbox.alias("earlier")
+    blocked = exists().where(
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.key == outbox.c.key,
+        earlier.c.sequence < outbox.c.sequence,
+        earlier.c.status.in_(_WAITING),
+    )
+    now: BindParameter[float] = bindparam("now", type_=outbox.c.not_before.type)
+    # The second parts are for a clock that was set back: no lease and no retry is that far ahead.
+    is_late = or_(
+        outbox.c.not_before <= now,
+        and_(outbox.c.attempts > 0, outbox.c.not_before > bindparam("latest_retry")),
+        outbox.c.not_before > bindparam("latest_opening"),
+    )
+    is_free = or_(outbox.c.leased_until <= now, outbox.c.leased_until > bindparam("latest_lease"))
+    is_pending, is_leased = outbox.c.status == Status.PENDING.value, outbox.c.status == Status.LEASED.value
+    query = select(outbox).where(
+        outbox.c.channel == bindparam("channel_"),
+        outbox.c.priority <= bindparam("lowest"),
+        or_(and_(is_pending, is_late), and_(is_leased, is_free)),
+        ~blocked,
+    )
+    return query.order_by(outbox.c.priority, outbox.c.id).limit(1).with_for_update(skip_locked=True)
+
+
 def claim(
     connection: Connection,
     channel: str,
@@ -119,28 +150,16 @@ def claim(
     After the lease ends, another worker may claim it again. From now on it counts as possibly sent, whatever happens
     to this process.
     """
-    earlier = outbox.alias("earlier")
-    blocked = exists().where(
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.key == outbox.c.key,
-        earlier.c.sequence < outbox.c.sequence,
-        earlier.c.status.in_(_WAITING),
-    )
-    is_pending, is_leased = outbox.c.status == Status.PENDING.value, outbox.c.status == Status.LEASED.value
-    # The second parts are for a clock that was set back: no lease and no retry is that far ahead.
-    is_late = or_(
-        outbox.c.not_before <= now,
-        and_(outbox.c.attempts > 0, outbox.c.not_before > now + LONGEST_WAIT),
-        outbox.c.not_before > now + FARTHEST_OPENING,
-    )
-    is_free = or_(outbox.c.leased_until <= now, outbox.c.leased_until > now + 2 * lease_seconds)
-    due = or_(and_(is_pending, is_late), and_(is_leased, is_free))
-    query = select(outbox).where(
-        outbox.c.channel == channel, outbox.c.priority <= lowest_priority, due, ~blocked
-    )
-    query = query.order_by(outbox.c.priority, outbox.c.id).limit(1).with_for_update(skip_locked=True)
+    given = {
+        "channel_": channel,
+        "lowest": lowest_priority,
+        "now": now,
+        "latest_retry": now + LONGEST_WAIT,
+        "latest_opening": now + FARTHEST_OPENING,
+        "latest_lease": now + 2 * lease_seconds,
+    }
     lease = secrets.token_hex(8)
-    while (row := connection.execute(query).first()) is not None:
+    while (row := connection.execute(_next_due(), given).first()) is not None:
         this, claimed = outbox.c.id == row.id, None
         with faults_of(connection).isolate("outbox", f"{row.channel} {row.key}"):
             delivery = _delivery(row, lease)

@@ -38,7 +38,7 @@ room takes 1 to 2 MB, mostly compiled code."""
 MOST_RESIDENT_KB = 195_000
 """With the mapped files."""
 MOST_AFTER_WORK_KB = 250_000
-DAYS, FEATURES, ROWS, MODELS = 9, 24 if THOROUGH else 10, 10, 3
+DAYS, FEATURES, ROWS, MODELS = 9, 24 if THOROUGH else 4, 10, 3
 """Of a past that is loaded; `make soak` begins with a larger one."""
 
 

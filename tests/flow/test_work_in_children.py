@@ -73,7 +73,7 @@ def test_children_that_are_killed_at_random_moments_lose_and_double_nothing(tmp_
         (tmp_path / folder).mkdir()
         store = Store(f"sqlite:///{tmp_path}/{folder}/state.db")
         migrate(store)
-        load(store, [stream], start, 9, 5, 10)
+        load(store, [stream], start, 9, 2, 10)
         clock = ManualClock(float(now))
         log = PredictionLog(store, PredictionSettings(base_window=float(HALF_HOUR)), clock)
         log.start()

@@ -98,7 +98,7 @@ def test_memory_does_not_grow_with_the_number_of_long_lists() -> None:
         finally:
             tracemalloc.stop()
 
-    assert peak(200) < 1.5 * peak(50)
+    assert peak(100) < 1.5 * peak(25)
 
 
 def test_lists_with_more_chosen_items_than_are_kept_are_not_judged_and_the_reason_is_told() -> None:

@@ -28,15 +28,6 @@ def table(rows: int, shift: float) -> pa.Table:
     )
 
 
-def test_a_report_is_written_and_evidently_stays_out_of_this_process(tmp_path):
-    before = "evidently" in sys.modules
-    out = write_tables(table(300, 0), table(200, 1), tmp_path / "report.html")
-    text = out.read_text()
-    assert "<html" in text
-    assert "amount" in text
-    assert ("evidently" in sys.modules) == before
-
-
 def test_columns_of_any_name_and_type_are_shown_or_left_out(tmp_path):
     """Two of one name, numbers here and texts there, types that Evidently cannot show."""
     count = 200
@@ -50,8 +41,11 @@ def test_columns_of_any_name_and_type_are_shown_or_left_out(tmp_path):
     base, new = child_process.shown(reference, current)
     assert base.column_names == ["amount", "mixed", "wait", "label", "user.age"]
     assert base.schema == new.schema
+    before = "evidently" in sys.modules
     text = write_tables(reference, current, tmp_path / "report.html").read_text()
+    assert "<html" in text
     assert "user.age" in text
+    assert ("evidently" in sys.modules) == before
     long, short = child_process.shown(pa.table({"x": range(25_000)}), pa.table({"x": range(20)}))
     assert (long.num_rows, short.num_rows) == (child_process.MOST_ROWS, 20)
 
@@ -108,8 +102,8 @@ def test_the_rows_around_an_alert_are_compared_with_the_baseline(tmp_path: Path)
         with daemon.store.read() as connection:
             usual, current = tables(connection, alert, NOW + 60)
     assert (usual.num_rows, current.num_rows) == (500, 60)
-    page = write_tables(usual, current, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "features.amount" in page
+    assert usual.column_names == ["features.amount"]
+    assert "features.amount" in current.column_names
 
 
 def test_without_a_baseline_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
