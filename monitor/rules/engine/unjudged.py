@@ -25,14 +25,15 @@ def unjudged(
     """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements.
 
     A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out. What an
-    hour does not have is none, if a base window has it from no rows.
+    hour does not have is none, if a base window has it from no rows; and what an hour has, a base window without rows
+    does not lack.
     """
     if not base and not hour:
         return []
-    longer = hour or base
+    longer, shorter = hour or base, _without_gaps(base, hour) or hour
     figures = {one.metric for one in longer} | {one.metric for one in base if one.n}
     readings = Readings(
-        {(stream, length): base or hour if length <= base_seconds else longer for length in rules.windows()}
+        {(stream, length): shorter if length <= base_seconds else longer for length in rules.windows()}
     )
     names_by_reason: dict[str, list[str]] = {}
     for rule in rules.for_stream(stream):
@@ -45,6 +46,14 @@ def unjudged(
                 names_by_reason.setdefault(_with_needs(reasons[0]), []).append(rule.name)
     return [
         f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in names_by_reason.items()
+    ]
+
+
+def _without_gaps(base: Sequence[Measurement], hour: Sequence[Measurement]) -> list[Measurement]:
+    """The measurements of a base window; those that no row of it had a value for are the hour's, if it has them."""
+    known = {(one.metric, one.labels): one for one in hour if one.value is not None}
+    return [
+        known.get((one.metric, one.labels), one) if one.value is None and not one.n else one for one in base
     ]
 
 
