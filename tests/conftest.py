@@ -8,12 +8,17 @@ import pytest
 from hypothesis import settings
 
 from tests.support import shipped_packs
-from tests.support.thorough import THOROUGH, examples
+from tests.support.thorough import THOROUGH, TIMED, examples
 
 # A shared machine is slow now and then: no test is timed. The usual run draws the same examples each time, so that a
 # change fails by what it changed; a thorough run draws new ones, and what it finds becomes an `@example`.
 settings.register_profile(
-    "watchkeeper", deadline=None, max_examples=examples(40), derandomize=not THOROUGH, print_blob=THOROUGH
+    "watchkeeper",
+    deadline=None,
+    max_examples=examples(40),
+    derandomize=not THOROUGH,
+    print_blob=THOROUGH,
+    suppress_health_check=TIMED,
 )
 settings.load_profile("watchkeeper")
 

@@ -2,7 +2,7 @@
 
 import pickle
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable, merge_tables, table_of, valued
@@ -13,7 +13,7 @@ from tests.support.thorough import examples
 WINDOW = Window(0, 60)
 _floats = st.floats(allow_nan=False)
 _maybe = st.none() | _floats
-_quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=examples(25))
 
 
 @st.composite

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.backtest import actual, backtest, compare, summary
@@ -22,7 +22,7 @@ from monitor.store.db import Store
 from monitor.store.timeseries import Columns
 from tests.support import month, schema
 from tests.support.judging import STREAM, measured, one_rule, rule_set
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 START = 1_800_000_000 - 1_800_000_000 % 3600
 
@@ -54,7 +54,7 @@ def judged_live(rules: RuleSet, values: list[float]) -> list[tuple[float, float 
 
 @pytest.mark.parametrize("windows", ["1 of 1", "2 of 3"])
 @pytest.mark.parametrize("when", ["{metric: error_rate, over: open, above: 5%, clear: 3%}"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
+@settings(suppress_health_check=SHARED_FIXTURES, max_examples=examples(30))
 @given(
     st.lists(st.sampled_from([0.0, 0.02, 0.04, 0.06, 0.2, float("nan")]), min_size=1, max_size=80),
     st.sampled_from(["0s", "2m", "5m"]),

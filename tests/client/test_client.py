@@ -13,14 +13,14 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from watchkeeper_client import Client, Limits
 
 from tests.client.conftest import QUICK
 from tests.client.stored import outcomes, predictions
 from tests.support.daemon import Daemon
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 
 def test_a_prediction_and_what_became_known_of_it_are_stored(
@@ -214,7 +214,7 @@ anything = st.recursive(
 
 
 @given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=20))
-@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=SHARED_FIXTURES)
 def test_every_record_is_stored_or_counted_as_dropped(
     client: Client, rows: list[tuple[object, object, object]]
 ) -> None:

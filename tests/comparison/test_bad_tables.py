@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.comparison.tables import TableSource, open_source
@@ -19,7 +19,7 @@ from tests.support.strategies import INPUTS
 from tests.support.thorough import THOROUGH, examples
 from watchkeeper import compare
 
-_quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=examples(25))
 
 
 @st.composite

@@ -7,14 +7,14 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.config.root import check, load
 from monitor.errors import ConfigError
 from tests.support import fork_server
 from tests.support.daemon import ROOT
-from tests.support.thorough import thinned
+from tests.support.thorough import SHARED_FIXTURES, thinned
 
 BROKEN = """\
 web: {lisen: x}
@@ -234,7 +234,7 @@ def test_commands_answer_an_unusable_file_with_a_sentence(
     assert done.stderr.splitlines()[-1] == "1 error"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(
     st.one_of(
         st.binary(max_size=60), st.text("{}[]:,-&*!|>'\"#%@ \n\tab1.~?<${}", max_size=40).map(str.encode)

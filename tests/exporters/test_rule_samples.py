@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.exporters.metric_names import BY_NAME
@@ -13,6 +13,7 @@ from monitor.records import State, labels
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.runtime.faults import Faults
 from tests.support.judging import START, STREAM, Judge, measured, one_rule
+from tests.support.thorough import SHARED_FIXTURES
 
 MOST = 5
 
@@ -22,7 +23,7 @@ MOST = 5
     st.sampled_from(["0.5", "2x baseline", "baseline - 0.1"]),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=30),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=SHARED_FIXTURES, max_examples=60, deadline=None)
 def test_features_that_fire_are_shown_before_any_other(
     tmp_path: Path, side: str, level: str, figures: list[tuple[float, float]]
 ) -> None:

@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.gauges.machine.container import Container
 from monitor.gauges.machine.host import Host
 from monitor.gauges.machine.machine import MachineSettings
 from monitor.gauges.reading import GaugeError, Quantity, Reading
+from tests.support.thorough import SHARED_FIXTURES
 
 MB = 1 << 20
 
@@ -150,7 +151,7 @@ def test_a_disk_that_is_not_there_is_told(tmp_path: Path) -> None:
         reader.read()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=SHARED_FIXTURES)
 @given(data=st.data())
 def test_law_whatever_the_kernel_writes_shares_are_shares_and_nothing_raises(
     tmp_path: Path, data: st.DataObject

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -42,7 +42,7 @@ from monitor.store.targets import TargetPeriod
 from tests.support import schema
 from tests.support.clients import NOW, Shop
 from tests.support.server import serving
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 NAMES = ("credit", "fraud", "price")
 RULES = {"HighErrorRate": Severity.CRITICAL, "HighLatency": Severity.WARNING, "Moved": Severity.INFO}
@@ -228,9 +228,7 @@ def page(web: httpx2.Client, path: str) -> str:
     return unescape(answer.text)
 
 
-@settings(
-    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(situations)
 @example((Model("late", {}, ""), Model("never", {}, ""), QUIET))
 @example(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
@@ -74,7 +74,7 @@ ELSEWHERE = {info.name for info in _ELSEWHERE}
 """Measured from rows, arrivals, targets, gauges, of the daemon, or only of alike answers: not from these profiles. They
 have tests of their own.
 """
-_quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=examples(25))
 
 
 def batch(table: pa.Table) -> pa.RecordBatch:

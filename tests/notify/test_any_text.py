@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.alerts.notification import Link, Message, Notification, decode
@@ -32,7 +32,7 @@ from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.pages import PAGE
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 NASTY = (
     "\r\nBcc: x@y.z", "\u2028", "\x00", "\ud800", "\x1b[2J", "\u202e", "```", "<!channel>", "@here", "ü", "😀",
@@ -61,9 +61,7 @@ FIELDS = (
 )  # fmt: skip
 CALLS = replace(PAGE, links=tuple(Link(text, f"https://h/{text}") for text in ("@here", "@HERE")))
 WORST = replace(PAGE, **{name: "".join(NASTY) for name in FIELDS}, members=("".join(NASTY),), count=2)
-LAW = settings(
-    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAW = settings(max_examples=examples(30), deadline=None, suppress_health_check=SHARED_FIXTURES)
 
 
 def sent(channel: Any, notification: Notification) -> bool:

@@ -9,7 +9,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import InputError
@@ -21,7 +21,7 @@ from monitor.store.db import Store
 from tests.support import schema
 from tests.support.log import NOW, running
 from tests.support.sites import BASE, SITE, append, figures, known, rows_at, site, with_baseline
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 END = NOW + 7200
 
@@ -145,7 +145,7 @@ def test_in_order_the_figures_are_those_of_a_direct_connection(month: Month, tmp
     max_examples=examples(6),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # an example takes half a second
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=SHARED_FIXTURES,
 )
 @given(seed=st.integers(0, 2**32))
 def test_lost_doubled_reordered_cut_and_forged(month: Month, tmp_path: Path, seed: int) -> None:

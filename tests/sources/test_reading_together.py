@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.clock import SystemClock
@@ -22,7 +22,7 @@ from monitor.store import idempotency, predictions
 from monitor.store.db import Store
 from tests.support.log import running
 from tests.support.source_checks import POISON, stored
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 NOW = float(int(time.time()) - 3600)
 REDIS = RedisSettings.model_validate({"url": "redis://127.0.0.1:1", "stream": "orders"})
@@ -76,9 +76,7 @@ def reader(log: PredictionLog, defaults: dict[str, str], *, is_ordered: bool) ->
     return PayloadReader("orders", PlainFormat(), log, defaults, is_ordered=is_ordered)
 
 
-@settings(
-    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(
     st.lists(FIELDS, min_size=2, max_size=5), st.booleans(), st.booleans(), st.sampled_from([None, NOW - 60])
 )
@@ -158,9 +156,7 @@ HOSTILE = (
 )
 
 
-@settings(
-    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(st.lists(GOOD | GOOD | st.sampled_from(HOSTILE), min_size=2, max_size=8), st.booleans())
 def test_law_hostile_messages_are_stored_and_refused_as_one_by_one(
     log: tuple[PredictionLog, Store], bodies: list[bytes], is_ordered: bool

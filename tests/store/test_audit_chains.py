@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.store import audit, audit_checkpoints
@@ -20,6 +20,7 @@ from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 from tests.support import schema
 from tests.support.postgresql import postgresql
+from tests.support.thorough import SHARED_FIXTURES
 
 SIGNER = Signer("a" * 64)
 DAY = 86_400.0
@@ -235,7 +236,7 @@ def test_a_change_whose_entry_cannot_be_written_is_not_made(store: Store) -> Non
         assert connection.exec_driver_sql("SELECT count(*) FROM leases").scalar() == 0
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(data=st.data())
 def test_law_any_change_of_any_column_of_any_row_is_found(store: Store, data: st.DataObject) -> None:
     sql(store, "DELETE FROM audit")

@@ -4,7 +4,7 @@ import json
 from queue import Queue
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import String, insert, inspect, select
 
@@ -23,7 +23,7 @@ from monitor.store.text_values import fitted
 from monitor.texts import COLUMN, ENVIRONMENT, LABEL, NAME
 from tests.support.log import NOW, prediction, send
 from tests.support.postgresql import postgresql
-from tests.support.thorough import examples
+from tests.support.thorough import SHARED_FIXTURES, examples
 
 assert MODULES  # every table is known to `metadata`
 
@@ -86,7 +86,7 @@ def test_no_text_fails_in_any_column_of_any_table(store, value):
                 raise AssertionError((table.name, column.name)) from error
 
 
-@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=SHARED_FIXTURES)
 @given(st.text(st.characters(exclude_categories=()), max_size=600), st.text(max_size=600))
 def test_whatever_somebody_did_is_written_down(store, target, who):
     entry = audit.Entry(NOW, who, "127.0.0.1", "GET", "", target, 200)

@@ -8,8 +8,14 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TypeVar
 
+from hypothesis import HealthCheck
+
 T = TypeVar("T")
 THOROUGH = bool(os.environ.get("WATCHKEEPER_EACH"))
+TIMED = (HealthCheck.too_slow,)
+"""A check of Hypothesis that times how long it makes examples: a busy machine fails it."""
+SHARED_FIXTURES = (HealthCheck.function_scoped_fixture, *TIMED)
+"""For a test whose examples share a fixture: a folder or a store in which each example uses its own names."""
 
 
 def examples(usual: int) -> int:

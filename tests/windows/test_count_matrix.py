@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.windows.kernel.count_column import Weights, count_matrix, count_numbers, fits_matrix
@@ -35,7 +35,7 @@ def cases(draw) -> tuple[Layout, list[pa.Array], float]:
     return assemble((), columns), batch, draw(st.sampled_from([1.0, 2.0, 1.5, 1000.0, 1 / 1024]))
 
 
-@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50))
 @given(cases())
 def test_together_or_apart_the_counts_are_the_same(case):
     layout, batch, same = case

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -23,6 +23,7 @@ from monitor.store import quarantine, source_positions
 from monitor.store.db import Store
 from tests.support.lakes import s3_server
 from tests.support.source_checks import record, records, runner, stored
+from tests.support.thorough import SHARED_FIXTURES
 from tests.support.waiting import until
 
 
@@ -311,7 +312,7 @@ def test_objects_that_are_too_old_are_left_to_load(folder: Path) -> None:
     assert source.lag().waiting == 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=SHARED_FIXTURES)
 @given(
     lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1), max_size=20),
     data=st.data(),
