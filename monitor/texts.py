@@ -13,6 +13,8 @@ NAME = 128
 ENVIRONMENT = 32
 LABEL = 512
 """Of an id, a version, a label, a segment, an error, and of the name of a feature, a segment or a class."""
+LONGEST_PATH = 2 * LABEL
+"""Of the dotted name of a nested value, such as `features.user.lat`: a label, and the name of the field before it."""
 VERSION_BYTES = 1024
 """Of a version in UTF-8: it is part of a key, and PostgreSQL's index takes 2,704 bytes a row."""
 COLUMN = 600

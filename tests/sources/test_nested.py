@@ -1,6 +1,7 @@
 """Objects inside records: a column for each value, however deep, the same from lines, an array, Arrow and HTTP."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.errors import InputError
+from monitor.predictions.intake import arrow
+from monitor.predictions.intake.arrow_types import flat_table
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import RecordKind, read
 from monitor.predictions.intake.schema import Rules, leaves
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.files.load import HistoryReader
 from monitor.sources.files.tables import read_table
-from tests.support.log import NOW, STREAM
+from tests.support.log import NOW, STREAM, prediction
 from watchkeeper import compare
 
+RULES = Rules(PredictionSettings(), NOW)
 OLD = int(NOW) - 86_400
 
 
@@ -158,6 +163,30 @@ def test_every_leaf_is_there_under_its_path(record: dict[str, Any]) -> None:
         for part in name.split("."):
             at = at[part]
         assert at == value
+
+
+LONG = {"k" * 20_000: {str(n): 1.0 for n in range(2_000)}}
+"""A long name before many values: 40 MB of dotted names from 38 kB."""
+
+
+def test_a_long_name_is_not_written_out_for_each_value_in_it(tmp_path: Path) -> None:
+    tracemalloc.start()
+    names = list(leaves({"features": {"a": {"b": 1.0}, **LONG}}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert names[0] == "features.a.b"
+    assert peak < 2_000_000, f"{peak:,}"
+    body = json.dumps([prediction(features=LONG)]).encode()
+    submission = read(RecordKind.PREDICTIONS, body, "application/json", RULES, FastDecoders(RULES.settings))
+    assert submission.rejected[0].rejected.error == "a name in features has 1,024 characters or more"
+    table = pa.table({"features": [LONG]})
+    with pytest.raises(pa.ArrowInvalid, match=r"a nested column has 20,0\d\d characters, more than 1,024"):
+        flat_table(table)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(InputError, match="the name of a nested column has"):
+        arrow.table(sink.getvalue().to_pybytes(), 100, 100_000)
 
 
 def test_however_deep() -> None:

@@ -86,7 +86,10 @@ def table(body: bytes, most_rows: int, most_values: int) -> pa.RecordBatch:
         raise InputError("the Arrow stream has no rows", hint=_HINT)
     if len(set(names)) < len(names):
         raise InputError("the Arrow stream has two columns with the same name", hint=_HINT)
-    rows = flat(concatenate([plain(part) for part in parts]).replace_schema_metadata(metadata))
+    try:
+        rows = flat(concatenate([plain(part) for part in parts]).replace_schema_metadata(metadata))
+    except pa.ArrowInvalid as error:
+        raise InputError(f"the Arrow stream cannot be read: {_first_line(error)}", hint=_HINT) from error
     if len(set(rows.schema.names)) < rows.num_columns:
         raise InputError("the Arrow stream has two columns with the same name", hint=_HINT)
     return rows

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from monitor.predictions.log.arrays import codes, valid
 from monitor.predictions.log.columns import EMBEDDING, names
+from monitor.texts import LONGEST_PATH
 
 _NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -133,7 +134,12 @@ def _places_of_runs(column: pa.RunEndEncodedArray) -> np.ndarray:
 
 
 def flat(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Nested objects as columns with dotted names: `features: {a: 1}` as `features.a`, at any depth."""
+    """Nested objects as columns with dotted names: `features: {a: 1}` as `features.a`, at any depth.
+
+    Raises:
+        pyarrow.ArrowInvalid: a dotted name has more than `LONGEST_PATH` characters.
+    """
+    check_paths(rows.schema)
     if not any(pa.types.is_struct(kind) for kind in rows.schema.types):
         return rows
     names: list[str] = []
@@ -150,8 +156,28 @@ def flat(rows: pa.RecordBatch) -> pa.RecordBatch:
     )
 
 
+def check_paths(schema: pa.Schema) -> None:
+    """Check the lengths of dotted names before they are built: ten thousand columns in one whose name has a million
+    characters would take ten gigabytes.
+
+    Raises:
+        pyarrow.ArrowInvalid: as `flat`.
+    """
+    waiting = [(len(field.name), field.type) for field in schema if pa.types.is_struct(field.type)]
+    while waiting:
+        length, kind = waiting.pop()
+        for field in kind:
+            path = length + 1 + len(field.name)
+            if path > LONGEST_PATH:
+                msg = f"the name of a nested column has {path:,} characters, more than {LONGEST_PATH:,}"
+                raise pa.ArrowInvalid(msg)
+            if pa.types.is_struct(field.type):
+                waiting.append((path, field.type))
+
+
 def flat_table(table: pa.Table) -> pa.Table:
     """As `flat`, for a table."""
+    check_paths(table.schema)
     while any(pa.types.is_struct(kind) for kind in table.schema.types):
         table = table.flatten()
     return table

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
+from monitor.texts import LONGEST_PATH
+
 DEEPEST = 200
 """Objects and lists inside each other in a record of a file, at most."""
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -30,17 +32,24 @@ def is_too_deep(text: bytes) -> bool:
 def leaves(record: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten nested objects to dotted names, like those of Arrow structs (`arrow_types.flat`): `{"user": {"lat":
     50.1}}` becomes `{"user.lat": 50.1}`. Of two values with the same name, the first is used.
+
+    A dotted name is cut after `LONGEST_PATH` characters, which no field accepts: ten thousand values in an object whose
+    name has a million characters would take ten gigabytes.
     """
     if not any(isinstance(value, dict) for value in record.values()):
         return dict(record)
     flat: dict[str, Any] = {}
-    waiting: list[tuple[str, Any]] = list(record.items())[::-1]
-    while waiting:
-        name, value = waiting.pop()
-        if isinstance(value, dict):
-            waiting += [(f"{name}.{inner}", one) for inner, one in list(value.items())[::-1]]
-        else:
+    outer = [("", iter(record.items()))]
+    while outer:
+        prefix, members = outer[-1]
+        for inner, value in members:
+            name = (prefix + inner)[:LONGEST_PATH]
+            if isinstance(value, dict):
+                outer.append((f"{name}.", iter(value.items())))
+                break
             flat.setdefault(name, value)
+        else:
+            outer.pop()
     return flat
 
 

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
 from monitor.predictions.log.columns import Value, name_of, nearest_float
-from monitor.texts import LABEL, NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, is_nan, number_in, shortened
+from monitor.texts import (
+    LABEL,
+    LONGEST_PATH,
+    NAME,
+    VERSION_BYTES,
+    flaw_of_name,
+    flaw_of_text,
+    is_nan,
+    number_in,
+    shortened,
+)
 from monitor.visible import visible
 
 if TYPE_CHECKING:  # pydantic is slow to load, and a comparison of files does not need it
@@ -171,8 +181,11 @@ def name_in(where: str, name: str, limit: int) -> str:
     if flaw := _flaw_of_short_text(name) if len(name) <= LABEL else flaw_of_text(name):
         raise RecordError("invalid", f"a name in {where} {flaw}: {shown(name)}")
     if not name or len(name) > limit:
+        more = " or more" if len(name) == LONGEST_PATH else ""  # a dotted name is cut there
         raise RecordError(
-            "invalid", f"a name in {where} has {len(name):,} characters", hint=f"1 to {limit:,} characters"
+            "invalid",
+            f"a name in {where} has {len(name):,} characters{more}",
+            hint=f"1 to {limit:,} characters",
         )
     return name
 
