@@ -20,6 +20,7 @@ from monitor.sources.source import Lag, SourceError
 from monitor.store import outcomes, predictions, quarantine, source_positions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
+from tests.support.growing_topic import GrowingTopic
 from tests.support.kafka import MockCluster
 from tests.support.source_checks import check_open_fails
 from tests.support.waiting import until
@@ -310,6 +311,36 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning_and_positions_in_
 
     until(lambda: positions() == {"anew/0": "5", "anew/1": "3", "another/7": "5"}, "one is forgotten")
     reading.stop()
+
+
+class AsksOften(KafkaSettings):
+    """Asks for new partitions as often as a test can wait for."""
+
+    def consumer_options(self, name: str) -> dict[str, Any]:
+        return super().consumer_options(name) | {"topic.metadata.refresh.interval.ms": 300}
+
+
+def test_partitions_that_a_topic_gains_are_read_from_their_beginning(
+    cluster: MockCluster, store: Store
+) -> None:
+    topic = GrowingTopic(cluster.brokers[0], shown=1)
+    cluster.send("growing", map(record, range(5)), partition=0)
+    section = settings(cluster, "growing").model_dump() | {"brokers": [topic.address]}
+    reading = runner(store, AsksOften(**section))
+    reading.start()
+    until(lambda: stored_ids(store) == 5, "the first partition is read")
+    for partition in (1, 2):  # producers learn of partitions before the daemon does
+        cluster.send("growing", map(record, range(partition * 10, partition * 10 + 5)), partition)
+    topic.shown = 3
+    until(lambda: stored_ids(store) >= 15, "the new partitions are read")
+    cluster.send("growing", [record(100)], partition=0)
+    until(lambda: stored_ids(store) >= 16, "the first one is still read")
+    reading.stop()
+    topic.close()
+    assert (stored_ids(store), reading.state().accepted, reading.state().error) == (16, 16, "")
+    with store.read() as connection:
+        positions = source_positions.load(connection, "orders")
+    assert positions == {"growing/0": "6", "growing/1": "5", "growing/2": "5"}
 
 
 def test_what_is_not_there_is_an_error_in_words() -> None:
