@@ -12,6 +12,7 @@ from monitor.config.units import DAY, HOUR
 from monitor.runtime.faults import one_line
 from monitor.sources.objects.delta import DeltaLogs
 from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
+from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.parts import (
     DamagedPositionError,
     ObjectPart,
@@ -72,6 +73,7 @@ class Objects:
         self._settings, self._store = settings, store
         self._delta = DeltaLogs(store)
         self._gzip = GzipText(store.read)
+        self._tables = OpenTables()
         self._positions: dict[str, str] = {}
         self._complete: dict[str, tuple[int, float]] = {}
         self._waiting: list[StoredObject] = []
@@ -132,7 +134,8 @@ class Objects:
         return payloads
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Close the tables that are being read."""
+        self._tables.close()
 
     def _gone(self) -> Gone | None:
         """The objects that are no longer there, once an hour."""
@@ -153,6 +156,7 @@ class Objects:
             self._load_positions()
         current = self._current()
         self._unreadable.keep(current)
+        self._tables.keep({one.name for one in current})
         self._complete = {one.name: self._complete[one.name] for one in current if one.name in self._complete}
         self._waiting = [
             one
@@ -188,7 +192,7 @@ class Objects:
         self, stored_object: StoredObject, position: Position, *, is_settled: bool
     ) -> ObjectPart | None:
         if not is_gzip(stored_object.name):
-            return next_part(self._store, stored_object, position, is_settled=is_settled)
+            return next_part(self._store, stored_object, position, self._tables, is_settled=is_settled)
         return next_unzipped(self._gzip, stored_object, position) if is_settled else None
 
     def _place(self, stored_object: StoredObject) -> Position:

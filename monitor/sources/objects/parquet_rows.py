@@ -61,8 +61,8 @@ def opened(file: Any) -> Any:
     return table
 
 
-def rows_from(table: Any, begin: int) -> list[bytes]:
-    """Some rows from `begin` on, of one row group; none at the end of the table."""
+def rows_from(table: Any, begin: int) -> Iterator[list[bytes]]:
+    """The rows from `begin` on, in parts of a bounded size that lie in one row group each."""
     first = 0
     for group in range(table.num_row_groups):
         count = table.metadata.row_group(group).num_rows
@@ -70,10 +70,9 @@ def rows_from(table: Any, begin: int) -> list[bytes]:
             at = first
             for batch in batches(table, [group]):
                 if begin < at + batch.num_rows:
-                    return lines_of(batch.slice(begin - at))
+                    yield lines_of(batch.slice(max(0, begin - at)))
                 at += batch.num_rows
         first += count
-    return []
 
 
 def batches(table: Any, groups: list[int] | None = None) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from monitor.sources.objects import parquet_rows
+from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.stores import ObjectStore, StoredObject
 
 PART = 1_000_000
@@ -111,7 +112,12 @@ def is_parquet(stored_object: StoredObject) -> bool:
 
 
 def next_part(
-    store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
+    store: ObjectStore,
+    stored_object: StoredObject,
+    position: Position,
+    tables: OpenTables,
+    *,
+    is_settled: bool,
 ) -> ObjectPart | None:
     """What comes after the position; None where nothing whole does.
 
@@ -119,7 +125,7 @@ def next_part(
     what cannot be read will not become readable.
     """
     if is_parquet(stored_object):
-        return _rows(store, stored_object, position, is_settled=is_settled)
+        return _rows(store, stored_object, position, tables, is_settled=is_settled)
     return _lines(store, stored_object, position, is_settled=is_settled)
 
 
@@ -158,14 +164,16 @@ def _where(begin: int, end: int) -> str:
 
 
 def _rows(
-    store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
+    store: ObjectStore,
+    stored_object: StoredObject,
+    position: Position,
+    tables: OpenTables,
+    *,
+    is_settled: bool,
 ) -> ObjectPart | None:
     begin = position.offset
     try:
-        with store.open(stored_object.name) as file, parquet_rows.opened(file) as table:
-            if begin >= table.metadata.num_rows:
-                return None
-            rows = parquet_rows.rows_from(table, begin)
+        rows = tables.next_rows(store, stored_object, begin, position.mark)
     except (pa.ArrowException, OSError, parquet_rows.TooWideError) as error:  # being written, or damaged
         if not is_settled or begin:
             return None
@@ -173,5 +181,7 @@ def _rows(
         return ObjectPart(
             b"", "the whole object", position.moved(1), f"it cannot be read as Parquet: {reason}"
         )
+    if not rows:
+        return None
     after = position.moved(begin + len(rows))
     return ObjectPart(b"\n".join(rows), f"rows {begin} to {after.offset}", after)

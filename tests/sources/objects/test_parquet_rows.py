@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from monitor.sources.capture_files import read
 from monitor.sources.files.locations import location_of
 from monitor.sources.formats.plain import PlainFormat
-from monitor.sources.objects import parquet_rows
+from monitor.sources.objects import open_tables, parquet_rows
+from monitor.sources.objects.objects import Objects, ObjectsSettings
+from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.parts import ObjectPart, Position, next_part
 from monitor.sources.objects.stores import Folder, StoredObject
 
@@ -22,8 +24,8 @@ from monitor.sources.objects.stores import Folder, StoredObject
 def parts(path: Path) -> list[ObjectPart]:
     """All parts of a table that nobody writes to."""
     stored = StoredObject(str(path), path.stat().st_size, path.stat().st_mtime)
-    position, read_parts = Position(0, "", 0), []
-    while (part := next_part(Folder(path.parent), stored, position, is_settled=True)) is not None:
+    position, read_parts, tables = Position(0, "", 0), [], OpenTables()
+    while (part := next_part(Folder(path.parent), stored, position, tables, is_settled=True)) is not None:
         read_parts.append(part)
         position = part.position
     return read_parts
@@ -71,6 +73,74 @@ def test_law_whatever_the_groups_and_the_bound_each_row_comes_once_and_in_order(
     numbers = [json.loads(line)["f0"] for part in read_parts for line in part.body.splitlines()]
     assert numbers == list(range(total))
     assert all(len(part.body.splitlines()) * columns <= max(values, columns) for part in read_parts)
+
+
+class Counted(Folder):
+    """Files, and how often each was opened."""
+
+    def __init__(self, pattern: Path) -> None:
+        super().__init__(pattern)
+        self.files: list[Any] = []
+
+    def open(self, name: str) -> Any:
+        self.files.append(super().open(name))
+        return self.files[-1]
+
+
+def source_of(folder: Path) -> tuple[Objects, Counted]:
+    """A source that opens the files of a folder."""
+    store = Counted(folder)
+    return Objects(ObjectsSettings(url=str(folder), settled=1.0), store), store
+
+
+def numbers_of(source: Objects, *, forgets: int = -1) -> list[int]:
+    """The rows of all tables that a source reads. It does not hear that fetch number `forgets` was stored."""
+    source.open(dict)
+    numbers: list[int] = []
+    fetches = 0
+    while (fetched := source.fetch(2000, 0.0)).payloads:
+        assert not any(payload.error for payload in fetched.payloads)
+        if fetches != forgets:
+            lines = [line for payload in fetched.payloads for line in payload.body.splitlines()]
+            numbers += [json.loads(line)["n"] for line in lines]
+            source.acknowledge(fetched)
+        fetches += 1
+    return numbers
+
+
+@pytest.mark.parametrize("forgets", [-1, 1])
+@pytest.mark.parametrize("room", [0, parquet_rows.MOST_VALUES])
+def test_a_row_group_is_opened_and_decoded_once_as_far_as_tables_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, forgets: int
+) -> None:
+    monkeypatch.setattr(parquet_rows, "MOST_ROWS", 7)
+    monkeypatch.setattr(open_tables, "MOST_KEPT", room)
+    for at in range(3):
+        rows = range(at * 50, at * 50 + 50)
+        pa.parquet.write_table(pa.table({"n": rows}), tmp_path / f"{at}.parquet", row_group_size=40)
+    source, store = source_of(tmp_path)
+    assert sorted(numbers_of(source, forgets=forgets)) == list(range(150))
+    once = 3 if forgets < 0 else 6
+    assert len(store.files) == once if room else len(store.files) > once
+    assert all(file.closed for file in store.files)
+
+
+def test_a_table_that_is_replaced_while_it_is_read_is_read_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_rows, "MOST_ROWS", 7)
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({"n": range(20)}), path)
+    source, store = source_of(tmp_path)
+    source.open(dict)
+    source.acknowledge(source.fetch(1, 0.0))
+    other = tmp_path / "other"
+    pa.parquet.write_table(pa.table({"n": range(100, 120)}), other)
+    other.replace(path)
+    (payload,) = source.fetch(1, 0.0).payloads
+    assert json.loads(payload.body.splitlines()[0])["n"] == 100
+    source.close()
+    assert all(file.closed for file in store.files)
 
 
 def dates(*values: int) -> Any:
