@@ -26,9 +26,11 @@ def with_keys(
 
 
 def size_of(connection: Connection, table: Table, client: str) -> tuple[int, int]:
-    """The number of rows of a client, and their bytes, in a table with the columns `client` and `size`."""
+    """The number of rows of a client, and their bytes, in a table with the columns `client` and `size`. Those without a
+    size are not counted.
+    """
     size = table.c.size
-    query = select(func.count(), func.coalesce(func.sum(size), 0)).where(table.c.client == client)
+    query = select(func.count(), func.coalesce(func.sum(size), 0)).where(table.c.client == client, size > 0)
     count, total = connection.execute(query).one()
     return int(count), int(total)
 

@@ -50,7 +50,10 @@ Position = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class WaitingSpans:
-    """Spans of one trace in one request. Times are in seconds since the epoch; `due_at` is None without an agent."""
+    """Spans of one trace in one request. Times are in seconds since the epoch; `due_at` is None without an agent.
+
+    A mark has no spans, takes no room, and tells what other spans lack; its size in the table is 0.
+    """
 
     trace: str
     part: str
@@ -58,6 +61,7 @@ class WaitingSpans:
     received_at: float
     due_at: float | None
     content: bytes
+    is_mark: bool = False
 
 
 def of_traces(connection: Connection, traces: Iterable[str]) -> list[WaitingSpans]:
@@ -95,8 +99,15 @@ def due(
 
 
 def waiting_of(connection: Connection, client: str) -> tuple[int, int]:
-    """The number of rows of a client, and their bytes."""
+    """The number of rows of a client, and their bytes, without marks."""
     return waiting_rows.size_of(connection, WAITING_RUNS, client)
+
+
+def marks_of(connection: Connection, client: str) -> int:
+    """The number of marks of a client."""
+    columns = WAITING_RUNS.c
+    query = select(func.count()).where(columns.client == client, columns.size == 0)
+    return int(connection.execute(query).scalar_one())
 
 
 def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
@@ -108,7 +119,7 @@ def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
             "client": one.client,
             "received_at": one.received_at,
             "due_at": one.due_at,
-            "size": len(one.content),
+            "size": 0 if one.is_mark else len(one.content),
             "content": one.content,
         }
         for one in rows
@@ -130,7 +141,7 @@ def make_room(
     """
     columns = WAITING_RUNS.c
     query: Select[Any] = select(columns.trace, columns.part, columns.size, columns.received_at).where(
-        columns.client == client, columns.due_at.is_(None), columns.received_at < before
+        columns.client == client, columns.due_at.is_(None), columns.received_at < before, columns.size > 0
     )
     rows = connection.execute(query.order_by(columns.received_at).limit(limit)).all()
     waiting_rows.delete_keys(connection, WAITING_RUNS, [(row.trace, row.part) for row in rows])
@@ -154,6 +165,7 @@ def _read(rows: Iterable[Row[Any]]) -> list[WaitingSpans]:
             waiting_rows.received_at(row),
             _due_at(row),
             waiting_rows.content_of(row),
+            is_mark=row.size == 0,
         )
         for row in rows
         if isinstance(row.trace, str) and isinstance(row.part, str) and isinstance(row.client, str)

@@ -1,6 +1,7 @@
 """Long runs of agents, and those during a restart: what cannot be counted whole has no counts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,15 +89,47 @@ def test_spans_between_stay_while_an_inner_agent_waits(ingest: Ingest) -> None:
     assert waiting(ingest) == 0
 
 
-def test_an_outer_agent_whose_inner_one_was_stored_before_has_no_counts(ingest: Ingest) -> None:
+def other(ingest: Ingest) -> Ingest:
+    """Another daemon on the same database, that has not seen what the first one has."""
+    return replace(ingest, runs=making.WaitingRuns(ingest.log, ingest.store))
+
+
+@pytest.mark.parametrize("stored_by", [lambda ingest: ingest, other], ids=["the same", "another daemon"])
+def test_an_outer_agent_whose_inner_one_was_stored_before_has_no_counts(
+    ingest: Ingest, stored_by: Callable[[Ingest], Ingest]
+) -> None:
+    late = stored_by(ingest)
     send(ingest, traces(agent(8, "clerk", parent=7, seconds=2), tool(9, parent=8), tool(2, start=NOW + 5)))
     wait(ingest, OUTER_WAIT + 1)
     assert [run["tool_calls"] for run in runs(ingest, CLERK)] == [1.0]
     later = NOW + OUTER_WAIT + 100
     send(ingest, traces(tool(7, "book"), agent(seconds=OUTER_WAIT + 50)))
     send(ingest, traces(tool(20, parent=19), agent(19, start=later)))
-    wait(ingest)
+    wait(late)
     assert counts(ingest) == [(None, None), (None, 1.0)]
+
+
+def test_nor_has_one_while_it_is_not_known_whose_an_inner_one_is(ingest: Ingest) -> None:
+    """Another daemon took in the span between, and could not know that it is needed."""
+    send(ingest, traces(agent(8, "clerk", parent=7, seconds=2), tool(9, parent=8), tool(2)))
+    send(ingest, traces(agent()))
+    wait(ingest)
+    assert counts(ingest) == [(None, None)]
+    wait(ingest, OUTER_WAIT)
+    assert [run["tool_calls"] for run in runs(ingest, CLERK)] == [1.0]
+
+
+def test_marks_without_room_make_no_run_whole_that_began_before(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(ingest, traces(agent(8, "clerk", parent=7, seconds=2)))
+    wait(ingest, OUTER_WAIT + 1)
+    monkeypatch.setattr(making, "MOST_ROWS", 1)
+    send(ingest, traces(agent(8, "clerk", parent=7, seconds=2, trace=2)))
+    wait(ingest, OUTER_WAIT + 1)
+    send(ingest, traces(tool(2), agent(seconds=2 * OUTER_WAIT)))
+    wait(other(ingest))
+    assert counts(ingest) == [(None, None)]
 
 
 def test_it_has_them_if_agents_may_wait_for_longer(tmp_path: Path) -> None:
@@ -179,7 +212,7 @@ def test_spans_without_an_agent_make_room_for_runs(ingest: Ingest, monkeypatch: 
     later = NOW + HOUR + 2
     send(ingest, traces(agent(5, trace=5, start=later, seconds=1), tool(2, parent=5, trace=5)))
     send(ingest, traces(agent(6, trace=2, start=NOW - 5, seconds=HOUR)))
-    wait(ingest)
+    wait(other(ingest))
     assert {run["id"]: run.get("tool_calls") for run in runs(ingest)} == {f"{5:016x}": 1.0, f"{6:016x}": None}
 
 

@@ -68,7 +68,8 @@ def runs(ingest: Ingest, stream: Stream = HELPER) -> list[dict[str, Any]]:
 
 def waiting(ingest: Ingest) -> int:
     with ingest.store.read() as connection:
-        return len(connection.execute(waiting_runs.WAITING_RUNS.select()).all())
+        table = waiting_runs.WAITING_RUNS
+        return len(connection.execute(table.select().where(table.c.size > 0)).all())
 
 
 def whole(trace: int = 1) -> list[Span]:

@@ -1,13 +1,9 @@
-"""Which runs may lack some of their spans: those that no daemon took in, and those that could not wait."""
+"""Which runs may lack some of their spans, because no daemon took them in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from monitor.sources.otlp.agents.agent_span import AgentSpan
 
 SENT_WITHIN = 30.0
 """Seconds after its end within which a span is sent, as exporters do in batches."""
-_MOST_EARLY = 10_000
 
 
 def was_interrupted(periods: Sequence[tuple[float, float]], start: float, end: float) -> bool:
@@ -26,36 +22,3 @@ def was_interrupted(periods: Sequence[tuple[float, float]], start: float, end: f
             return True
         reached = max(reached, until)
     return False
-
-
-@dataclass
-class InPart:
-    """Which runs may lack what did not wait until their end. In memory only: a restart interrupts these runs as well.
-
-    `early`: the service and the start, in ns, of agents of a trace whose runs were stored before the outer spans came.
-    `deleted`: of a client, when the youngest of spans that had to make room was received.
-    """
-
-    early: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    deleted: dict[str, float] = field(default_factory=dict)
-    forgotten: int = 0
-
-    def stored_early(self, trace: str, service: str, agent: AgentSpan) -> None:
-        """A run was stored, although it may belong to one that goes on."""
-        self.early.setdefault(trace, []).append((service, agent.start))
-        if len(self.early) > _MOST_EARLY:
-            oldest = self.early.pop(next(iter(self.early)))
-            self.forgotten = max(self.forgotten, *(start for _, start in oldest))
-
-    def made_room(self, client: str, youngest: float) -> None:
-        """Spans that were received until then were deleted."""
-        self.deleted[client] = max(self.deleted.get(client, 0.0), youngest)
-
-    def is_in_part(self, trace: str, client: str, service: str, agent: AgentSpan) -> bool:
-        """Whether a run may lack something."""
-        inside = (start for of, start in self.early.get(trace, ()) if of == service)
-        return (
-            agent.start / 1e9 < self.deleted.get(client, 0.0)
-            or agent.start <= self.forgotten
-            or any(agent.start <= start <= agent.end for start in inside)
-        )

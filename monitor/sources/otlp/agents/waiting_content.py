@@ -13,7 +13,11 @@ from monitor.store.waiting_runs import WaitingSpans
 
 
 class Content(msgspec.Struct, frozen=True):
-    """The spans of a row, and what their sender may write. `is_cut`: others of the trace were not kept."""
+    """The spans of a row, and what their sender may write. `is_cut`: others of the trace were not kept.
+
+    `early` is that of a mark, which has no spans: when agents began, in ns, whose runs were stored before the spans
+    around them came. An outer run that is stored later, by whichever daemon on the database, lacks what these did.
+    """
 
     service: str
     client: str
@@ -21,12 +25,13 @@ class Content(msgspec.Struct, frozen=True):
     complete_since: float
     is_cut: bool
     spans: list[AgentSpan]
+    early: tuple[int, ...] = ()
 
 
 def row_of(trace: Trace, content: Content, now: float, wait: float) -> WaitingSpans:
     """Spans of a trace as a row, which is due after `wait` if an agent is among them."""
     ids = "\0".join(sorted(span.id for span in content.spans)).encode()
-    part = _digest("part", content.service.encode(errors="replace"), ids)[:16]
+    part = digest("part", content.service.encode(errors="replace"), ids)[:16]
     due = now + wait if any(span.kind is Kind.AGENT for span in content.spans) else None
     return WaitingSpans(digest_of(trace), part, trace[0].client, now, due, encoded(content))
 
@@ -46,14 +51,15 @@ def read_content(row: WaitingSpans) -> Content | None:
 
 def digest_of(trace: Trace) -> str:
     """A digest that identifies the trace of a client, and does not tell its id."""
-    return _digest("run", trace[0].client.encode(errors="replace"), trace[1])[:40]
+    return digest("run", trace[0].client.encode(errors="replace"), trace[1])[:40]
 
 
 def request_of(trace: str, span: str) -> Request:
     """The key by which a run is known."""
-    key = bytes.fromhex(_digest("request", trace.encode(), span.encode()))[:16]
+    key = bytes.fromhex(digest("request", trace.encode(), span.encode()))[:16]
     return Request(key, key)
 
 
-def _digest(kind: str, *parts: bytes) -> str:
+def digest(kind: str, *parts: bytes) -> str:
+    """A digest of some bytes, another one for each kind of key."""
     return hashlib.sha256(b"\0".join((kind.encode(), *parts))).hexdigest()

@@ -21,8 +21,9 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 from monitor.sources.otlp.agents.gathering import Gathered, Programs, Trace
-from monitor.sources.otlp.agents.interruptions import InPart, was_interrupted
+from monitor.sources.otlp.agents.interruptions import was_interrupted
 from monitor.sources.otlp.agents.known_traces import KnownTraces
+from monitor.sources.otlp.agents.marks import Lacking, is_in_part, lacking_of, put_marks, room_made
 from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
 from monitor.sources.otlp.agents.waiting_content import (
     Content,
@@ -35,7 +36,7 @@ from monitor.sources.otlp.agents.waiting_content import (
 from monitor.sources.otlp.calls import only_client, with_stream
 from monitor.sources.otlp.set_aside import SetAside
 from monitor.sources.otlp.waiting_calls import Refusals
-from monitor.store import uptime, waiting_runs
+from monitor.store import waiting_runs
 from monitor.store.db import Store
 from monitor.store.waiting_runs import WaitingSpans
 
@@ -56,11 +57,13 @@ class _Plan:
     requests: list[ParsedRequest] = field(default_factory=list)
     taken: list[WaitingSpans] = field(default_factory=list)
     kept: list[WaitingSpans] = field(default_factory=list)
+    marks: list[WaitingSpans] = field(default_factory=list)
 
     def settle(self, connection: Connection) -> None:
         """Delete what waits no longer, and write what waits from now on."""
         waiting_runs.take(connection, self.taken)
         waiting_runs.put(connection, self.kept)
+        put_marks(connection, self.marks)
 
 
 class WaitingRuns:
@@ -73,7 +76,6 @@ class WaitingRuns:
         self._programs = Programs(log.settings.runs_longest, log.settings.runs_spans)
         self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
         self._known = KnownTraces(store)
-        self._in_part = InPart()
         self._longest, self._most_spans = log.settings.runs_longest, log.settings.runs_spans
         self._outer_wait = max(log.settings.runs_outer_wait, self._wait)
 
@@ -188,7 +190,8 @@ class WaitingRuns:
         """What may wait after spans that have waited long, and for no agent so far, are deleted."""
         with self._store.write() as connection:
             count, size, youngest = waiting_runs.make_room(connection, client, now - _SPARED)
-        self._in_part.made_room(client, youngest)
+            if count:
+                put_marks(connection, [room_made(client, youngest, now)])
         return rows + count, room + size
 
     def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, Content]]) -> None:
@@ -204,15 +207,14 @@ class WaitingRuns:
         for some in _cut(traces, sizes):
             with self._store.read() as connection:
                 rows = waiting_runs.of_traces(connection, some)
-                listened = uptime.load(connection, now - self._longest - self._outer_wait - DAY)
+                since = now - self._longest - self._outer_wait - DAY
+                lacking = lacking_of(connection, {row.client for row in rows}, since, MOST_ROWS)
             plan = _Plan()
             for trace in some:
-                self._plan_release(plan, [row for row in rows if row.trace == trace], listened, now)
+                self._plan_release(plan, [row for row in rows if row.trace == trace], lacking, now)
             self._commit(plan)
 
-    def _plan_release(
-        self, plan: _Plan, rows: Sequence[WaitingSpans], listened: Sequence[tuple[float, float]], now: float
-    ) -> None:
+    def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], lacking: Lacking, now: float) -> None:
         """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
         contents: dict[str, Content] = {}
         for row in rows:
@@ -222,13 +224,23 @@ class WaitingRuns:
                 plan.taken.append(row)
             else:
                 contents[row.part] = content
+        marks = [contents.pop(row.part) for row in rows if row.is_mark and row.part in contents]
         kept = [row for row in rows if row.part in contents]
-        ready = self._ready(kept, contents, now)
+        found = _found(kept, contents)
+        ready = [one for one in found if self._has_waited(*one, now)]
+        loose = [(mark.service, start) for mark in marks for start in mark.early]
+        loose += [
+            (contents[row.part].service, run.agent.start)
+            for run, row in found
+            if not run.is_outermost and not self._has_waited(run, row, now)
+        ]
         for run, row in ready:
-            plan.requests.append(self._request(run, row, contents, listened, now))
-        for run, row in ready:
-            if not run.is_outermost:
-                self._in_part.stored_early(row.trace, contents[row.part].service, run.agent)
+            plan.requests.append(self._request(run, row, contents, loose, lacking, now))
+        plan.marks += [
+            lacking.mark(row, contents[row.part].service, run.agent, now)
+            for run, row in ready
+            if not run.is_outermost
+        ]
         gone = ids_of([run for run, _ in ready])
         rest = {
             part: [one for one in content.spans if one.id not in gone] for part, content in contents.items()
@@ -239,30 +251,16 @@ class WaitingRuns:
         for row in kept:
             self._keep_rest(plan, row, contents[row.part], rest[row.part], now)
 
-    def _ready(
-        self, rows: Sequence[WaitingSpans], contents: dict[str, Content], now: float
-    ) -> list[tuple[Run, WaitingSpans]]:
-        """The runs of a trace that are stored now, each with the row of its agent."""
-        spans: dict[str, AgentSpan] = {}
-        row_of: dict[str, WaitingSpans] = {}
-        for row in sorted(rows, key=lambda row: (row.received_at, row.part)):
-            for span in contents[row.part].spans:
-                if span.id not in spans or spans[span.id].kind is Kind.FRAME:
-                    spans[span.id], row_of[span.id] = span, row
-        programs = {key: contents[row.part].service for key, row in row_of.items()}
-        runs = ((run, row_of[run.agent.id]) for run in Traced(spans, programs).runs())
-        return [
-            (run, row)
-            for run, row in runs
-            if now - row.received_at >= (self._wait if run.is_outermost else self._outer_wait)
-        ]
+    def _has_waited(self, run: Run, row: WaitingSpans, now: float) -> bool:
+        return now - row.received_at >= (self._wait if run.is_outermost else self._outer_wait)
 
     def _request(
         self,
         run: Run,
         row: WaitingSpans,
         contents: dict[str, Content],
-        listened: Sequence[tuple[float, float]],
+        loose: Sequence[tuple[str, int]],
+        lacking: Lacking,
         now: float,
     ) -> ParsedRequest:
         content, agent = contents[row.part], run.agent
@@ -271,8 +269,8 @@ class WaitingRuns:
             not any(one.is_cut for one in mine)
             and agent.start / 1e9 >= max(one.complete_since for one in mine)
             and agent.end - agent.start <= self._longest * 1e9
-            and not was_interrupted(listened, agent.start / 1e9, agent.end / 1e9)
-            and not self._in_part.is_in_part(row.trace, row.client, content.service, agent)
+            and not was_interrupted(lacking.listened, agent.start / 1e9, agent.end / 1e9)
+            and not is_in_part(agent, content.service, loose, lacking.deleted.get(row.client, 0))
         )
         rules = self._log.rules(content.client, content.models, max(now - row.received_at, 0.0))
         record = record_of(run, is_whole=is_whole)
@@ -302,6 +300,18 @@ class WaitingRuns:
         for receipt in self._log.store_delivery(plan.requests, plan.settle):
             if not isinstance(receipt, Receipt):
                 self._store.faults.report(_PART, "storing", receipt.message)
+
+
+def _found(rows: Sequence[WaitingSpans], contents: Mapping[str, Content]) -> list[tuple[Run, WaitingSpans]]:
+    """The runs of a trace, each with the row of its agent."""
+    spans: dict[str, AgentSpan] = {}
+    row_of: dict[str, WaitingSpans] = {}
+    for row in sorted(rows, key=lambda row: (row.received_at, row.part)):
+        for span in contents[row.part].spans:
+            if span.id not in spans or spans[span.id].kind is Kind.FRAME:
+                spans[span.id], row_of[span.id] = span, row
+    programs = {key: contents[row.part].service for key, row in row_of.items()}
+    return [(run, row_of[run.agent.id]) for run in Traced(spans, programs).runs()]
 
 
 def _cut(traces: Sequence[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
