@@ -6,7 +6,7 @@ it as a part of the configuration, with the record that the sample becomes.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.predictions.fields import GROUPS
@@ -19,12 +19,12 @@ from monitor.times import reading
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("prediction_id", "inference_id", "request_id", "event_id", "order_id", "transaction_id", "uuid", "uid", "id",
-           "trace_id"),
+           "trace_id", "correlation_id", "message_id"),
     "timestamp": ("timestamp", "event_time", "scored_at", "predicted_at", "created_at", "sent_at", "time", "ts",
-                  "date"),
+                  "date", "event_timestamp", "timestamp_ms", "ts_ms", "occurred_at", "created"),
     "prediction": ("prediction", "predicted_label", "predicted", "predicted_class", "decision", "label", "class",
-                   "output", "result", "score", "answer"),
-    "confidence": ("confidence", "probability", "proba", "certainty", "score"),
+                   "output", "result", "score", "answer", "y_pred", "y_hat", "pred"),
+    "confidence": ("confidence", "probability", "proba", "prob", "certainty", "score"),
     "latency_ms": ("latency_ms", "duration_ms", "elapsed_ms", "took_ms", "response_time_ms", "latency"),
     "error": ("error", "error_type", "error_code", "exception"),
     "version": ("model_version", "version"),
@@ -33,6 +33,10 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "truth": ("truth", "ground_truth", "actual", "actual_label", "target", "y_true"),
 }  # fmt: skip
 """Names of each field, the surest first; compared in lower case, without separators."""
+_ANSWERS = frozenset(("prediction", "confidence", "latency_ms", "error", "truth"))
+"""Fields whose names no feature has: a value that fits none of them is left to people."""
+_SHARES = ("probabilities", "probs", "scores", "confidences", "logits")
+"""Names of what belongs to the answer."""
 _INPUTS = ("features", "inputs", "input", "feature_vector", "attributes", "variables", "payload", "data", "x")
 _KINDS = {"captureData": "sagemaker", "groundTruthData": "sagemaker", "databricks_request_id": "databricks",
           "response_payload": "vertex", "reqType": "kserve", "correlationid": "azureml",
@@ -40,6 +44,9 @@ _KINDS = {"captureData": "sagemaker", "groundTruthData": "sagemaker", "databrick
 _OURS = frozenset(("prediction", "features", "truth"))
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_FEATURES = 200
+_NOWHERE = ".WHERE_IS_THE_PREDICTION"
+_EVENTS = {"org.kubeflow.serving.": "kserve", "io.seldon.": "seldon"}
+"""Formats by the beginning of the type of a CloudEvent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +88,26 @@ def guess(sample: bytes) -> Proposal:
         unreadable = next((one for one in bodies.records(sample) if isinstance(one, RecordError)), None)
         msg = f"the sample has no JSON object{'' if unreadable is None else f': {unreadable.message}'}"
         raise ValueError(msg)
-    first = messages[0]
+    first = next(filter(_is_answered, messages), messages[0])  # others may be heartbeats
     body = "\n".join(json.dumps(message) for message in messages).encode()
-    kind = next((kind for key, kind in _KINDS.items() if key in first), "")
+    kind = next((kind for key, kind in _KINDS.items() if key in first), "") or _kind_of_event(first)
     if not kind and first.keys() & _OURS and _is_ours(first):
         kind = "watchkeeper"
     if kind:
         return Proposal(kind, FieldMapping(), catalog.make(kind, FieldMapping()).read(_payload(body)))
     mapping, unused = _mapping(first)
     return Proposal("mapped", mapping, catalog.make("mapped", mapping).read(_payload(body)), unused)
+
+
+def _kind_of_event(message: Mapping[str, object]) -> str:
+    """KServe and Seldon send CloudEvents."""
+    kind = str(message.get("type", "")) if "specversion" in message else ""
+    return next((name for begin, name in _EVENTS.items() if kind.startswith(begin)), "")
+
+
+def _is_answered(message: Mapping[str, object]) -> bool:
+    fields = _mapping(message)[0].fields
+    return any(name in _ANSWERS and not path.endswith(_NOWHERE) for name, path in fields.items())
 
 
 def _payload(body: bytes) -> Payload:
@@ -115,17 +133,27 @@ def _mapping(message: Mapping[str, object]) -> tuple[FieldMapping, list[str]]:
             fields[field] = chosen.path
             used.add(chosen.path)
     if "prediction" not in fields and "error" not in fields and "truth" not in fields:
-        fields["prediction"] = ("@" if inner else "$") + ".WHERE_IS_THE_PREDICTION"
-    inputs = _inputs(message, rows)
+        fields["prediction"] = ("@" if inner else "$") + _NOWHERE
+    inputs = _inputs(message, rows, used)
     if inputs:
         fields["features"] = inputs
         used |= {leaf.path for leaf in leaves if _is_in(leaf.path, inputs)}
     else:
         for leaf in leaves:
-            if leaf.path not in used and not isinstance(leaf.value, list) and len(fields) < MOST_FEATURES:
+            if leaf.path not in used and _may_be_feature(leaf) and len(fields) < MOST_FEATURES:
                 fields[f"features.{leaf.name}"] = leaf.path
                 used.add(leaf.path)
     return FieldMapping(rows, fields), [leaf.path for leaf in leaves if leaf.path not in used]
+
+
+def _may_be_feature(leaf: _Leaf) -> bool:
+    """Whether a value is neither a list nor, by its name or place, a part of the answer."""
+    places = {_plain_name(step) for step in re.split(r"[.\[\]]", leaf.path)[:-1]}
+    return (
+        not isinstance(leaf.value, list)
+        and _plain_name(leaf.name) not in _NAMES_OF_ANSWERS
+        and places.isdisjoint(_SHARES)
+    )
 
 
 def _rows(message: Mapping[str, object]) -> str:
@@ -161,8 +189,8 @@ def _leaves(value: object, path: str, name: str = "", depth: int = 0) -> Iterato
         yield _Leaf(path, name, value)
 
 
-def _inputs(message: Mapping[str, object], rows: str) -> str:
-    """The object that is named like inputs and has the most values."""
+def _inputs(message: Mapping[str, object], rows: str, used: Collection[str]) -> str:
+    """The object that is named like inputs and has the most values. One that also holds the answer is an envelope."""
     candidates: list[tuple[int, int, str]] = []
     waiting: list[tuple[str, object]] = [("$", message)]
     if rows != "$":
@@ -174,7 +202,8 @@ def _inputs(message: Mapping[str, object], rows: str) -> str:
                 place = path + _step(str(key))
                 if isinstance(inner, Mapping):
                     waiting.append((place, inner))
-                    if _plain_name(str(key)) in map(_plain_name, _INPUTS):
+                    is_envelope = any(_is_in(one, place) for one in used)
+                    if _plain_name(str(key)) in map(_plain_name, _INPUTS) and not is_envelope:
                         candidates.append((path[0] == "@", len(inner), place))
     return max(candidates)[2] if candidates else ""
 
@@ -182,7 +211,8 @@ def _inputs(message: Mapping[str, object], rows: str) -> str:
 def _chosen(field: str, leaves: Sequence[_Leaf]) -> _Leaf | None:
     for name in _NAMES[field]:
         for leaf in leaves:
-            if _plain_name(leaf.name) == _plain_name(name) and _fits(field, leaf.value):
+            is_in_seconds = name == "latency" and isinstance(leaf.value, float) and leaf.value < 1
+            if _plain_name(leaf.name) == _plain_name(name) and _fits(field, leaf.value) and not is_in_seconds:
                 return leaf
     return None
 
@@ -207,6 +237,9 @@ def _fits(field: str, value: object) -> bool:
 
 def _plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_NAMES_OF_ANSWERS = frozenset(_plain_name(name) for field in _ANSWERS for name in _NAMES[field])
 
 
 def _step(name: str) -> str:

@@ -44,3 +44,37 @@ def test_a_line_that_ended_early_is_refused_alone():
 def test_one_record_over_several_lines_that_ended_early_is_one_record():
     with pytest.raises(InputError, match="the body ended in the middle of a record"):
         records(json.dumps(RECORDS[0], indent=1).encode()[:-3])
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("kind", ["", "application/x-ndjson"])
+@pytest.mark.parametrize(
+    "body", [MARK + b'{"id": 1}', MARK + b'{"id": 1}\r\n{"id": 2}\r\n', b'{"id": 1}\n' + MARK + b'{"id": 2}']
+)
+def test_the_mark_that_windows_writes_before_utf_8_takes_no_record(body, kind):
+    assert records(body, kind) == [{"id": number} for number in range(1, body.count(b"id") + 1)]
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=5)), min_size=2, max_size=5
+    ),
+    st.sampled_from(["", " ", "\t "]),
+)
+def test_law_objects_without_a_line_break_between_them_are_the_same_as_one_a_line(objects, between):
+    lines = [json.dumps(one, ensure_ascii=False) for one in objects]
+    glued = records(between.join(lines).encode(), "application/x-ndjson")
+    assert glued == records("\n".join(lines).encode(), "application/x-ndjson") == objects
+
+
+def test_what_follows_glued_objects_and_is_none_is_refused_alone():
+    for rest in (b'{"id": 3, "pre', b"{broken}", b"\xff"):
+        first, second, error = records(b'{"id": 1}{"id": 2}' + rest, "application/x-ndjson")
+        assert (first, second) == ({"id": 1}, {"id": 2})
+        assert isinstance(error, RecordError)
+    (error,) = records(b'{"id": 1, "a": "}{"} x', "application/x-ndjson")[1:]
+    assert "goes on" in error.message or "malformed" in error.message
+    with pytest.raises(InputError, match="more than 2"):
+        records(b'{"id": 1}{"id": 2}{"id": 3}', "application/x-ndjson", most=2)

@@ -62,6 +62,8 @@ def test_a_late_truth_is_an_outcome() -> None:
 @pytest.mark.parametrize(
     ("sample", "kind"),
     [
+        ({"specversion": "1.0", "type": "org.kubeflow.serving.inference.request", "id": "1"}, "kserve"),
+        ({"specversion": "1.0", "type": "io.seldon.serving.inference.request", "id": "1"}, "seldon"),
         ({"captureData": {}, "eventMetadata": {}}, "sagemaker"),
         ({"databricks_request_id": "1", "request": "[1]", "response": "[1]"}, "databricks"),
         ({"request_payload": ["[1]"], "response_payload": ["1"]}, "vertex"),
@@ -70,6 +72,31 @@ def test_a_late_truth_is_an_outcome() -> None:
 )
 def test_known_notations_need_no_mapping(sample: object, kind: str) -> None:
     assert guess(json.dumps(sample).encode()).format == kind
+
+
+def test_an_envelope_is_not_proposed_as_inputs_nor_a_part_of_the_answer_as_a_feature() -> None:
+    scored = {"id": "a", "label": "yes", "confidence": 93, "amount": 3, "probabilities": {"yes": 0.9}}
+    record = first({"type": "scored", "payload": scored})
+    assert record == {"id": "a", "prediction": "yes", "features": {"amount": 3, "type": "scored"}}
+    event = {"specversion": "1.0", "id": "e", "time": "2026-11-23T08:00:00Z"}
+    record = first({**event, "data": {"order_id": "o", "score": 0.4, "features": {"a": 1}}})
+    assert record == {"id": "o", "timestamp": event["time"], "prediction": 0.4, "features": {"a": 1}}
+
+
+def test_a_change_event_of_a_database_and_short_names_are_understood() -> None:
+    change = {"payload": {"ts_ms": 1795420800123, "after": {"id": 5, "y_pred": 0.3, "amount": 3}}}
+    assert first(change) == {
+        "id": 5,
+        "timestamp": 1795420800123,
+        "prediction": 0.3,
+        "features": {"amount": 3},
+    }
+
+
+def test_seconds_are_not_proposed_as_milliseconds() -> None:
+    assert "latency_ms" not in first({"id": "a", "label": "x", "latency": 0.12})
+    assert first({"id": "a", "label": "x", "latency": 120})["latency_ms"] == 120
+    assert first({"id": "a", "label": "x", "latency_ms": 0.12})["latency_ms"] == 0.12
 
 
 DOCUMENTS = st.dictionaries(
@@ -121,6 +148,12 @@ def test_the_command_prints_a_part_of_the_configuration_and_the_record(tmp_path:
     assert done.returncode == 0
     assert 'prediction: "@.result.label"' in done.stdout
     assert '"prediction": "yes"' in done.stderr
+    late = run("-", given='\ufeff{"type": "ping"}\r\n' + json.dumps({"id": 1, "score": 0.5}))
+    assert (late.returncode, late.stdout.count("$.score")) == (0, 1), late.stderr
+    event = {"specversion": "1.0", "type": "org.kubeflow.serving.inference.request", "id": "1", "data": [[1]]}
+    half = run("-", given=json.dumps(event))
+    assert (half.returncode, half.stdout) == (0, "format: kserve\n")
+    assert "halves of calls" in half.stderr
     unknown = run("-", given='{"a": {"b": 1}}')
     assert unknown.returncode == 1
     assert "WHERE_IS_THE_PREDICTION" in unknown.stdout

@@ -15,12 +15,15 @@ _MAX_VALUES = 8_000_000
 """Maximum number of values in a body: each takes a few bytes in the body, and dozens in memory."""
 MAX_RECORDS = 100_000
 _LINE = re.compile(rb"[^\r\n]+")
+_GLUED = re.compile(rb"\}\s{0,64}\{")
 _LARGE_BODY = 1_000_000
 _LARGE_TEXT_BYTES, _TEXTS = 32_768, b'"texts"'
 """Measuring texts takes about a microsecond a byte, so bodies with texts are large sooner."""
 _MAX_DIGITS = 400
 """Maximum digits of an integer; larger integers exceed every float."""
 _NEXT = re.compile(r"[\s,]*")
+_MARK = b"\xef\xbb\xbf"
+"""What Windows writes before UTF-8: at the beginning of a file, and in the middle where files were joined."""
 _DECODER = msgspec.json.Decoder()
 _TRUNCATED = "Input data was truncated"
 """The message of msgspec for truncated JSON."""
@@ -48,6 +51,7 @@ def records(
         raise TooLargeError(
             f"the body has more than {_MAX_VALUES:,} values", hint="send fewer records per request"
         )
+    body = body.removeprefix(_MARK)
     if not body.strip():
         raise InputError("the body is empty", hint=_HINT)
     if is_lines(content_type):
@@ -79,14 +83,43 @@ def is_lines(content_type: str) -> bool:
 def _lines(body: bytes, most: int) -> list[object]:
     values: list[object] = []
     for match in _LINE.finditer(body):
-        if line := match[0].strip():
-            if len(values) == most:
+        if line := match[0].removeprefix(_MARK).strip():
+            if len(values) >= most:
                 raise _too_many(f"more than {most:,}", most)
             try:
                 values.append(_value(line, "the line"))
             except InputError as error:
-                values.append(RecordError("malformed", error.message, hint=error.hint))
+                values += _joined(line) or [RecordError("malformed", error.message, hint=error.hint)]
+    if len(values) > most:
+        raise _too_many(f"more than {most:,}", most)
     return values
+
+
+def _joined(line: bytes) -> list[object]:
+    """Objects that follow each other without a line break, as Amazon Data Firehose delivers them, and the error of what
+    comes after them; nothing if the line is anything else.
+    """
+    if line[:1] != b"{" or _GLUED.search(line) is None:
+        return []
+    text, at = line.decode(errors="replace"), 0
+    values: list[object] = []
+    decoder = json.JSONDecoder(parse_int=len)  # where a value ends; `_value` reads it
+    while at < len(text):
+        try:
+            _, end = decoder.raw_decode(text, at)
+            values.append(_value(text[at:end].encode(), "the line"))
+        except (ValueError, RecursionError, InputError):
+            return [*values, _rest(text[at:])] if values else []
+        at = end + len(text[end : end + 64]) - len(text[end : end + 64].lstrip())
+    return values
+
+
+def _rest(text: str) -> RecordError:
+    try:
+        _value(text.encode(), "the line")
+    except InputError as error:
+        return RecordError("malformed", error.message, hint=error.hint)
+    return RecordError("malformed", "the line goes on after its objects", hint=_HINT)
 
 
 def _too_many(shown: str, most: int) -> TooLargeError:

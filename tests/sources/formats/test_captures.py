@@ -64,8 +64,10 @@ def test_the_callers_id_is_preferred_and_joins_the_ground_truth() -> None:
             side(base64.b64encode(b"1,2").decode(), "BASE64"),
             side(base64.b64encode(b'{"predictions": [0.9]}').decode(), "BASE64", "text/html"),
         ),
+        (side("1,2"), side("[0.9]")),
+        (side('{"features": [1, 2]}'), side('{"score": 0.9}')),
     ],
-    ids=["instances", "lines", "lists", "base64"],
+    ids=["instances", "lines", "lists", "base64", "list-as-csv", "object-as-csv"],
 )
 def test_every_notation_of_the_same_call_is_the_same_record(
     request_side: dict[str, str], response_side: dict[str, str]
@@ -76,6 +78,9 @@ def test_every_notation_of_the_same_call_is_the_same_record(
 
 
 def test_a_batch_is_one_record_per_row_with_an_id_of_its_own() -> None:
+    for answers in ("0.3,0.4", "0.3\n0.4\n", "[0.3, 0.4]"):  # XGBoost writes the first
+        several = read("sagemaker", capture(side("1,2\n3,4\n"), side(answers))).predictions
+        assert [one["prediction"] for one in several] == [0.3, 0.4]  # type: ignore[index]
     contents = read("sagemaker", capture(side("1,2\n3,4\n"), side("a,0.8\nb,0.7\n")))
     assert [(r["id"], r["prediction"], r["confidence"]) for r in contents.predictions] == [  # type: ignore[index]
         ("e-1#0", "a", 0.8),

@@ -58,7 +58,22 @@ CODES = (
     "inf",
     "a\u00a0",
 )
-OTHERS = ("", "nan", "NaN", '"a"', '"a,b"', "a\tb", "\r", "\0", "true", "\u2028", "0x1f")
+OTHERS = (
+    "",
+    "nan",
+    "NaN",
+    '"a"',
+    '"a,b"',
+    "a\tb",
+    "\r",
+    "\0",
+    "true",
+    "\u2028",
+    "0x1f",
+    "[0.3]",
+    '{"score": 1}',
+    "[0.3",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -193,6 +193,9 @@ def test_structured_events_and_csv_are_read() -> None:
         "time": "2026-08-21T14:26:03Z",
     }
     assert half("kserve", {**event, "data": {"predictions": [1]}}).rows == [1]
+    assert half("kserve", {**event, "data": '{"predictions": [1]}'}).rows == [1]  # JSON in a text
+    assert half("kserve", {**event, "data": "{no JSON"}).rows == ["{no JSON"]
+    assert half("kserve", {**event, "data": "1\n0\n", "datacontenttype": "text/csv"}).rows == [1, 0]
     assert half(
         "kserve", {**event, "data_base64": base64.b64encode(b'{"predictions": [1]}').decode()}
     ).rows == [1]

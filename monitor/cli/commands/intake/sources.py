@@ -109,7 +109,8 @@ def guess_mapping(
     except ValueError as error:
         raise InputError(f"{sample}: {error}") from error
     contents = proposal.contents
-    first = [*contents.predictions[:1], *contents.outcomes[:1]]
+    made = [*contents.predictions, *contents.outcomes]
+    first = [one for one in made if isinstance(one, dict) and _ANSWERS & one.keys()][:1] or made[:1]
     if as_json:
         mapping = {"rows": proposal.mapping.rows, "fields": dict(proposal.mapping.fields)}
         put_json({"format": proposal.format, **mapping, "unused": list(proposal.unused), "first": first})
@@ -121,7 +122,9 @@ def guess_mapping(
         say(f"not read: {part.error}")
     if proposal.unused and not as_json:
         say(f"not used: {', '.join(proposal.unused[:20])}")
-    if not any(isinstance(one, dict) and _ANSWERS & one.keys() for one in first):
+    if contents.halves:
+        say("these are halves of calls: each is paired with the other one when both have arrived")
+    elif not any(isinstance(one, dict) and _ANSWERS & one.keys() for one in first):
         say("no prediction was found: replace the path in `fields`")
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -82,6 +82,8 @@ class CallRecords:
             ValueError: it has no rows, another number of answers than rows, or a row of more values than `columns`
                 has names.
         """
+        if call.answers is not None and len(call.answers) == 1 < len(call.inputs):
+            call = replace(call, answers=_in_a_row(call.answers[0], len(call.inputs)) or call.answers)
         count = len(call.inputs) or len(call.answers or ())
         if call.answers is not None and call.inputs and len(call.answers) != len(call.inputs):
             msg = f"the request has {counted(len(call.inputs), 'row')} and the response {len(call.answers)}"
@@ -108,6 +110,11 @@ class CallRecords:
         if not record.get("error"):
             record |= answered(answer)
         return record | self._paths.record(message, {"input": row, "output": answer})
+
+
+def _in_a_row(answers: object, count: int) -> Sequence[object] | None:
+    """The answers of several rows that were written one beside the other (`0.3,0.4`)."""
+    return answers if isinstance(answers, list) and len(answers) == count else None
 
 
 class CapturedFormat(ABC):

@@ -6,6 +6,7 @@ sends them to Kafka without a prefix.
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,17 +45,26 @@ def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def data_of(event: Mapping[str, Any]) -> object:
-    """The data: bytes, or the value of JSON.
+    """The data: bytes, or the value of JSON, also where the sender wrote JSON into a text.
 
     Raises:
         ValueError: its Base64 is damaged.
     """
     if (encoded := event.get("data_base64")) is None:
-        return event.get("data")
+        return _unwrapped(event.get("data"))
     try:
         return base64.b64decode(str(encoded), validate=True)
     except binascii.Error as error:
         raise ValueError("its data_base64 is not Base64") from error
+
+
+def _unwrapped(data: object) -> object:
+    if isinstance(data, str) and data.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):  # a text
+            return data
+    return data
 
 
 def seconds_of(event: Mapping[str, Any]) -> float | None:

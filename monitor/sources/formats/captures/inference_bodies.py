@@ -28,8 +28,8 @@ def read_body(data: object, content_type: str, side: Side, behind: bytes = b"") 
     Raises:
         ValueError: it can be read in none of the notations.
     """
-    if isinstance(data, bytes) and "csv" in content_type.lower():
-        return Body(csv_rows(data.decode(errors="replace")))
+    if isinstance(data, bytes | str) and "csv" in content_type.lower():
+        return Body(csv_rows(data if isinstance(data, str) else data.decode(errors="replace")))
     if isinstance(data, bytes):
         data, behind = read_document(data)
     if isinstance(data, Mapping) and are_tensors(tensors := data.get(_TENSORS[side])):

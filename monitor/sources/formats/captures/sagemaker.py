@@ -88,9 +88,16 @@ def _rows(side: Mapping[str, Any]) -> list[object]:
             msg = f"its Base64 data is not text ({content_type or 'no content type'})"
             raise ValueError(msg) from error
         encoding = "CSV" if "csv" in content_type else "JSON"
-    if encoding == "CSV":
+    if encoding == "CSV" and data.lstrip()[:1] not in ("[", "{"):
         return csv_rows(data)
-    return _json_rows(data)
+    try:
+        return _json_rows(data)
+    except ValueError:
+        if (
+            encoding == "CSV"
+        ):  # it only looked like JSON, which containers send as CSV when nobody asked for a type
+            return csv_rows(data)
+        raise
 
 
 def _json_rows(text: str) -> list[object]:

@@ -52,6 +52,8 @@ def columns(body: bytes, names: Sequence[str]) -> pa.RecordBatch | None:
         answers = _texts([line.capture_data.endpoint_output for line in lines])
     except (msgspec.MsgspecError, RecursionError, ValueError):  # a Base64 or UTF-8 error is one, too
         return None
+    if _have_json(inputs) or _have_json(answers):
+        return None
     ids = [line.event_metadata.inference_id or line.event_metadata.event_id or "" for line in lines]
     rows = _rows(inputs)
     if not lines or not all(ids) or rows != _rows(answers):
@@ -81,6 +83,12 @@ def _texts(sides: Sequence[_Side]) -> list[str]:
         if all(texts) and "\n" not in "".join(texts):
             return texts
     return [_text(side) for side in sides]
+
+
+def _have_json(texts: Sequence[str]) -> bool:
+    """Whether some text is JSON, although its encoding says CSV."""
+    joined = "".join(texts)
+    return ("[" in joined or "{" in joined) and any(text.lstrip()[:1] in ("[", "{") for text in texts)
 
 
 def _rows(texts: Sequence[str]) -> list[int]:
