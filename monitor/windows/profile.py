@@ -268,7 +268,8 @@ def blank(layout: Layout) -> Profile:
 
 def core_of(profile: Profile) -> Profile:
     """The counts of outputs, latency and outcomes only, copied, in the smallest type: a hundredth of the size."""
-    return replace(profile, slices={key: _core(part) for key, part in profile.slices.items()})
+    cores = {id(part): _core(part) for part in {id(one): one for one in profile.slices.values()}.values()}
+    return replace(profile, slices={key: cores[id(part)] for key, part in profile.slices.items()})
 
 
 def _core(part: Slice) -> Slice:
@@ -296,8 +297,15 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     limits = slice_limits.of_sum(part.limits for part in parts)
     given = dict.fromkeys(key for part in parts for key in part.slices)
     keys, limits = slice_limits.limited(given, layout, limits)
-    merged = {key: merge_slices([part.slices[key] for part in parts if key in part.slices]) for key in keys}
-    return Profile(layout, dict(sorted(merged.items())), limits)
+    merged: dict[SliceKey, Slice] = {}
+    sums: dict[tuple[int, ...], Slice] = {}  # slices that are one object stay one: a model has one version
+    for key in sorted(keys):
+        slices = [part.slices[key] for part in parts if key in part.slices]
+        same = tuple(map(id, slices))
+        if same not in sums:
+            sums[same] = merge_slices(slices)
+        merged[key] = sums[same]
+    return Profile(layout, merged, limits)
 
 
 def subtract(whole: Profile, parts: Iterable[Profile]) -> Profile:

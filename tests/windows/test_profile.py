@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from monitor.windows import codec
@@ -9,7 +10,7 @@ from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout import build, from_table
 from monitor.windows.layout.slice_limits import MOST_NAMES
 from monitor.windows.outcome_counts import count_outcomes
-from monitor.windows.profile import merge
+from monitor.windows.profile import core_of, merge
 from tests.support.tables import predictions
 
 ROWS = predictions(3000, outcomes=True)
@@ -28,6 +29,16 @@ def test_parts_of_a_window_add_up_to_the_whole_bit_by_bit_in_any_order():
     assert merge(parts) == WHOLE
     assert merge(reversed(parts)) == WHOLE
     assert merge([merge(parts[:2]), merge(parts[2:])]) == WHOLE
+
+
+def test_windows_of_one_version_are_added_once_for_all_rows_and_for_the_version():
+    one = ROWS.filter(pc.equal(ROWS.column("version"), "1"))
+    stored = [codec.encode(count(part, LAYOUT)) for part in (one.slice(0, 500), one.slice(500))]
+    total = merge([codec.decode(blob, LAYOUT) for blob in stored])
+    assert total.slices["version", "1"] is total.overall
+    core = core_of(total)
+    assert core.slices["version", "1"] is core.overall
+    assert codec.encode(total) == codec.encode(count(one, LAYOUT))
 
 
 def test_the_order_of_rows_changes_nothing():
