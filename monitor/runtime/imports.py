@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -18,6 +19,10 @@ _UNLESS_SET = {
 
 
 _EXTRAS = frozenset({"attr", "attrs", "watchfiles"})
+_SELDOM = ("yaml", "pdb", "pydoc")
+"""Modules that the web framework and Arrow name at their start, for what the daemon does not do: schemas in YAML, a
+debugger, docstrings of classes.
+"""
 
 
 class _Absent:
@@ -46,11 +51,32 @@ def without_pandas() -> None:
 
 
 def without_extras() -> None:
-    """Make optional packages count as not installed in the daemon. Call it before the web server is loaded.
+    """Make optional packages count as not installed in the daemon, and load modules that are seldom used when they are.
+    Call it before the web server is loaded.
 
-    The web framework and the web server import them if they are installed, for features that are not used here: 3 MB.
+    The web framework and the web server import them if they are installed, for features that are not used here: 3 MB
+    and 1.5 MB.
     """
     sys.meta_path.insert(0, _Absent(_EXTRAS))
+    for name in _SELDOM:
+        sys.modules.setdefault(name, loaded_when_used(name))
+
+
+def loaded_when_used(name: str) -> ModuleType:
+    """A stand-in for a module, which loads it when something of it is asked for. What looks at all modules, such as
+    `inspect`, asks for names with underscores only.
+    """
+    stand_in = ModuleType(name)
+
+    def load(attribute: str) -> object:
+        if attribute.startswith("__") and attribute != "__path__":
+            raise AttributeError(f"module {name!r} is not loaded yet", name=attribute, obj=stand_in)
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        return getattr(import_module(name), attribute)
+
+    stand_in.__dict__["__getattr__"] = load
+    return stand_in
 
 
 def load_less() -> None:
