@@ -139,7 +139,8 @@ def check_form(request: Request[Any, Any, Any], visitor: Visitor, token: str) ->
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise PermissionDeniedException("the form came from another site")
-    if visitor.secret and not hmac.compare_digest(token, visitor.csrf):
+    given = token.encode("utf-8", "replace")
+    if visitor.secret and not hmac.compare_digest(given, visitor.csrf.encode()):
         raise PermissionDeniedException("the form has expired: reload the page")
 
 
