@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.strict_heads import StrictH11
 from monitor.web.transport.waiting import Peer, Waiting
 
 MAX_HEAD_BYTES = 65_536
@@ -259,7 +260,7 @@ class Connection(asyncio.Protocol):
         end = _END_OF_HEAD.search(data)
         self.ignores_upgrade = end is not None and _OFFER.search(data, 0, end.end()) is not None
         state = {**self._options["app_state"], "connection": self}
-        protocol = H11Protocol if self.ignores_upgrade else HttpToolsProtocol
+        protocol = StrictH11 if self.ignores_upgrade else HttpToolsProtocol
         self._inner = protocol(**{**self._options, "app_state": state})
         self._inner.connection_made(self._transport)
 

@@ -200,6 +200,36 @@ REFUSED = [
 ]
 
 
+OFFER = b"connection: Upgrade\r\nupgrade: h2c\r\n"
+HEAD = b"POST /v1/hot HTTP/1.1\r\nhost: x\r\n"
+IN_TWO_WAYS = {
+    "a length and chunks": b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and a length": b"transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
+    "the same length twice": b"content-length: 2\r\ncontent-length: 2\r\n\r\nab",
+    "two lengths in one": b"content-length: 2, 2\r\n\r\nab",
+    "a folded line": b"transfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a folded name": b"x: a\r\n content-length: 5\r\ncontent-length: 2\r\n\r\nab",
+    "a bare line feed": b"x: y\ncontent-length: 2\r\n\r\nab",
+    "an end of bare line feeds": b"content-length: 2\n\nab",
+    "a bare carriage return": b"x: y\rz: 1\r\ncontent-length: 2\r\n\r\nab",
+    "a space before the colon": b"content-length : 2\r\n\r\nab",
+    "a sign": b"content-length: +2\r\n\r\nab",
+    "chunks that are not the last coding": b"transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "a chunk with a bare line feed": b"transfer-encoding: chunked\r\n\r\n2\nab\n0\n\n",
+    "a chunk that goes on": b"transfer-encoding: chunked\r\n\r\n2\r\nabXX0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", IN_TWO_WAYS)
+def test_law_a_message_whose_end_may_be_read_in_two_ways_is_refused_by_either_parser(server, what):
+    for offer in (b"", OFFER):
+        with server.connect() as connection:
+            connection.sendall(HEAD + offer + IN_TWO_WAYS[what] + post(b"smuggled"))
+            found = closed(connection)
+        assert b"HTTP/1.1 400" in found, offer
+        assert b"smuggled" not in found, offer
+
+
 @pytest.mark.parametrize(("what", "data", "status"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_what_is_no_request_for_anybody_here_is_refused_and_hurts_no_other(what, data, status):
     with running(head_within=1.0) as server, server.connect() as connection:
