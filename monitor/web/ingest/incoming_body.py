@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.errors import BusyError, TooLargeError, TooSlowError
+from monitor.web.ingest import compression
 from monitor.web.ingest.body_budget import BodyBudget
-from monitor.web.ingest.compression import decompressed
 from monitor.web.ingest.eager_await import EagerAwait
 
 if TYPE_CHECKING:
@@ -93,10 +93,15 @@ class IncomingBody:
         """
         if not self._encoding:
             return body
-        body = await asyncio.to_thread(decompressed, body, self._encoding, self._limits.size)
-        self._reservation.grow(len(body))
+        left = compression.parts(body, self._encoding, self._limits.size)
+        taken, size, is_whole = [], 0, False
+        while not is_whole:
+            part, is_whole = await asyncio.to_thread(compression.some, left)
+            taken.append(part)
+            size += len(part)
+            self._reservation.grow(size)
         self._reservation.settle()
-        return body
+        return taken[0] if len(taken) == 1 else await asyncio.to_thread(b"".join, taken)
 
     def release(self) -> None:
         """Release the memory."""

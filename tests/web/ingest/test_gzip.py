@@ -1,18 +1,23 @@
 """Bodies that are compressed with gzip: read as if they were not, with the limit on what they become."""
 
+import asyncio
 import gzip
 import json
+import random
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.clock import ManualClock
-from monitor.errors import InputError, TooLargeError
-from monitor.web.ingest.compression import MOST_MEMBERS, decompressed
+from monitor.errors import BusyError, InputError, TooLargeError
+from monitor.web.ingest.body_budget import BodyBudget
+from monitor.web.ingest.compression import AT_ONCE, MOST_MEMBERS, decompressed, parts, some
+from monitor.web.ingest.incoming_body import BodyLimits, IncomingBody
 from tests.support.ingest_server import Ingest, ids_of, serving
 from tests.support.log import NOW, prediction
 
@@ -71,6 +76,32 @@ def test_many_members_are_read_once_each_and_more_are_refused() -> None:
     assert time.process_time() - began < 3, "the rest is not copied after each member"
     with pytest.raises(TooLargeError, match="more than 10,000 members"):
         decompressed(gzip.compress(b"") * (MOST_MEMBERS + 1), "gzip", 100_000)
+
+
+def test_memory_is_reserved_as_a_body_grows_and_no_more_is_unpacked_than_there_is() -> None:
+    """Thirty million bytes in thirty thousand: it is refused after a part of them."""
+    budget, packed = BodyBudget(8 * AT_ONCE), gzip.compress(b" " * 30_000_000)
+    budget.reserve("other", lambda: None).grow(4 * AT_ONCE)
+    body = IncomingBody({"content-encoding": "gzip"}, "greedy", budget, BodyLimits(32_000_000, 60))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BusyError):
+            asyncio.run(body.decompressed(packed))
+        assert tracemalloc.get_traced_memory()[1] < 12 * AT_ONCE
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.integers(0, 3 * AT_ONCE), st.integers(0, 9))
+@settings(max_examples=10)
+def test_law_a_body_is_the_same_however_much_comes_at_once(size: int, level: int) -> None:
+    content = random.Random(size).randbytes(size // 3) + b"\0" * (size - size // 3)
+    left, taken, is_whole = parts(gzip.compress(content, level), "gzip", size), b"", False
+    while not is_whole:
+        part, is_whole = some(left)
+        assert len(part) < 2 * AT_ONCE
+        taken += part
+    assert taken == content
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 3))
