@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
+import re2
 from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
@@ -86,8 +87,8 @@ class KafkaSettings(SourceSettings):
         for name in self.every_topic:
             if is_pattern(name):
                 try:
-                    re.compile(name)
-                except re.error as error:
+                    re2.compile(name)
+                except re2.error as error:
                     msg = f"{name!r} is not a regular expression: {error}"
                     raise ValueError(msg) from error
         return self
@@ -273,7 +274,7 @@ class Kafka:
     def _topics(self, ends: float) -> list[str]:
         """The topics that exist for the patterns, and the other ones as they are named."""
         names = self._settings.every_topic
-        patterns = [re.compile(name) for name in names if is_pattern(name)]
+        patterns = [re2.compile(name) for name in names if is_pattern(name)]
         named = [name for name in names if not is_pattern(name)]
         if patterns:
             try:

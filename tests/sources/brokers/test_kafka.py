@@ -282,9 +282,12 @@ def test_a_pattern_reads_each_topic_that_matches_and_no_other(cluster: MockClust
     reading.stop()
 
 
-def test_a_pattern_that_is_no_regular_expression_is_refused() -> None:
+@pytest.mark.parametrize(
+    "pattern", ["^(a", r"^(a)\1", "^(?=a)"], ids=["open", "a reference back", "a look ahead"]
+)
+def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="is not a regular expression"):
-        KafkaSettings(brokers=("127.0.0.1:9",), topics=("^(a",))
+        KafkaSettings(brokers=("127.0.0.1:9",), topics=(pattern,))
 
 
 @pytest.mark.parametrize("topics", [{}, {"topic": "a", "topics": ["b"]}, {"topics": [""]}, {"topics": []}])
