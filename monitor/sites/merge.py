@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection
 
 from monitor.errors import InputError, TooLargeError, WatchkeeperError
@@ -19,7 +20,7 @@ from monitor.sites.bundle import BaselineEntry, Content, Envelope, Head, StreamE
 from monitor.sites.settings import KnownSite
 from monitor.store import alerts, baselines, model_versions, site_windows, streams
 from monitor.store.baselines import StoredBaseline
-from monitor.store.checksums import unseal
+from monitor.store.checksums import HEAD, unsealed_head
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.site_windows import Delivered, SiteWindow
@@ -27,15 +28,21 @@ from monitor.texts import ENVIRONMENT, LABEL, flaw_of_name, flaw_of_text
 from monitor.visible import visible
 from monitor.windows import codec
 from monitor.windows.delivered import bases, merging
+from monitor.windows.kernel import loss_model
 from monitor.windows.layout import build
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.layout.layout import Layout
+from monitor.windows.profile import Profile
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which the clock of a site may be ahead before that is told."""
 _LARGEST_PROFILE = 512 * 1024**2
 _LARGEST_LAYOUT = 64 * 1024**2
+_LARGEST_LAYOUTS = 256 * 1024**2
+"""Of one bundle: all of them are in memory at the same time."""
 _FARTHEST = 1e11
+_MOST_ROWS, _LARGEST_COUNT = 2**40, 2.0**53
+"""Of a window: the rows of many windows are added up in 64 bits, and weights and counts as floats."""
 _LONGEST_SOURCE, _DIGEST = 8192, 64
 """Characters of where a baseline is from, such as the path of a file, and of its digest."""
 _ALERT = msgspec.json.Decoder(Alert)
@@ -146,6 +153,7 @@ def _checked(content: Content, head: Head, site: KnownSite, base_seconds: int) -
     for _, one in owners:
         for baseline in one.baselines:
             _check_profile(baseline.blob, _layout(layouts, baseline.layout))
+            _check_loss(baseline.loss, _layout(layouts, baseline.layout))
     told = _alerts(content, names)
     return _Read(owners, windows, content.layouts, *told)
 
@@ -210,9 +218,10 @@ def _check_profile(blob: bytes, layout: Layout) -> bytes:
         InputError: the bytes are no profile of this layout.
     """
     try:
-        if codec.size_of(blob, layout) > _LARGEST_PROFILE:
-            raise TooLargeError("a profile of the bundle is too large")
-        return codec.encode(codec.decode(blob, layout))
+        codec.check_size(blob, layout, _LARGEST_PROFILE)
+        profile = codec.decode(blob, layout)
+        _check_numbers(profile)
+        return codec.encode(profile)
     except InputError:
         raise
     except WatchkeeperError as error:
@@ -221,12 +230,38 @@ def _check_profile(blob: bytes, layout: Layout) -> bytes:
         raise InputError(f"a profile of the bundle cannot be right: {error}"[:300]) from error
 
 
+def _check_numbers(profile: Profile) -> None:
+    """Raise InputError if a number of a profile cannot be one that was counted: it would spoil every sum with it."""
+    for part in profile.slices.values():
+        tallies = (count for tally in part.tallies.values() for count in tally.values())
+        largest = (max(array.max(initial=0.0), -array.min(initial=0.0)) for array in part.cells.values())
+        numbers = (part.weight, part.weight_squares, part.counts.max(initial=0.0), *tallies, *largest)
+        if not (0 <= part.rows < _MOST_ROWS and all(0 <= one < _LARGEST_COUNT for one in numbers)):
+            raise InputError("a profile of the bundle has a count that cannot be")
+
+
+def _check_loss(blob: bytes, layout: Layout) -> None:
+    """Raise InputError unless these bytes are nothing, or a model of the error for the columns of this layout."""
+    if not blob:
+        return
+    try:
+        model = loss_model.decode(blob)
+    except WatchkeeperError as error:
+        raise InputError(f"a baseline of the bundle cannot be read: {error.message}"[:300]) from error
+    cells = sum(len(column.cells) for column in layout.watched)
+    arrays = (model.coefficients, model.members, np.array([model.intercept, model.variance]))
+    if model.coefficients.size != cells or not all(np.isfinite(one).all() for one in arrays):
+        raise InputError("a model of errors in the bundle cannot be right")
+
+
 def _layouts(content: Content) -> dict[str, Layout]:
     """The layouts of a bundle, by id. Its bundles are self-contained."""
     known = {BARE.id: BARE}
+    if sum(map(_size_of_layout, content.layouts.values())) > _LARGEST_LAYOUTS:
+        raise TooLargeError("the layouts of the bundle are too large")
     for identity, blob in content.layouts.items():
         try:
-            if int.from_bytes(unseal(blob)[:8], "little") > _LARGEST_LAYOUT:
+            if _size_of_layout(blob) > _LARGEST_LAYOUT:
                 raise TooLargeError("a layout of the bundle is too large")
             layout = _decoded_layout(blob)
         except InputError:
@@ -239,6 +274,11 @@ def _layouts(content: Content) -> dict[str, Layout]:
             raise InputError("a layout of the bundle is not the one that it is named for")
         known[identity] = layout
     return known
+
+
+def _size_of_layout(blob: bytes) -> int:
+    """The bytes that a layout is decompressed to, as it says itself."""
+    return int.from_bytes(unsealed_head(blob[:HEAD])[:8], "little")
 
 
 @lru_cache(maxsize=16)

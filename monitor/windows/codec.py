@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from monitor.errors import UnreadableError
+from monitor.errors import TooLargeError, UnreadableError
 from monitor.store.checksums import reading, seal, unseal
 from monitor.windows.kernel import confusion_counts, exact_sums
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
@@ -57,6 +57,25 @@ class _StoredWithLimits(_StoredWithCells, array_like=True):
     left_out: dict[str, int] = {}
 
 
+class _Sized(msgspec.Struct, array_like=True):
+    """A profile of which only the lengths are looked at: an entry of three bytes takes dozens of them as an object."""
+
+    version: int
+    layout: str
+    slices: msgspec.Raw
+    same: msgspec.Raw
+    scaled: bool
+    planes: int
+    length: int
+    block: msgspec.Raw
+    cells: bytes = b""
+    most: int = MOST_VALUES
+    left_out: msgspec.Raw = msgspec.Raw(b"\x80")
+
+
+_PER_BYTE, _PER_BYTE_OF_CELLS = 25, 72
+"""Bytes in memory that a byte of slices and of cells may become."""
+_MOST_PLANES = 8
 _Cells = tuple[list[str], list[dict[int, list[float]]]]
 
 
@@ -114,6 +133,8 @@ def decode(blob: bytes, layout: Layout) -> Profile:
 
 def _profile(stored: _StoredWithLimits, layout: Layout) -> Profile:
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
+    if not 1 <= stored.planes <= _MOST_PLANES:
+        raise ValueError("its counts are no integers of eight bytes")
     if stored.length != _length(stored, layout, sizes):  # before as many bytes are allocated
         raise ValueError("its length is not that of its counts")
     raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
@@ -157,16 +178,24 @@ def limits_of(blob: bytes) -> Limits:
         return Limits(stored.most, stored.left_out)
 
 
-def size_of(blob: bytes, layout: Layout) -> int:
-    """How many bytes an encoded profile takes in memory, about; nothing is decompressed.
+def check_size(blob: bytes, layout: Layout, most: int) -> None:
+    """Refuse an encoded profile that would take more than `most` bytes in memory; nothing is decompressed.
 
     Raises:
+        TooLargeError: it would.
         DamageError: the bytes are no profile.
     """
     with reading("a profile"):
-        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithCells)
-        cells = int.from_bytes(stored.cells[:4], "little")
-        return 8 * sum(layout.core if part.core_only else layout.size for part in stored.slices) + 16 * cells
+        sized = msgspec.msgpack.decode(unseal(blob), type=_Sized)
+        cells = int.from_bytes(sized.cells[:4], "little")
+        entries = sum(len(bytes(one)) for one in (sized.slices, sized.same, sized.left_out))
+    size = _PER_BYTE * entries + _PER_BYTE_OF_CELLS * cells
+    if size <= most:
+        with reading("a profile"):
+            slices = msgspec.msgpack.decode(sized.slices, type=list[_StoredSlice])
+        size += 8 * sum(layout.core if part.core_only else layout.size for part in slices)
+    if size > most:
+        raise TooLargeError(f"the profile would take {size:,} bytes")
 
 
 def _length(stored: _StoredWithCells, layout: Layout, sizes: list[int]) -> int:
