@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -157,6 +156,8 @@ def test_a_model_that_raises_raises_and_is_counted(client: Client, model: str, s
 
 
 def test_xgboost_in_both_of_its_forms(client: Client, model: str, stores: File) -> None:
+    import xgboost  # two seconds, in each of the workers that collect this file
+
     classifier = xgboost.XGBClassifier(n_estimators=2, max_depth=2, n_jobs=1).fit(FRAME, LABELS == "high")
     WatchedModel(classifier, client, version="sklearn").predict_proba(FRAME)
     matrix = xgboost.DMatrix(FRAME)
