@@ -101,12 +101,6 @@ def _of_checks(name: str, column: Mapping[str, Any]) -> Iterator[tuple[str, Expe
             yield f".checks.{kind}: {error}", None
 
 
-def _type(column: str, dtype: object, *, is_coerced: bool) -> Expectation:
-    if is_coerced:
-        raise UnsupportedError("values are converted before they are checked there (coerce), and not here")
-    return made(column, Check.TYPE, 0.0, type=type_of(dtype))
-
-
 def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The name and the values of each check: a mapping by name, or a list with `options`."""
     if isinstance(checks, Mapping):

@@ -62,7 +62,7 @@ class SeriesMapping(Section):
         return value
 
     @model_validator(mode="after")
-    def _dividesshares_of(self) -> Self:
+    def _divides_one_way(self) -> Self:
         if (self.total or self.free) and self.quantity is not Quantity.USED_SHARE:
             msg = "`total` and `free` are for `used_share` only"
             raise ValueError(msg)

@@ -32,11 +32,6 @@ def _runs(hashes: Hashes) -> Hashes:
     return runs ^ (runs >> np.uint64(29))
 
 
-def all_shingles(text: str) -> frozenset[int]:
-    """The hashes of all runs of a text."""
-    return frozenset(_runs(_hashes(text)).tolist())
-
-
 def shingles(prompt: str) -> frozenset[int]:
     """The hashes that stand for a system prompt; none if it has fewer than `SHORTEST_PASSAGE` words."""
     runs = _runs(_hashes(prompt))
