@@ -62,7 +62,7 @@ class Jobs:
 
     `is_delivering` tells whether the thread of every channel runs, `is_leader` whether this daemon does the work that
     only one daemon of a database does. `runner` runs heavy jobs. `change_channels` are sent rollouts and
-    rollbacks as change events. `forget` is told the streams that send nothing any more.
+    rollbacks as change events. `forget` is called with the streams that send nothing any more.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Texts of messages: numbers of things, and text from outside, made harmless for a terminal, a log and a header."""
+"""Texts of messages: counts with their nouns, and outside text made harmless for a terminal, a log and a header."""
 
 import re
 

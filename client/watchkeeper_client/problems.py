@@ -1,4 +1,4 @@
-"""What went wrong, told through `logging`: each kind once, then again with a count at most every ten minutes."""
+"""What went wrong, reported through `logging`: each kind once, then again with a count at most every ten minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client is told: by arguments, else by the environment."""
+"""The settings of a client: from arguments, else from the environment."""
 
 from __future__ import annotations
 

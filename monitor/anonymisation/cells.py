@@ -2,7 +2,7 @@
 
 A cell is missing, one value or label that at least k rows have, or a range of numbers. Labels that fewer rows have are
 one cell, `other`, or none if even together they are fewer. The smallest and largest k numbers set the outer limits, so
-that no extreme value is told.
+that no extreme value is shown.
 """
 
 from dataclasses import dataclass

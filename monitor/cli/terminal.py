@@ -55,7 +55,7 @@ def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 @contextmanager
 def live() -> Iterator[Callable[[str, Sequence[str], Sequence[str], Sequence[Sequence[str]]], None]]:
-    """A headline, lines and a table that are drawn anew: yields `update(headline, lines, columns, rows)`."""
+    """A headline, lines and a table that are redrawn: yields `update(headline, lines, columns, rows)`."""
     with Live(console=Console(), auto_refresh=False) as shown:
 
         def update(

@@ -115,7 +115,7 @@ def running(settings: "Config") -> RunningDaemon | None:
     """The daemon to ask for a change; None if the command changes the database itself.
 
     Raises:
-        AccessError: the daemon runs, and the configuration wants a key.
+        AccessError: the daemon runs, and the configuration requires a key.
     """
     web = settings.web
     url = os.environ.get(URL, "").strip() or (web.public_url if web.certificate else web.local_url)

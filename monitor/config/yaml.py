@@ -1,4 +1,4 @@
-"""YAML 1.2 files with the position of every key, so that each mistake is told as file:line:column."""
+"""YAML 1.2 files with the position of every key, so that each mistake is reported as file:line:column."""
 
 import copy
 import difflib
@@ -77,7 +77,7 @@ def read_all(path: Path, environment: Mapping[str, str] | None = None) -> Docume
 
 
 def validate(model: type[M], document: Document, data: object, at: Key = ()) -> M:
-    """Turn `data`, which stands at `at` in the document, into a model; every mistake is told with its place."""
+    """Turn `data`, which stands at `at` in the document, into a model; every mistake is reported with its place."""
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What is said of the expectations of a model in the period of a digest, from the counts of exactly this period."""
+"""The sentences of a digest on the expectations of a model in its period, from the counts of exactly this period."""
 
 from sqlalchemy import Connection
 

@@ -74,7 +74,7 @@ def words(names: Collection[str], baseline: Baseline, after: Profile) -> str:
 
 
 def _size(name: str, before: Profile, after: Profile, change: ColumnChange | None) -> tuple[float, str]:
-    """How far an input moved, to order them by, and in words; 0 and empty if that cannot be said.
+    """How far an input moved, to order them by, and in words; 0 and empty if that is unknown.
 
     The mean in standard deviations, or the change of a share (missing, new, a label) where that is larger.
     """

@@ -199,7 +199,7 @@ def _incidents(incidents: Sequence[ClientIncident], due: Due, settings: ClientSe
 
 
 def _alike(one: ClientIncident) -> tuple[str, int, int]:
-    """Incidents of one rule with the same minutes are told together, such as one for each input of a broken feed."""
+    """Incidents of one rule in the same minutes are reported together, such as those of each input of a broken feed."""
     return one.rule, int(one.started // 60), -1 if one.ended is None else int(one.ended // 60)
 
 

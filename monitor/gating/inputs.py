@@ -106,7 +106,7 @@ class _Reader(FileReader):
         self._truths_only = truths_only
 
     def valid(self, chunk: CsvChunk, what: str, data: object) -> list[pa.RecordBatch]:
-        """The valid rows of a chunk; the others are counted and told.
+        """The valid rows of a chunk; the others are counted and reported.
 
         Raises:
             InputError: there is no column `id`, or a column has an unusable type.

@@ -9,7 +9,7 @@ _LEAST_PAIRS = 12
 """Hours that must be known on two days."""
 _RECENT_HOURS = 12
 _FARTHEST = 10_000.0
-"""Hours beyond which nothing is said."""
+"""Hours beyond which no forecast is made."""
 
 
 def hours_left(hourly: list[tuple[int, float]], used: float, now: float) -> tuple[float | None, str]:

@@ -17,7 +17,7 @@ LEAKS = ("identifier_leak", "secret_leak", "system_prompt_leak", "canary_in_outp
 LEAK_RULES = ("DataLeak", "SecretLeak", "CanarySeen", "SystemPromptLeak")
 """The shipped rules on `LEAKS`."""
 FEWEST = 20
-"""Answers below which nothing is said."""
+"""Answers below which no sentence is shown."""
 
 
 @dataclass(frozen=True, slots=True)

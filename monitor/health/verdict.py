@@ -314,7 +314,7 @@ def _about(title: str, text: str) -> str:
 
 
 def naming(sentence: str, names: str) -> str:
-    """A sentence that ends with what it is about; unchanged without names."""
+    """A sentence that ends with the names of its subjects; unchanged without names."""
     return f"{sentence.rstrip('.')}: {names}." if names else sentence
 
 

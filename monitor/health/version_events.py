@@ -127,8 +127,8 @@ def events(
 ) -> list[VersionEvent]:
     """Releases, ends of rollouts and rollbacks, newest first. Pure.
 
-    A release whose rollout has ended is told by the latter, and so is the rollback that follows a rollout that was
-    stopped; a version that was recorded again is told once.
+    A release whose rollout has ended is reported with the rollout, and so is the rollback after a stopped rollout. A
+    version that was recorded again is reported once.
     """
     happened = [
         VersionEvent(one.stream, step.at, _ENDS[step.state], one.canary, one.stable, one.started_at)
@@ -177,7 +177,7 @@ def current(
     """One sentence for each model whose versions change or have changed within a day. Pure.
 
     `running` are the rollouts that run, with their last steps; `happened` are the events, newest first. A release alone
-    is told in the history only.
+    is shown in the history only.
     """
     last = {one.stream: step for one, step in running}
     told = []

@@ -10,7 +10,7 @@ from monitor.runtime.file_modes import create_privately
 
 
 def erase_files(reports: Path, notifications: FileSettings | None, client: str) -> dict[str, int]:
-    """Delete all Evidently reports, which anybody can create anew, and the lines about a client; how many of each.
+    """Delete all Evidently reports, which anybody can create again, and the lines about a client; how many of each.
 
     Raises:
         OSError: a file cannot be deleted.

@@ -11,7 +11,7 @@ from monitor.outgoing.names import addresses
 
 
 class Datagrams:
-    """Sends datagrams to `udp://HOST:PORT` or `unix:///PATH`. After an error it connects anew, so that an address that
+    """Sends datagrams to `udp://HOST:PORT` or `unix:///PATH`. After an error it reconnects, so that an address that
     has moved is found. Not for use by several threads.
     """
 

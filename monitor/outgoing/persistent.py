@@ -20,7 +20,7 @@ _SECONDS = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a call ended. `failure` is empty if there is a complete answer. `retry_after` is in seconds, 0 if not said.
+    """How a call ended. `failure` is empty if there is a complete answer. `retry_after` is in seconds, 0 if not given.
 
     `body` is its beginning.
     """

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 60.0
 _FAULT_LASTS = 1200.0
-"""Seconds for which a file that cannot be deleted is told: until two more tries."""
+"""Seconds for which a file that cannot be deleted is reported: until two more tries."""
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
 """A file system in memory, where the rows of a report lie while it is made, if there is a key."""

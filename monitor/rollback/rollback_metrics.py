@@ -1,6 +1,6 @@
 """Measures rollbacks, failed rollouts and drills from the store, for rules.
 
-A staged rollout is measured whether or not the model has a rollback: its failure has to be told in either case.
+A staged rollout is measured whether or not the model has a rollback: its failure has to be reported in either case.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from monitor.store.rollouts import Rollout, RolloutState, Step
 EVERY = 5.0
 """Seconds between two readings of the store."""
 _TOLD = float(HOUR)
-"""Seconds for which a rollback that was carried out, and a rollout that failed, are told."""
+"""Seconds for which a rollback that was carried out, and a rollout that failed, are reported."""
 _WITHOUT = RollbackSettings()
 DONE = (RollbackState.CONFIRMED, RollbackState.VERIFIED)
 

@@ -33,7 +33,7 @@ class RollbackSettings(Section):
     drill_every: Duration = Field(default=90.0 * DAY, gt=0)
     """Greatest age of the last successful drill. Beyond it, `RollbackDrillDue` fires."""
     contacts: dict[Literal["team", "lead", "client"], str] = {}
-    """Who is told, for the rollback plan: names or addresses of the team, the delivery lead and the client."""
+    """Who is informed, for the rollback plan: names or addresses of the team, the delivery lead and the client."""
     data: str = ""
     """How to take back data that the version has written, for the rollback plan: one paragraph."""
 

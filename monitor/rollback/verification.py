@@ -25,7 +25,7 @@ class Check:
 
 
 def verify(rollback: Rollback, traffic: Traffic, check: Check) -> Rollback:
-    """The rollback after a check of its traffic; unchanged if nothing can be said yet.
+    """The rollback after a check of its traffic; unchanged if the result is still open.
 
     Only minutes that began after the order count. One that has failed is verified if the traffic goes later.
     """

@@ -1,6 +1,6 @@
 """Which step of a rollout comes next, and why. Pure.
 
-Only a proof fails a canary, and only a pass over the time of a stage lets it go on. Whatever cannot be told holds the
+Only a proof fails a canary, and only a pass over the time of a stage lets it go on. Whatever is undecided holds the
 share as it is.
 """
 
@@ -45,7 +45,7 @@ def next_step(
 ) -> Decision:
     """Decide on a running rollout after its `last` step.
 
-    `unapproved` says why the canary may not receive all traffic for want of an approval; empty if it may.
+    `unapproved` says why the canary may not receive all traffic because an approval is missing; empty if it may.
     """
 
     def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:

@@ -81,7 +81,7 @@ def stop(connection: Connection, stream: Stream, *, who: str, address: str, now:
 
 
 Unapproved = Callable[[Connection, Stream, str], str]
-"""Why a version of a stream may not be promoted for want of an approval; empty if it may."""
+"""Why a version of a stream may not be promoted because an approval is missing; empty if it may."""
 
 
 def judge(

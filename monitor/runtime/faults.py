@@ -1,8 +1,8 @@
 """Faults in force: rows that are damaged, threads that ended. One fault never stops anything else.
 
-Code that works through many things (rows, streams, rules, channels) puts `isolate` around each of them. If one raises,
+Code that works through many items (rows, streams, rules, channels) puts `isolate` around each of them. If one raises,
 the fault is recorded with its reason and the others go on. The alert `SetAside` reports recorded faults. A fault ends
-when the same thing works again, or when it was not retried for a while.
+when the same item works again, or when it was not retried for a while.
 """
 
 import logging
@@ -32,7 +32,7 @@ _OF_THE_STORE = ("OperationalError", "InternalError", "InterfaceError")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that was skipped. `part` is the table, thread or job, `subject` the item in it; `since` is in seconds
+    """One item that was skipped. `part` is the table, thread or job, `subject` the item in it; `since` is in seconds
     since the epoch.
     """
 
@@ -79,7 +79,7 @@ class Faults:
             log.error("%s %s failed and was skipped: %s", part, subject, reason, exc_info=trace)
 
     def resolve(self, part: str, subject: str) -> None:
-        """Record that the thing works again."""
+        """Record that the item works again."""
         if (part, subject) in self._active:
             with self._lock:
                 resolved = self._active.pop((part, subject), None)

@@ -1,4 +1,4 @@
-"""Keeps unneeded things out of a process: pandas and other packages, threads for matrix products, plugins, and early
+"""Keeps what is not needed out of a process: pandas and other packages, threads for matrix products, plugins, and early
 collections of garbage.
 """
 

@@ -1,4 +1,4 @@
-"""Lists of texts in Arrow: each text is handled once, and the lists are put together again."""
+"""Lists of texts in Arrow: each text is handled once, and the lists are rebuilt."""
 
 import numpy as np
 import pyarrow as pa

@@ -34,7 +34,7 @@ _MOST_BYTES = 24 * 1024**2
 """Of the profiles of a bundle, unless a single one is larger."""
 _HISTORY = 90 * 86_400.0
 _OVERLAP = 86_400.0
-"""Seconds of alert history that are told again: a bundle may be lost."""
+"""Seconds of alert history that are sent again: a bundle may be lost."""
 
 
 @dataclass(frozen=True, slots=True)

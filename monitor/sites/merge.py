@@ -35,7 +35,7 @@ from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile
 
 CLOCK_TOLERANCE = 300.0
-"""Seconds by which the clock of a site may be ahead before that is told."""
+"""Seconds by which the clock of a site may be ahead before that is reported."""
 _LARGEST_PROFILE = 512 * 1024**2
 _LARGEST_LAYOUT = 64 * 1024**2
 _LARGEST_LAYOUTS = 256 * 1024**2

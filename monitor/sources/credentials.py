@@ -1,4 +1,4 @@
-"""Credentials that changed since the start: a source that is opened again reads them anew from the configuration."""
+"""Credentials that changed since the start: a source that is opened again reads them again from the configuration."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -43,7 +43,7 @@ LAG_EVERY, UNKNOWN_LAG_EVERY = 10.0, 1.0
 NOWHERE: Mapping[str, str] = {}
 """No new positions."""
 MOST_CONFLICTS = 5
-"""Times that a transaction is made anew because another daemon paired the same calls."""
+"""Times that a transaction is repeated because another daemon paired the same calls."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a source that failed is opened again: the first time, and at most."""
 
@@ -84,7 +84,7 @@ class SourceRunner:
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """Have the thread end after what it is doing."""
+        """Ask the thread to end after its current step."""
         self._stopping.set()
 
     def stop(self) -> None:

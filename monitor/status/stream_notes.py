@@ -139,7 +139,7 @@ def _beyond_limits(connection: Connection, stream: Stream, base_seconds: int) ->
     if limits.is_beyond_names:
         notes.append(
             f"more than {counted(MOST_NAMES, 'segment')} in a window: {MOST_NAMES} are counted, {chosen}; "
-            "send fewer, or put together those that belong together"
+            "send fewer, or merge those that belong together"
         )
     return notes
 

@@ -1,6 +1,6 @@
 """Checkpoints of the audit log: the end of each chain, signed with a key that is not in the database.
 
-Whoever can write the database can compute a chain anew, but cannot sign it, and cannot change the copies of checkpoints
+Whoever can write the database can recompute a chain, but cannot sign it, and cannot change the copies of checkpoints
 that are outside. Retention deletes entries up to a checkpoint, which stays as the anchor of what follows.
 """
 

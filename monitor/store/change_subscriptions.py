@@ -1,7 +1,7 @@
-"""Who is told of changes on a client's page by mail. Natural key: client and address.
+"""Who is notified of changes on a client's page by mail. Natural key: client and address.
 
 A row is made when somebody asks, counts once the address was confirmed, and is deleted some time after it has left or
-was never confirmed. `told` is what the last mail said, so that the next one is about what has changed since.
+was never confirmed. `told` is the state in the last mail, so that the next one is about what has changed since.
 """
 
 import secrets
@@ -54,7 +54,7 @@ class Subscription:
 def ask(
     connection: Connection, client: str, address: str, now: float, again_after: float
 ) -> Subscription | None:
-    """Somebody asks to be told at this address; None if it is subscribed, or was asked for within `again_after`."""
+    """Somebody subscribes with this address; None if it is subscribed, or was asked for within `again_after`."""
     row = {
         "client": client,
         "address": address,
@@ -90,7 +90,7 @@ def confirm(connection: Connection, one: Subscription, now: float) -> bool:
 
 
 def leave(connection: Connection, one: Subscription, now: float) -> bool:
-    """The reader does not want to be told any more; False if they had left before."""
+    """The reader unsubscribes; False if they had left before."""
     mine = update(SUBSCRIPTIONS).where(*_own(one.client, one.address), SUBSCRIPTIONS.c.left_at.is_(None))
     return connection.execute(mine.values(left_at=now)).rowcount > 0
 

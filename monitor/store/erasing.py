@@ -232,7 +232,7 @@ def rewrite(store: Store, *, is_alone: bool) -> bool:
         except driver.OperationalError as error:
             if "locked" in str(error):
                 return False
-            raise StoreError(f"the database cannot be written anew: {error}", hint=_SPACE) from error
+            raise StoreError(f"the database cannot be rewritten: {error}", hint=_SPACE) from error
         finally:
             driver.execute("PRAGMA temp_store=MEMORY")
     return empty_log(store)

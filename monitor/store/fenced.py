@@ -37,5 +37,5 @@ class FencedStore(Store):
         """
         with super().write(patience) as connection:
             if not self._is_in_force(connection):
-                raise LeaseLostError("the streams were divided among the workers anew; nothing was written")
+                raise LeaseLostError("the streams were divided among the workers again; nothing was written")
             yield connection

@@ -27,7 +27,7 @@ HALF_CALLS = Table(
 
 
 class HalfCallConflictError(WatchkeeperError):
-    """Another daemon has paired one of these halves meanwhile. The transaction must be rolled back and made anew."""
+    """Another daemon has paired one of these halves meanwhile. The transaction must be rolled back and repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,14 @@ Member = tuple[str, int]
 class Incident:
     """One conversation with one channel.
 
-    `kind` is `single`, `group`, `storm`, `kind` (another kind of problem of an alert that was told) or `fallback`;
+    `kind` is `single`, `group`, `storm`, `kind` (another kind of problem of an alert that was sent) or `fallback`;
     `group` is what its members have in common. `sequence` is that of the last delivery, `updated_at` when that was
     made. `told` is how many members were named so far, `told_at` when each of them was named first, `told_ended` how
     many of them the last delivery named as ended; `kinds` are the kinds of problem that were named, as (fingerprint,
     error type or column). `joined_at` is when the last member came. `accepted_at` is when the channel took the page,
     `refused_at` when it said that it never will, `confirmed_at` when it was seen to have opened an incident,
     `dismissed_at` when a person closed it there by hand, `event_at` the time of the newest event that came back,
-    `steps` how far the fallback ladder was climbed, `due_at` from when on it may be told: office hours open, or a
+    `steps` how far the fallback ladder was climbed, `due_at` from when on it may be sent: office hours open, or a
     silence ended.
     """
 

@@ -72,7 +72,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class StoredCheck(msgspec.Struct, frozen=True):
-    """What one signal of a verdict said when a step was made, with the figures of both versions in `unit`."""
+    """The result of one signal of a verdict when a step was made, with the figures of both versions in `unit`."""
 
     name: str
     state: str

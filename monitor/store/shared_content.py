@@ -1,4 +1,4 @@
-"""Content that rows of many streams refer to by its hash: stored once, and written anew if it is damaged."""
+"""Content that rows of many streams refer to by its hash: stored once, and written again if it is damaged."""
 
 from sqlalchemy import Connection, Table, bindparam, select
 

@@ -2,7 +2,7 @@
 
 A window that changes is noted in the transaction of its profile. A bundle takes the noted windows in two steps: their
 rows are marked with its number, then, once its file is on the disk, deleted. A window that changes in between is noted
-anew.
+again.
 """
 
 import math

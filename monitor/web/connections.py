@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
         """Address and port of the peer, and of this end."""
         self.is_of_same_user: bool | None = None
-        """Whether a program of the daemon's user may hold the other end; None until somebody wants to know."""
+        """Whether a program of the daemon's user may hold the other end; None until it is asked for."""
         self.ignores_upgrade = False
         """Whether a request that offers another protocol is read whole."""
         self.is_open = False
@@ -282,7 +282,7 @@ class Connections:
         self.log_broken = on_broken
 
     def __call__(self, **options: Any) -> Connection:
-        """A protocol for a new connection: what uvicorn's `http` wants. `options` are for uvicorn's own protocol."""
+        """A protocol for a new connection: what uvicorn's `http` expects. `options` are for uvicorn's own protocol."""
         return Connection(self, options)
 
     def __len__(self) -> int:
@@ -365,7 +365,7 @@ def _has_few_lines(data: bytes) -> bool:
 
 
 def _give_up_silent_peers(transport: asyncio.Transport) -> None:
-    """Have the system close the connection if its peer vanishes without a word, as a laptop that sleeps does.
+    """Have the system close the connection if its peer vanishes silently, as a laptop that sleeps does.
 
     Otherwise the system would send again for a quarter of an hour, during which the connection counts as open.
     """

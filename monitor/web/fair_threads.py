@@ -49,7 +49,7 @@ class FairThreads(ThreadPoolExecutor):
         _OF_LOOPS[loop] = self
 
     def note(self, sender: str) -> None:
-        """A sender is there. What belongs to nobody does not count."""
+        """Count a sender as present. Work without a sender does not count."""
         if sender:
             if sender != self._latest[0]:
                 self._latest_other = self._latest

@@ -76,7 +76,7 @@ class WebSettings(Section):
     """Further host names of the daemon. Pages are served under these, under that of `public_url`, under addresses,
     and under names without a dot; otherwise any web site could have its name lead here."""
     event_streams: WholeNumber = Field(default=100, ge=1)
-    """Maximum number of open pages of one client that are told of changes. Beyond it, pages do not update
+    """Maximum number of open pages of one client that are notified of changes. Beyond it, pages do not update
     themselves."""
     requests_per_minute: WholeNumber = Field(default=300, ge=1)
     """Page requests per minute and address of the visitor. Further requests get 429."""

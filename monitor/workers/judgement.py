@@ -41,7 +41,7 @@ class Judgement:
     stored: Mapping[Stream, _Stored] = field(default_factory=dict)
 
     def arrived(self, connection: Connection) -> Mapping[Stream, Profile]:
-        """What arrived in the last seconds by stream, decoded when it is asked for: few alerts are diagnosed anew."""
+        """What arrived in the last seconds by stream, decoded when it is asked for: few alerts are newly diagnosed."""
         return _Arrived(self.recent, self.stored, connection)
 
 

@@ -107,7 +107,7 @@ class WorkerState:
 
 class WorkerPool:
     """The workers of the daemon that is called `daemon`, by name. While none of them lives, the daemon is one itself.
-    `order` completes what a worker is told, `on_report` takes what it tells. Leases last so
+    `order` completes the order to a worker, `on_report` takes its report. Leases last so
     many `seconds`.
     """
 

@@ -49,7 +49,7 @@ class Worker:
         _end_with_multiprocessing()
 
     def _run(self, wake: LockType) -> None:
-        """What the thread does. An unforeseen fault is told, and ends neither it nor anything else."""
+        """What the thread does. An unforeseen fault is reported, and ends neither it nor anything else."""
         try:
             while not self._must_stop:
                 due = self._step(time.monotonic() < self._flush_until)
@@ -132,7 +132,7 @@ _alive: set[Forkable] = set()
 
 
 def remember(one: Forkable) -> None:
-    """Have it told of forks and of the end of the interpreter, also when nobody else knows it any more."""
+    """Register it for forks and for the end of the interpreter, also when nothing else refers to it any more."""
     _alive.add(one)
 
 

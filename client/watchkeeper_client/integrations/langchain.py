@@ -11,7 +11,7 @@ from watchkeeper_client.client import Client
 from watchkeeper_client.integrations.completions import Completion, characters
 
 _MOST_UNDER_WAY = 10_000
-"""Calls of which the end may never be told."""
+"""Calls of which the end may never be reported."""
 
 
 class WatchkeeperCallback(BaseCallbackHandler):

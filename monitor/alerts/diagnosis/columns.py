@@ -13,7 +13,7 @@ SHARE_CHANGE = 0.2
 MEAN_CHANGE = 1.0
 """A mean that moved by this many standard deviations is a change."""
 LEAST_PART = 0.05
-"""If a smaller part of the rows came since the change, nothing is said about them."""
+"""If a smaller part of the rows came since the change, they are left out."""
 WHOLE = 0.95
 ERRORS = 3.0
 """Standard errors that a change must exceed."""

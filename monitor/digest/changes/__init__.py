@@ -1,1 +1,1 @@
-"""Mails to readers who asked to be told when something changes on their page."""
+"""Mails to readers who asked to be notified when something changes on their page."""

@@ -1,6 +1,6 @@
 """Tells subscribers what has changed on their page since the last mail: states of models, and updates on incidents.
 
-A mail says what the page says at that moment. A change that is gone again before the next mail is not told.
+A mail says what the page says at that moment. A change that is gone again before the next mail is not reported.
 """
 
 from collections.abc import Mapping

@@ -81,7 +81,7 @@ def _of_answers(
 
 def confined(reference: Profile, now: Profile, columns: Sequence[str]) -> list[AffectedSegment]:
     """For each feature of `columns`, the segment to which its change is confined, if there is one, the largest change
-    first. Only features that both profiles count by segment can be told.
+    first. Only features that both profiles count by segment can be compared.
     """
     causes = []
     for name in columns:

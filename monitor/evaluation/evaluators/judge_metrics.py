@@ -98,7 +98,7 @@ def _human(connection: Connection, stream: Stream, now: float) -> tuple[dict[str
 
 
 def _said(joined: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows of a batch with an id that people said something of."""
+    """The rows of a batch with an id that people have reviewed."""
     present = set(joined.schema.names)
     if not present.intersection(_HUMAN):
         return

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _ROWS = "it counts a batch, which is not known here; of an hour, add `rows: {BOUNDS}`, divided by the hours of a batch"
-_COLUMNS = "any record may lack one; inputs that come, go or change their type are told by `schema_changes`"
+_COLUMNS = (
+    "any record may lack one; inputs that come, go or change their type are reported by `schema_changes`"
+)
 _FIGURE = "it is a figure of a whole column: drift compares these with the baseline, and an own metric may have a rule"
 _TIMES = "times are checked by their age, with `fresh`"
 _HINTS = {

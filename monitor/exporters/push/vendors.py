@@ -109,7 +109,7 @@ class GrafanaCloudSettings(HttpExporterSettings):
         return f"{self.url.rstrip('/').removesuffix('/v1/metrics')}/v1/metrics"
 
     def make_exporter(self, instance: str) -> Exporter:
-        """A connection. Behind the gateway is Mimir, which wants totals and values of up to 2,048 characters."""
+        """A connection. Behind the gateway is Mimir, which expects totals and values of up to 2,048 characters."""
         account = f"{self.instance_id}:{self.token.get_secret_value()}"
         headers = {
             "Authorization": f"Basic {base64.b64encode(account.encode()).decode()}",

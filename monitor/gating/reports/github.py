@@ -6,7 +6,7 @@ from monitor.rollouts.verdict import Outcome
 from monitor.visible import counted, one_line
 
 MOST = 10
-"""GitHub shows ten annotations of a kind for a step, and drops the others without a word."""
+"""GitHub shows ten annotations of a kind for a step, and silently drops the others."""
 _MOST_CHARACTERS = 1000
 
 

@@ -35,7 +35,7 @@ class SurvivalSection(Section):
     """A survival model. Without horizons, nothing is measured."""
 
     horizons: tuple[RealNumber, ...] = Field(default=(), max_length=10)
-    """The times at which events and survivors are told apart, in the unit of the truth, such as `[30, 90]`."""
+    """The times at which events and survivors are distinguished, in the unit of the truth, such as `[30, 90]`."""
     risk: str = ""
     """The feature that holds the risk, high for an early event; without it, the prediction is the risk."""
 

@@ -1,7 +1,7 @@
 """How differently groups are treated: selection rates, and each group against a reference group.
 
 Groups are the values of declared segments. A figure needs `fairness.least` rows in the group and in the reference
-group, so nothing is said about a few people.
+group, so nothing is measured about a few people.
 """
 
 import math

@@ -5,8 +5,8 @@ is longer than all of them with a probability of 1 / (n + 1), and longer than fo
 n^-4 if pauses are exponential, and of 4^-a / n if their tail falls with the power a. Summed up over 30 days, that is
 less than one false alarm for each model if a is 2 or more.
 
-A pause that was told as unusual is probably an outage. It is usual only at the same time of another day, or once there
-were two as long.
+A pause that was reported as unusual is probably an outage. It is usual only at the same time of another day, or once
+there were two as long.
 """
 
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from monitor.visible import one_line
 
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_TAG = 100, 4_000, 200
 OLDEST = 6.0 * DAY
-"""Datadog refuses events of more than seven days ago; older ones get the time at which they are told."""
+"""Datadog refuses events of more than seven days ago; older ones get the time at which they are sent."""
 _TYPES = {"critical": "error", "warning": "warning", "info": "info"}
 
 

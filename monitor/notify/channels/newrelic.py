@@ -22,7 +22,7 @@ from monitor.records import Action
 LONGEST_VALUE = 4_096
 """Characters of an attribute."""
 OLDEST = 1.0 * DAY
-"""New Relic drops events of more than two days ago; older ones get the time at which they are told."""
+"""New Relic drops events of more than two days ago; older ones get the time at which they are sent."""
 _HOSTS = {
     "us": "https://insights-collector.newrelic.com",
     "eu": "https://insights-collector.eu01.nr-data.net",

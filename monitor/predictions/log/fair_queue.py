@@ -19,7 +19,7 @@ _BESIDE_SECONDS = 5.0
 """How long after its last request a sender counts as sending."""
 _MOST_SENDERS = 1000
 _LONGEST_WAIT = 4.0
-"""Seconds that a sender is told to wait. A longer time would mean that the daemon is unavailable (503)."""
+"""Seconds that a sender is asked to wait. A longer time would mean that the daemon is unavailable (503)."""
 _BURST_SECONDS = 10.0
 """How many seconds of its rate a sender may send at once."""
 

@@ -1,4 +1,4 @@
-"""Whether an executor could be called, as far as that can be told without calling it.
+"""Whether an executor could be called, as far as that can be checked without calling it.
 
 Its secrets and files are read, its command is looked for, and its addresses are connected to. No request is sent, and
 no command is started.

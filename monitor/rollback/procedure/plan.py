@@ -1,4 +1,4 @@
-"""The rollback plan of a model: who decides, who is told, and the commands of its own executor. Pure."""
+"""The rollback plan of a model: who decides, who is informed, and the commands of its own executor. Pure."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def _decision(context: PlanContext, _: Order) -> Iterator[str]:
 def _told(context: PlanContext, _: Order) -> Iterator[str]:
     contacts = context.settings.contacts
     mails = ", ".join(one_line(one) for one in context.recipients) or "subscribers of the page"
-    yield "## 2. Who is told what"
+    yield "## 2. Who is informed of what"
     yield ""
     team, lead, client = (one_line(contacts.get(who, "not named")) for who in ("team", "lead", "client"))
     page = f" at {context.page}" if context.page else ""

@@ -60,7 +60,7 @@ def counts_above(arms: Arms, share: float) -> Counts:
     """The answers slower than the value that this share of the stable version's earlier answers exceeded, scaled for
     the canary by what is tolerated.
 
-    The stable version's minutes before the first comparison determine the value; it is learned anew in each minute.
+    The stable version's minutes before the first comparison determine the value; it is computed again in each minute.
     """
     edges, stable, slower = arms.latency_edges, arms.stable.latency, arms.tolerated.latency
     past = np.cumsum(stable, axis=-2) - stable

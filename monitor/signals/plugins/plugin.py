@@ -1,4 +1,4 @@
-"""A function of somebody else as a signal: it runs in a process of its own, and what it does there stops nobody.
+"""A function of the user as a signal. It runs in a process of its own, so that a fault in it stops nothing else.
 
 A plug-in that raises, hangs beyond its deadline, dies, or returns another number of values is set aside for a while,
 and the reason is told.
@@ -107,7 +107,7 @@ class Plugin:
             self._failures += 1
             self._again_at, self._reason = self._clock() + wait, str(error)
             raise PluginError(
-                f"{self._called} ({self.target}): {error}", hint="mend the function; calls are kept"
+                f"{self._called} ({self.target}): {error}", hint="fix the function; calls are kept"
             ) from error
 
     def as_returned(self) -> Signal:

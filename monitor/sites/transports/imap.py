@@ -1,7 +1,7 @@
 """Reads bundles from a mailbox by IMAP, with the standard library's `imaplib` over a connection with a budget.
 
 Mails that are unread are looked at. One whose bundles are merged is deleted. One that is refused stays: read, flagged,
-and told once; whoever marks it as unread has it looked at again.
+and reported once; whoever marks it as unread has it looked at again.
 """
 
 import imaplib
@@ -106,7 +106,7 @@ class Mailboxes:
         self._mailboxes = tuple(dict.fromkeys(one.imap for one in sites.values() if one.imap))
 
     def look(self, now: float) -> list[Imported]:
-        """Merge what has arrived. A mailbox that cannot be read is told, and stops no other."""
+        """Merge what has arrived. A mailbox that cannot be read is reported, and stops no other."""
         results = list[Imported]()
         for mailbox in self._mailboxes:
             place = f"{mailbox.user} at {mailbox.host}"

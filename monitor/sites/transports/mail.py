@@ -1,6 +1,7 @@
 """Bundles by mail: each as the attachment of a mail to the agency's mailbox.
 
-A bundle counts as sent when the mail server has taken it. What is lost after that is missing at the agency, and told.
+A bundle counts as sent when the mail server has taken it. What is lost after that is missing at the agency, and
+reported there.
 """
 
 import hashlib

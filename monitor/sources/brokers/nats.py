@@ -88,7 +88,7 @@ class NatsSettings(SourceSettings):
         return Nats(name, self)
 
     def options(self, name: str) -> dict[str, Any]:
-        """How to connect. A connection that breaks is not mended: the source is opened again."""
+        """How to connect. A connection that breaks is not restored: the source is opened again."""
         options: dict[str, Any] = {
             "servers": list(self.servers),
             "name": f"watchkeeper-{name}",

@@ -217,7 +217,7 @@ class FileReader:
         )
 
     def ignore(self, names: Iterable[str]) -> None:
-        """Note that columns, here by their name in the log, have no use; they are told by their name in the file."""
+        """Note that columns, given by their name in the log, are not used; reports give their name in the file."""
         self.ignored |= {self._file_columns[self._names.index(name)] for name in names}
 
     def _valid_rows(self, batch: ValidatedBatch, read: ReadRecord) -> Iterator[tuple[Stream, pa.RecordBatch]]:

@@ -36,7 +36,7 @@ class _Opened:
 
 
 class GzipText:
-    """Reads compressed objects by the offsets of their text. An offset before the last one reads the object anew."""
+    """Reads compressed objects by the offsets of their text. A smaller offset than the last one restarts."""
 
     def __init__(self, read: Read) -> None:
         self._read = read

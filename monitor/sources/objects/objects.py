@@ -152,7 +152,7 @@ class Objects:
     def _list(self) -> None:
         now = time.monotonic()
         self._list_at = now + self._settings.every
-        if self._unreadable:  # perhaps because of their positions, which people may have mended
+        if self._unreadable:  # perhaps because of their positions, which people may have corrected
             self._load_positions()
         current = self._current()
         self._unreadable.keep(current)

@@ -35,7 +35,7 @@ class Plan:
         """Have new halves wait, and others wait no longer.
 
         Raises:
-            HalfCallConflictError: another daemon was faster; the plan must be made anew.
+            HalfCallConflictError: another daemon was faster; the plan must be made again.
         """
         half_calls.take(connection, self.source, self.taken)
         half_calls.put(connection, self.source, self.kept)

@@ -33,7 +33,7 @@ class StageAnswer(msgspec.Struct, frozen=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):
-    """What a signal of the verdict said at a step. `canary` and `stable` are the figures of both versions in `unit`.
+    """One signal of the verdict at a step. `canary` and `stable` are the figures of both versions in `unit`.
 
     `state` is pass, fail, inconclusive or not measured. Alone, a signal fails the canary when `e_value` times `weight`
     reaches 100.

@@ -178,7 +178,7 @@ class OtlpEndpoint:
         return refused.count, refused.reason
 
     def _gauges(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
-        """Hand metrics to the gauges that want them; what is not accepted."""
+        """Give metrics to the gauges that read them. Returns what is not accepted."""
         points, invalid = [], []
         for one in _DECODERS[encoding].data_points(body):
             points.append(one) if isinstance(one, DataPoint) else invalid.append(one.reason)

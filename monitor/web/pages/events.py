@@ -28,7 +28,7 @@ THREADS = 2
 MOST_LISTENERS = 500
 """Maximum number of open pages."""
 ACCESS_SECONDS = 5.0
-"""How soon after its access has ended an open page is told nothing more."""
+"""How soon after its access has ended an open page receives no more events."""
 
 
 class Listeners:

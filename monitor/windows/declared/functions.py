@@ -1,4 +1,4 @@
-"""Functions of yours in own metrics. Each runs in a process of its own, and what it does there stops nobody."""
+"""The user's functions in own metrics. Each runs in a process of its own, so that a fault in it stops nothing else."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PATIENCE = 20.0
 
 
 def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faults) -> pa.RecordBatch:
-    """The rows with a column for each call of a function in the metrics. One that fails gets none, and is told."""
+    """The rows with a column for each call of a function in the metrics. One that fails gets none, and is reported."""
     calls = {call.column: call for metric in metrics for call in metric.expression.calls}
     returned: dict[tuple[str, tuple[str, ...]], pa.Array | Exception] = {}
     for name, call in calls.items():
@@ -39,7 +39,7 @@ def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faul
 def _returned(target: str, table: pa.Table) -> pa.Array | Exception:
     try:
         return _values(target, table)
-    except Exception as error:  # which is told by whoever wants the values
+    except Exception as error:  # which is reported where the values are used
         return error
 
 

@@ -19,7 +19,7 @@ Model = tuple[str, str]
 
 
 def of_stream(connection: Connection, stream: Stream) -> Declared:
-    """What is declared of a stream's model. A definition that cannot be read is left out, and told as a fault."""
+    """What is declared of a stream's model. A definition that cannot be read is left out, and reported as a fault."""
     stored = definitions.of_model(connection, stream.client, stream.model)
     if not stored:
         return NOTHING

@@ -35,7 +35,7 @@ def count(
     faults: Faults | None = None,
 ) -> Profile | None:
     """Count predictions, or (`are_joined`) predictions with new outcomes; None if no metric counts these.
-    Functions of yours that fail are told to `faults`.
+    The user's functions that fail are reported to `faults`.
 
     Metrics that read an outcome count rows whose outcome has become known; the others count predictions.
     """

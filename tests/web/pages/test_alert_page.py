@@ -79,7 +79,7 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
             daemon.run(0.0, 900, every=15)
             over = page(web, daemon.alert())
     assert events(over).index("Resolved") > events(over).index("Fired")
-    assert "pagerduty told of the end: accepted" in events(over)
+    assert "pagerduty notified of the end: accepted" in events(over)
     assert "resolved since" in over
     assert "30 % at worst" in over
     assert "watchkeeper explain acme/fraud/production/Bad" in over
@@ -145,7 +145,7 @@ def test_the_evidence_is_the_chart_around_it_with_its_limit(tmp_path: Path) -> N
     assert "Update for the client by ann" in events(text)
     assert "We roll back." in text
     assert "n = 600, window 2026-11-23T11:59:00Z to 2026-11-23T12:00:00Z" in text
-    assert "No channel was told." in text
+    assert "No channel was notified." in text
 
 
 def test_an_alert_without_any_figure_and_one_of_the_daemon_have_a_page(tmp_path: Path) -> None:

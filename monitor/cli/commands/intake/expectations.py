@@ -103,7 +103,7 @@ def import_(
         ),
     ],
 ) -> None:
-    """Print the expectations of a file of another tool as YAML. What has no counterpart is told; then it exits with 4.
+    """Print the expectations of another tool's file as YAML. What has no counterpart is listed; then it exits with 4.
 
     Example: watchkeeper expectations import constraints.json > fraud-expectations.yaml
     """

@@ -56,7 +56,7 @@ class Base(msgspec.Struct, frozen=True):
 class AgentSpan(msgspec.Struct, frozen=True, omit_defaults=True):
     """A span of a run. Times are in ns since the epoch; ids are hexadecimal. `is_entry` is as for a `Span`.
 
-    `name` is that of a tool, if it can be told. `same` is a digest that equal calls of a tool have, or equal calls of a
+    `name` is that of a tool, if it is known. `same` is a digest that equal calls of a tool have, or equal calls of a
     language model by their response; empty if it is not known. `usage`: tokens in and out, and cost.
     """
 

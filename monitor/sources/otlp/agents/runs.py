@@ -76,7 +76,7 @@ class Traced:
 
 def record_of(run: Run, *, is_whole: bool) -> dict[str, Any]:
     """The prediction of a run, in the notation of `POST /v1/predictions`. `is_whole`: all its spans were kept, so that
-    its counts can be told.
+    its counts are known.
     """
     agent = run.agent
     assert agent.base is not None

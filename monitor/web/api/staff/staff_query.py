@@ -51,7 +51,7 @@ class StaffQuery:
 
 def query_of(request: Request[Any, Any, Any], client: str, **needed: str) -> StaffQuery:
     """What staff ask about the named client; if none is named, about that of their key, or all. The parameters `needed`
-    are missing if they are empty: that is told to those who may ask.
+    are missing if they are empty: that is reported to those who may ask.
 
     Raises:
         NotFoundException: they may not read it, or are no staff.

@@ -1,4 +1,4 @@
-"""The page of one episode of an alert: evidence, timeline, other alerts told with it, first checks, and buttons."""
+"""The page of one episode of an alert: evidence, timeline, alerts of the same notification, first checks, buttons."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""One episode of an alert as it is stored: its transitions, what each channel was told of it, and its notes."""
+"""One episode of an alert as it is stored: its transitions, what each channel was sent about it, and its notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,10 +16,10 @@ _WORDS = {
     State.INACTIVE: "Back to normal before it fired",
 }
 _VERBS = {
-    Action.TRIGGER: "told",
-    Action.ACKNOWLEDGE: "told of the acknowledgement",
-    Action.RESOLVE: "told of the end",
-    Action.CHANGE: "told of a change",
+    Action.TRIGGER: "notified",
+    Action.ACKNOWLEDGE: "notified of the acknowledgement",
+    Action.RESOLVE: "notified of the end",
+    Action.CHANGE: "notified of a change",
     Action.MESSAGE: "sent a message",
     Action.ROLLBACK: "ordered to roll back",
 }
@@ -34,7 +34,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened: when, of which kind (`state`, `delivery` or `person`), what, and details."""
+    """One event: when, of which kind (`state`, `delivery` or `person`), what, and details."""
 
     at: float
     kind: str

@@ -50,7 +50,7 @@ def of_measurements(
 ) -> OwnView:
     """The figures of one window, by name; without any, those of another window.
 
-    `has_baseline`: the model has one, so that it is told which figures it lacks.
+    `has_baseline`: the model has one, so that the page names the figures that it lacks.
     """
     mine = [one for one in measured if one.metric == OWN_METRIC.name]
     source = measured if mine else otherwise

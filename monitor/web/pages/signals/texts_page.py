@@ -24,7 +24,7 @@ from monitor.web.pages.overview.page import address
 
 MOST_SHOWN, MOST_BATCHES = 20, 200
 MOST_CHARACTERS = 2000
-"""Of each text; the rest is said to be left out."""
+"""Of each text; a note says that the rest is left out."""
 _KEPT = "\r\n\t" + JOINERS
 """Characters that are shown as they are; hidden ones are escaped."""
 
