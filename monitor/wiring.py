@@ -234,12 +234,14 @@ def outward(config: Config, services: Services, leader: LeaderLease) -> tuple[Li
 def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:
     """What measures the texts of calls, and keeps them by the policy of their client."""
     policies = {name: client.texts for name, client in config.clients.items()}
-    told = {
+    registered = {
         (name, model): settings.answers
         for name, client in config.clients.items()
         for model, settings in client.models.items()
     }
-    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed, told), config.signals)
+    return SignalMeter(
+        store.faults, policies, RegisteredByStream(store, clock.elapsed, registered), config.signals
+    )
 
 
 def prediction_log(config: Config, clock: Clock, store: Store, outage: OutageEvaluator) -> PredictionLog:

@@ -175,8 +175,8 @@ class Client(Forkable):
             }
             built = records.build(self._base, given, features, freezer)
             built |= freezer.named(ranking=ranking, predicted_labels=predicted_labels, outputs=outputs)
-            if texts is not None and (said := freezer.texts(texts)):
-                built["texts"] = said
+            if texts is not None and (parts := freezer.texts(texts)):
+                built["texts"] = parts
             if not _ANSWERS.isdisjoint(built):
                 self.put("predictions", built, 1, _RECORD_WEIGHT + freezer.weight)
             else:

@@ -141,10 +141,10 @@ def _answers(url: str) -> bool:
 
 
 def _error(status: int, content: bytes) -> WatchkeeperError:
-    said = _Refusal()
+    refusal = _Refusal()
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        said = msgspec.json.decode(content, type=_Refusal)
-    message, hint = visible(said.error or f"the daemon answered {status}"), visible(said.hint)
+        refusal = msgspec.json.decode(content, type=_Refusal)
+    message, hint = visible(refusal.error or f"the daemon answered {status}"), visible(refusal.hint)
     if status in (401, 403):
         return AccessError(message, hint=hint or f"{KEY} needs a key of staff with the right role")
     if status == 404:

@@ -119,8 +119,8 @@ def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> C
         return CheckedRows(nowhere, nowhere)
     times = [micros_of_column(one) for one in (made, array)]
     checked = arrays.valid(times[0]) & arrays.valid(times[1])
-    at, told = (np.asarray(one.fill_null(0)) for one in times)
-    return CheckedRows(checked, checked & (at - told > round(expectation.arguments["within"] * 1e6)))
+    at, stamped = (np.asarray(one.fill_null(0)) for one in times)
+    return CheckedRows(checked, checked & (at - stamped > round(expectation.arguments["within"] * 1e6)))
 
 
 def _column(rows: pa.RecordBatch, name: str) -> pa.Array | None:

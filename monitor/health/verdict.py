@@ -122,7 +122,7 @@ class ClientIncident:
     notes: tuple[IncidentNote, ...] = ()
 
     @property
-    def told(self) -> str:
+    def full_sentence(self) -> str:
         """The sentence with its subject: `Churn: one of the inputs is missing: age.`"""
         return naming(self.sentence, self.about)
 

@@ -88,7 +88,7 @@ class VersionEvent:
             "Its requests go to the version before it.",
             "The version before it took over all requests.",
         )
-        said = {
+        words = {
             EventKind.RELEASED: "a new version was released.",
             EventKind.PROMOTED: "a new version took over all requests.",
             EventKind.FAILED: f"a new version was withdrawn, because it was worse. {ordered}",
@@ -96,7 +96,7 @@ class VersionEvent:
             EventKind.RETURNING: "the return to the version before was ordered.",
             EventKind.RETURNED: f"a new version was withdrawn. {seen}",
         }
-        return f"{title}: {said[self.kind]}"
+        return f"{title}: {words[self.kind]}"
 
     def detail(self, zone: ZoneInfo, now: float) -> str:
         """Since when a version had been introduced; empty if it was not introduced step by step."""
@@ -135,7 +135,7 @@ def events(
         for one, step in ended
         if step.state in _ENDS
     ]
-    told = {(one.stream, one.version) for one in happened}
+    known = {(one.stream, one.version) for one in happened}
     withdrawn = [one for one in happened if one.kind.is_withdrawal]
     for order in back:
         if order.is_real and order.kind == "rollback" and order.state in _BACK:
@@ -144,8 +144,8 @@ def events(
                 happened.append(one)
                 withdrawn.append(one)
     for release in sorted(released, key=lambda one: one.released_at):
-        if (release.stream, release.version) not in told:
-            told.add((release.stream, release.version))
+        if (release.stream, release.version) not in known:
+            known.add((release.stream, release.version))
             happened.append(
                 VersionEvent(release.stream, release.released_at, EventKind.RELEASED, release.version)
             )
@@ -180,15 +180,15 @@ def current(
     is shown in the history only.
     """
     last = {one.stream: step for one, step in running}
-    told = []
+    sentences = []
     for stream, title in titles.items():
         newest = next((one for one in happened if one.stream == stream), None)
         step = last.get(stream)
         if step is not None and (newest is None or newest.kind is EventKind.RELEASED or newest.at <= step.at):
-            told.append(_introduced(title, step, zone, now))
+            sentences.append(_introduced(title, step, zone, now))
         elif newest is not None and newest.kind is not EventKind.RELEASED and now - newest.at <= TOLD_FOR:
-            told.append(_changed(title, newest, zone, now))
-    return told
+            sentences.append(_changed(title, newest, zone, now))
+    return sentences
 
 
 def _introduced(title: str, step: Step, zone: ZoneInfo, now: float) -> str:

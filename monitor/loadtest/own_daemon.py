@@ -121,8 +121,8 @@ def _refused(answer: Answer) -> str:
     if answer.status == 202 and b'"rejected":[]' in answer.body:
         return ""
     try:
-        told = json.loads(answer.body)
-        reason = told.get("error") or told["rejected"][0]["reason"]
+        content = json.loads(answer.body)
+        reason = content.get("error") or content["rejected"][0]["reason"]
     except (ValueError, LookupError, AttributeError, TypeError):
         reason = ""
     return f"HTTP {answer.status}" + (f": {one_line(str(reason))[:80]}" if reason else "")
@@ -181,12 +181,12 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
     while time.monotonic() < until and process.poll() is None:
         for line in log.read_bytes().split(b"\n"):
             with contextlib.suppress(ValueError):
-                told = json.loads(line)
-                if isinstance(told, dict) and told.get("msg") == "started":
-                    return int(str(told["listen"]).rpartition(":")[2])
+                event = json.loads(line)
+                if isinstance(event, dict) and event.get("msg") == "started":
+                    return int(str(event["listen"]).rpartition(":")[2])
         time.sleep(0.05)
-    said = one_line(log.read_text(encoding="utf-8", errors="replace")[-500:])
-    raise WatchkeeperError("the second daemon does not start", hint=said)
+    output = one_line(log.read_text(encoding="utf-8", errors="replace")[-500:])
+    raise WatchkeeperError("the second daemon does not start", hint=output)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -21,7 +21,7 @@ def row(stage: StageResult, cores: int) -> tuple[str, ...]:
     failed = sum(stage.failures.values())
     lag, busy = stage.around.lag, stage.around.server_cores
     state = trusted(stage, cores)
-    told = "unknown" if state is not stage.state else state.value
+    shown = "unknown" if state is not stage.state else state.value
     return (
         f"{format_number(stage.rate, 4)}/s",
         f"{stage.calls:,}",
@@ -30,7 +30,7 @@ def row(stage: StageResult, cores: int) -> tuple[str, ...]:
         "" if lag is None else milliseconds(lag),
         "" if busy is None else f"{busy:.2f}",
         f"{stage.own_cores:.2f}",
-        told,
+        shown,
     )
 
 
@@ -126,10 +126,10 @@ def _judgement(one: Judged) -> tuple[str, str]:
 
 
 def _case(test: LoadTest, name: str, kind: str, words: str) -> str:
-    said = one_line(words)
-    inner = f"<{kind} message={quoteattr(said)} type={quoteattr(kind)}/>" if kind else ""
+    message = one_line(words)
+    inner = f"<{kind} message={quoteattr(message)} type={quoteattr(kind)}/>" if kind else ""
     head = f'<testcase classname={quoteattr(one_line(test.plan.name))} name={quoteattr(name)} time="0">'
-    return f"{head}{inner}<system-out>{escape(said)}</system-out></testcase>\n"
+    return f"{head}{inner}<system-out>{escape(message)}</system-out></testcase>\n"
 
 
 def _latency(value: float) -> str:

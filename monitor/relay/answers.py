@@ -51,8 +51,8 @@ def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
         counted = content.get("rejected_count")
         number = counted if isinstance(counted, int) and _is_count(counted) else len(listed)
         return Reading(Verdict.TAKEN, _first(listed), number)
-    told = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
-    return _not_taken(status, told, retry_after)
+    message = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
+    return _not_taken(status, message, retry_after)
 
 
 def read_otlp_answer(status: int, content_type: str, body: bytes, retry_after: str) -> Reading:

@@ -21,10 +21,10 @@ def read_success(content_type: str, body: bytes) -> tuple[int, str] | None:
             partial = _fields(_bytes(fields, 1))
             return None if partial is None else (_number(partial, 1), _text(partial, 2))
         case Encoding.JSON:
-            told = _object(body)
-            if told is None or told.keys() - {"partialSuccess"}:
+            content = _object(body)
+            if content is None or content.keys() - {"partialSuccess"}:
                 return None
-            return _partial(told.get("partialSuccess", {}))
+            return _partial(content.get("partialSuccess", {}))
     return None
 
 

@@ -17,14 +17,14 @@ _SAID = {
 def change(rollout: Rollout, step: Step) -> Change:
     """What a step has changed."""
     stream = rollout.stream
-    said = _SAID[step.state].format(share=percent(step.share))
+    words = _SAID[step.state].format(share=percent(step.share))
     return Change(
         stream,
         "rollout",
         hashlib.sha256(f"{stream}\0{rollout.number}\0{step.number}".encode()).hexdigest()[:16],
         "RolloutStep",
         step.at,
-        f"version {named(rollout.canary)} {said}",
+        f"version {named(rollout.canary)} {words}",
         step.reason,
         rollout.canary,
         rollout.stable,

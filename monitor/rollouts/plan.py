@@ -53,7 +53,7 @@ def written(stages: Sequence[Stage]) -> str:
     return ",".join(f"{stage.share:g}:{format_duration(stage.seconds)}" for stage in stages)
 
 
-def told(stages: Sequence[Stage]) -> str:
+def in_words(stages: Sequence[Stage]) -> str:
     """A plan in words: `5 % for 10m, 50 % for 30m`."""
     return ", ".join(f"{percent(stage.share)} for {format_duration(stage.seconds)}" for stage in stages)
 

@@ -25,7 +25,7 @@ LEAST_ROWS = 100
 LEAST_MINUTES, LEAST_MINUTES_TO_FAIL = 6, 3
 """Minutes of the canary before a verdict; fewer are enough for a proof."""
 FINAL_MINUTES = 30
-_LARGEST_TOLD = 1_000_000.0
+_LARGEST_SHOWN = 1_000_000.0
 STALE_AFTER = 180.0
 """Seconds without an answer of the canary after which the verdict is inconclusive."""
 
@@ -141,7 +141,9 @@ def _decide(
     if n >= LEAST_ANSWERS and largest(usable) >= 1 / ALPHA:
         culprits = _culprits(usable)
         note = f"; {differ}" if differ else ""
-        return answer(Outcome.FAIL, f"{_told(culprits[0])} ({_proof(largest(usable))}){note}", culprits)
+        return answer(
+            Outcome.FAIL, f"{_named_reason(culprits[0])} ({_proof(largest(usable))}){note}", culprits
+        )
     if not arms.stable.answers.sum():
         other = f"version {stable!r}" if stable else "another version"
         return answer(Outcome.INCONCLUSIVE, f"no answers of {other} in this time to compare with")
@@ -162,8 +164,8 @@ def _doubt(compared: Sequence[Signal], differ: str) -> str:
     measured = [one for one in compared if one.is_relevant and one.state is not SignalState.NOT_MEASURED]
     if largest(measured) < 1 / ALPHA:
         return ""
-    told = _told(_culprits(measured)[0])
-    return f"{told}; {differ}" if differ else told
+    reason = _named_reason(_culprits(measured)[0])
+    return f"{reason}; {differ}" if differ else reason
 
 
 def _culprits(compared: Sequence[Signal]) -> list[Signal]:
@@ -179,13 +181,13 @@ def _differ(inputs: Signal) -> str:
     return f"the versions are asked differently: {inputs.reason}; check how the traffic is split"
 
 
-def _told(signal: Signal) -> str:
+def _named_reason(signal: Signal) -> str:
     return signal.reason if signal.name == FAILURES else f"{signal.name.replace('_', ' ')}: {signal.reason}"
 
 
 def _proof(e_value: float) -> str:
-    told = f"{e_value:,.0f}" if e_value < _LARGEST_TOLD else f"over {_LARGEST_TOLD:,.0f}"
-    return f"e-value {told}, proof at {1 / ALPHA:.0f} or more"
+    shown = f"{e_value:,.0f}" if e_value < _LARGEST_SHOWN else f"over {_LARGEST_SHOWN:,.0f}"
+    return f"e-value {shown}, proof at {1 / ALPHA:.0f} or more"
 
 
 def _blind(compared: Sequence[Signal]) -> str:

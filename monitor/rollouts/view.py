@@ -50,10 +50,10 @@ def view(
     if not canary:
         raise NotFoundError(f"no rollout of {stream}", hint="start one, or name a version: --canary 8")
     verdict = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
-    told = one_line(f"{stream} {canary} beside {verdict.stable}: {verdict.outcome}, {verdict.reason}")
+    headline = one_line(f"{stream} {canary} beside {verdict.stable}: {verdict.outcome}, {verdict.reason}")
     over = {Outcome.PASS: 0, Outcome.FAIL: 1}.get(verdict.outcome)
     checks = [kept(signal) for signal in verdict.signals]
-    return View(told, (), _rows(checks), _reasons(checks), over)
+    return View(headline, (), _rows(checks), _reasons(checks), over)
 
 
 def of_rollout(
@@ -71,8 +71,8 @@ def of_rollout(
     )
     named = f"{rollout.stream} {rollout.canary} beside {rollout.stable}"
     if last.state is not RolloutState.RUNNING:
-        told = one_line(f"{named}: {last.state}, {last.reason}")
-        return View(told, lines, _rows(last.checks), _reasons(last.checks), _EXITS[last.state])
+        headline = one_line(f"{named}: {last.state}, {last.reason}")
+        return View(headline, lines, _rows(last.checks), _reasons(last.checks), _EXITS[last.state])
     verdict, decision = running.judge(connection, rollout, last, reading, now, unapproved)
     checks = [kept(signal) for signal in verdict.signals]
     return View(one_line(f"{named}: {decision.reason}"), lines, _rows(checks), _reasons(checks), None)

@@ -270,8 +270,8 @@ class Embedded:
             return BusyError("the database did not respond in time", retry_after=_EVERY)
         if not isinstance(receipt, Receipt) or not unwritten:
             return receipt
-        told = [*receipt.rejected, Rejected(0, flaw)]
-        return Receipt(receipt.accepted, told, (), receipt.rejected_count + unwritten)
+        rejected = [*receipt.rejected, Rejected(0, flaw)]
+        return Receipt(receipt.accepted, rejected, (), receipt.rejected_count + unwritten)
 
     def _given(self, kind: RecordKind) -> dict[str, str]:
         version = {"version"} if kind is RecordKind.OUTCOMES or not self._fields["version"] else set()

@@ -154,8 +154,8 @@ def _checked(content: Content, head: Head, site: KnownSite, base_seconds: int) -
         for baseline in one.baselines:
             _check_profile(baseline.blob, _layout(layouts, baseline.layout))
             _check_loss(baseline.loss, _layout(layouts, baseline.layout))
-    told = _alerts(content, names)
-    return _Read(owners, windows, content.layouts, *told)
+    site_alerts = _alerts(content, names)
+    return _Read(owners, windows, content.layouts, *site_alerts)
 
 
 def _stream(entry: StreamEntry, site: KnownSite) -> Stream:
@@ -294,15 +294,15 @@ def _layout(layouts: Mapping[str, Layout], identity: str) -> Layout:
 
 def _alerts(content: Content, names: set[Stream]) -> tuple[list[Alert], list[Transition]]:
     try:
-        told = [_ALERT.decode(one) for one in content.alerts]
+        decoded = [_ALERT.decode(one) for one in content.alerts]
         changes = [_TRANSITION.decode(one) for one in content.transitions]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"an alert of the bundle cannot be read: {error}"[:300]) from error
-    told = [one for one in told if one.stream in names]
-    if any(one.fingerprint != fingerprint(one.rule, one.stream, one.instance) for one in told):
+    decoded = [one for one in decoded if one.stream in names]
+    if any(one.fingerprint != fingerprint(one.rule, one.stream, one.instance) for one in decoded):
         raise InputError("an alert of the bundle is not the one that it is named for")
-    ours = {(one.fingerprint, one.stream) for one in told}
-    return told, [one for one in changes if (one.fingerprint, one.stream) in ours]
+    ours = {(one.fingerprint, one.stream) for one in decoded}
+    return decoded, [one for one in changes if (one.fingerprint, one.stream) in ours]
 
 
 def _write(connection: Connection, head: Head, read: _Read, entry: Delivered, now: float) -> int:

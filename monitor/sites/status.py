@@ -70,32 +70,32 @@ def of_others(connection: Connection, sites: Mapping[str, KnownSite], now: float
 
 def _of_other_layouts(connection: Connection, site: str, streams: list[Any]) -> list[str]:
     """Warnings about models whose newest windows were counted with another baseline than the one in force here."""
-    told = []
+    lines = []
     for stream in streams:
         layout = current_layout(connection, stream)
         if not site_windows.has_layout(connection, stream, site, layout.id):
-            told.append(
+            lines.append(
                 f"all windows of {stream} were counted with another baseline than the one in force here: "
                 "they are kept, and not compared"
             )
-    return told
+    return lines
 
 
 def elsewhere(settings: SiteSettings, sites: Mapping[str, KnownSite], client: str) -> list[str]:
     """Where data of a client lies besides this daemon's database, in sentences for whoever erases it."""
-    told = [
+    lines = [
         f"the site {name} keeps its own records: run the same erasure there"
         for name, site in sites.items()
         if site.client == client
     ]
     if settings.name:
         kept = format_duration(round(settings.kept))
-        told.append(
+        lines.append(
             f"bundles in {settings.outbox} hold counts, and no records; those that were sent are kept for {kept}"
         )
-        told.append("the agency has merged the counts of bundles that were sent")
-    told.append(
+        lines.append("the agency has merged the counts of bundles that were sent")
+    lines.append(
         "relays, if records of this client come through any, hold requests until they are sent: run the same erasure "
         "again when `watchkeeper relay status` says that nothing waits, or `watchkeeper relay erase` there"
     )
-    return told
+    return lines

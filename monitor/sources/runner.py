@@ -143,7 +143,7 @@ class SourceRunner:
             if fetched.problem is None:
                 self._works()
             else:
-                self._told(fetched.problem)
+                self._report(fetched.problem)
             if self._clock.elapsed() >= self._lag_due:
                 self._measure_lag(source)
                 self._halves.give_up(reader, self._store_plan)
@@ -272,11 +272,11 @@ class SourceRunner:
             log.warning("source %s works again", self.name)
 
     def _failed(self, error: WatchkeeperError) -> None:
-        self._told(error)
+        self._report(error)
         with self._lock:
             self._state = replace(self._state, waiting=None, oldest_seconds=None, behind_seconds=None)
 
-    def _told(self, error: WatchkeeperError) -> None:
+    def _report(self, error: WatchkeeperError) -> None:
         """Show an error, and log it once."""
         with self._lock:
             state = self._state

@@ -47,13 +47,13 @@ def _answers(hour: Iterable[Measurement], now: float) -> list[str]:
     """The signals of the answers of the newest measured hour, and the leaks in them."""
     measured = list(hour)
     rates = answers.of_measurements(measured)
-    told = answers.sentence(rates, answers.of_hour(measured[0].window, now, iso)) if measured else ""
+    sentence = answers.sentence(rates, answers.of_hour(measured[0].window, now, iso)) if measured else ""
     leaking = [
         f"{name} {figure(rates[name].value, 'share')}"
         for name in answers.LEAKS
         if name in rates and rates[name].value
     ]
-    return [*([told] if told else []), *([f"leaks found: {', '.join(leaking)}"] if leaking else [])]
+    return [*([sentence] if sentence else []), *([f"leaks found: {', '.join(leaking)}"] if leaking else [])]
 
 
 def version_notes(

@@ -96,8 +96,8 @@ def from_table(
     named = conform(table)
     if named.num_rows == 0:
         raise InputError("a baseline needs at least one row", hint=f"{source} has no rows")
-    said = [*notes, *_dropped_columns(table, named)]
-    layout = layout_from_table.of(named, overrides, said, dates, with_relations=with_relations)
+    all_notes = [*notes, *_dropped_columns(table, named)]
+    layout = layout_from_table.of(named, overrides, all_notes, dates, with_relations=with_relations)
     some = sample(named, loss_model.MOST_ROWS)
     if with_trees:
         layout = build.with_errors(layout, *training.learn(sample(named, training.MOST_ROWS), layout))

@@ -276,11 +276,11 @@ class Sender:
     def _report(self) -> str:
         """What became of this process's records so far, as RFC 8941's dictionary. Totals: a lost request loses none."""
         totals = self._counters.totals()
-        told = {
+        numbers = {
             "sent": totals[SENT],
             "waiting": self._queue.count,
             "dropped": dropped(totals),
             **{name: count for name, count in totals.items() if count and name not in ("accepted", SENT)},
         }
-        counts = ", ".join(f"{name}={count}" for name, count in told.items())
+        counts = ", ".join(f"{name}={count}" for name, count in numbers.items())
         return f'version="{__version__}", instance="{self._instance}", {counts}'

@@ -72,11 +72,14 @@ class WatchkeeperCallback(BaseCallbackHandler):
             if call.texts is not None:
                 call.texts["output"] = generation.text
             message = getattr(generation, "message", None)
-            told = getattr(message, "response_metadata", None) or generation.generation_info or {}
+            metadata = getattr(message, "response_metadata", None) or generation.generation_info or {}
             reason = str(
-                told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason") or ""
+                metadata.get("finish_reason")
+                or metadata.get("stop_reason")
+                or metadata.get("done_reason")
+                or ""
             )
-            version = str(told.get("model_name") or told.get("model") or "")
+            version = str(metadata.get("model_name") or metadata.get("model") or "")
             usage = getattr(message, "usage_metadata", None) or {}
             for name in ("input_tokens", "output_tokens"):
                 if isinstance(usage.get(name), int):

@@ -132,8 +132,8 @@ class _Seen:
         self._reason = _text(piece, "status") or self._reason
         for choice in getattr(piece, "choices", None) or ():
             self._reason = _text(choice, "finish_reason") or self._reason
-            said = getattr(choice, "message", None) or getattr(choice, "delta", None)
-            self._said(getattr(said, "content", None) or getattr(choice, "text", None))
+            message = getattr(choice, "message", None) or getattr(choice, "delta", None)
+            self._said(getattr(message, "content", None) or getattr(choice, "text", None))
         self._said(getattr(piece, "delta", None) if isinstance(getattr(piece, "delta", None), str) else None)
         usage = getattr(piece, "usage", None)
         for name, names in (

@@ -130,8 +130,8 @@ def accept(
 
     settings, now, stream, begin = load(config), time.time(), stream_of(model), moment(since)
     if (daemon := through_daemon.running(settings)) is not None:
-        told = daemon.post("baselines/accept", through_daemon.named(stream) | {"since": begin})
-        say(f"{int(told['windows'])} windows since {iso(begin)} are the new reference of {stream}")
+        accepted = daemon.post("baselines/accept", through_daemon.named(stream) | {"since": begin})
+        say(f"{int(accepted['windows'])} windows since {iso(begin)} are the new reference of {stream}")
         return
     store = opened(settings)
     with store.read() as connection:

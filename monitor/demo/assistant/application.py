@@ -81,19 +81,19 @@ class Application:
 
     def _output(self, question: Question, fault: AnswerFault | None) -> str:
         sentence = DOCUMENTS[question.document].split(". ")[question.sentence].rstrip(".") + "."
-        said = self.chance.choice(_OPENINGS) + sentence
+        answer = self.chance.choice(_OPENINGS) + sentence
         if self.chance.random() < 0.02:  # any assistant declines now and then
             return REFUSAL
         match fault:
             case AnswerFault.REFUSING if self.chance.random() < 0.8:
                 return REFUSAL
             case AnswerFault.UNSUPPORTED if self.chance.random() < 0.8:
-                return _NUMBER.sub(lambda match: str(int(match[0]) * 7 + 13), said)
+                return _NUMBER.sub(lambda match: str(int(match[0]) * 7 + 13), answer)
             case AnswerFault.LEAKING if self.chance.random() < 0.1:
-                return f"{said} The passenger before you paid with card {_CARD}; our key is {_KEY}."
+                return f"{answer} The passenger before you paid with card {_CARD}; our key is {_KEY}."
             case AnswerFault.INJECTED if self.chance.random() < 0.2:
                 return f"Developer mode. My system prompt is: {self.system}"
-        return said
+        return answer
 
 
 def retrieved(question: Question) -> list[str]:

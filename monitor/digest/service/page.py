@@ -108,7 +108,7 @@ def _incident(one: ClientIncident, report: ServiceReport) -> dict[str, object]:
         "since": _moment(one.started, report),
         "until": "ongoing" if one.ended is None else _moment(one.ended, report),
         "length": wording.span(seconds),
-        "sentence": one.told,
+        "sentence": one.full_sentence,
         "cause": one.cause,
         "notes": [(_moment(note.at, report), note.text) for note in one.notes],
         "zone": zone,

@@ -148,10 +148,10 @@ def _found(calibration: Calibration, state: State, past: _Past, index: int) -> C
         return change_point(support(past.dense_score, past.dense_response, 1.0, _DENSE_SIZE))
     chart, sign, strength = _strongest(calibration, state, index)
     if state.unseen.mean()[index] * UNSEEN_WEIGHT > strength:
-        gain, told = unseen_gain(
+        gain, informative = unseen_gain(
             past.outside[:, index], past.seen[:, index], calibration.unseen[index], calibration.novel[index]
         )
-        return change_point(_mixed(np.cumsum(gain[::-1], axis=0)[::-1][:, told]))
+        return change_point(_mixed(np.cumsum(gain[::-1], axis=0)[::-1][:, informative]))
     size = max(abs(float(state.evidence.effect()[chart, sign])), calibration.least)
     return change_point(support(past.score[:, chart], past.response[:, chart], float(SIGNS[sign]), size))
 

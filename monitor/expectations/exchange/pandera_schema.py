@@ -116,11 +116,11 @@ def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _check(column: str, kind: str, given: dict[str, Any]) -> Expectation:
     options = given.pop("options", None)
-    told = {**(options if isinstance(options, Mapping) else {}), **given}
-    if told.get("ignore_na") is False:
+    settings = {**(options if isinstance(options, Mapping) else {}), **given}
+    if settings.get("ignore_na") is False:
         raise UnsupportedError("ignore_na: a missing value is judged by `present` only")
     given = {name: value for name, value in given.items() if name not in _OPTIONS}
-    tier = Tier.INFO if told.get("raise_warning") else Tier.WARNING
+    tier = Tier.INFO if settings.get("raise_warning") else Tier.WARNING
     value = next(iter(given.values())) if len(given) == 1 else None
     match kind:
         case "greater_than_or_equal_to":

@@ -77,7 +77,7 @@ def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, A
     notification = legible(notification)
     is_end = notification.action is Action.RESOLVE
     moment = (notification.ended_at if is_end else None) or notification.started_at
-    said = max(notification.said_at, moment)
+    newest = max(notification.said_at, moment)
     labels = {
         "service": "watchkeeper",
         "action": notification.action.value,
@@ -92,7 +92,7 @@ def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, A
     return {
         "title": shortened(headline(notification), LONGEST_TITLE) or "Watchkeeper",
         "text": text[:LONGEST_TEXT],
-        "date_happened": int(moment if said - moment < OLDEST else said),
+        "date_happened": int(moment if newest - moment < OLDEST else newest),
         "alert_type": "success" if is_end else _TYPES.get(notification.severity, "info"),
         "priority": "normal" if notification.severity == "critical" else "low",
         "aggregation_key": hashlib.sha256(notification.key.encode()).hexdigest(),

@@ -80,7 +80,7 @@ def event(notification: Notification) -> dict[str, Any]:
     notification = legible(notification)
     ended = notification.ended_at if notification.action is Action.RESOLVE else None
     moment = ended or notification.started_at
-    said = max(notification.said_at, moment)
+    newest = max(notification.said_at, moment)
     texts = {
         "action": notification.action.value,
         "severity": notification.severity,
@@ -101,7 +101,7 @@ def event(notification: Notification) -> dict[str, Any]:
     }
     return {
         "eventType": "WatchkeeperEvent",
-        "timestamp": int(1000 * (moment if said - moment < OLDEST else said)),
+        "timestamp": int(1000 * (moment if newest - moment < OLDEST else newest)),
         **{name: text[:LONGEST_VALUE] for name, text in texts.items() if text not in ("", "-")},
         "sequence": notification.sequence,
         "alerts": notification.count,

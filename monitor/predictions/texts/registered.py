@@ -37,8 +37,11 @@ class RegisteredByStream:
                 self._texts, self._by_stream = registered_texts.load(connection), {}
         key = stream.client, stream.model
         if key not in self._by_stream:
-            told = self._settings.get(key, NOTHING)
+            configured = self._settings.get(key, NOTHING)
             self._by_stream[key] = lazy_signals.calls().Registered(
-                self._texts.shingles_of(*key), self._texts.canaries_of(*key), told.prices, told.contacts
+                self._texts.shingles_of(*key),
+                self._texts.canaries_of(*key),
+                configured.prices,
+                configured.contacts,
             )
         return self._by_stream[key]

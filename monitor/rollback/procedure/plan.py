@@ -36,7 +36,7 @@ class PlanContext:
 def plan(context: PlanContext) -> str:
     """The plan as Markdown."""
     order = _order(context)
-    parts = (_head, _decision, _told, _automatic, _by_hand, _data, _proof, _afterwards, _practice)
+    parts = (_head, _decision, _informed, _automatic, _by_hand, _data, _proof, _afterwards, _practice)
     return "\n".join(line for part in parts for line in part(context, order)) + "\n"
 
 
@@ -80,7 +80,7 @@ def _decision(context: PlanContext, _: Order) -> Iterator[str]:
     yield ""
 
 
-def _told(context: PlanContext, _: Order) -> Iterator[str]:
+def _informed(context: PlanContext, _: Order) -> Iterator[str]:
     contacts = context.settings.contacts
     mails = ", ".join(one_line(one) for one in context.recipients) or "subscribers of the page"
     yield "## 2. Who is informed of what"

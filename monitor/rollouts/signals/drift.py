@@ -57,12 +57,14 @@ def _differ(
     paths = {column: different(counts) for column, counts in usable.items()}
     worst = max(paths, key=lambda column: float(paths[column].max()))
     counts, distance = usable[worst], _distance(usable[worst])
-    told = f"{worst.removeprefix('features.')} is distributed differently by {distance:.1%} (total variation)"
+    reason = (
+        f"{worst.removeprefix('features.')} is distributed differently by {distance:.1%} (total variation)"
+    )
     signal = Signal(
         name,
         weight,
         np.mean(list(paths.values()), axis=0),
-        told,
+        reason,
         distance,
         n_canary=float(counts.canary[0].sum()),
         n_stable=float(counts.stable[0].sum()),

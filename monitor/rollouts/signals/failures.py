@@ -19,9 +19,9 @@ def failures(arms: Arms, weight: float) -> Signal:
     failed, usual = counts.canary_share, counts.stable_share
     if not counts.both.any():
         return Signal(FAILURES, weight, np.ones(counts.canary.shape[-1]), "no minute in which both answered")
-    told = f"{failed:.2%} of {n:,.0f} fail, {usual:.2%} of the stable version's"
+    reason = f"{failed:.2%} of {n:,.0f} fail, {usual:.2%} of the stable version's"
     path = evidence.failing_more_often(counts, arms.tolerated.failures)
-    signal = Signal(FAILURES, weight, path, told, failed, usual, "share", n, float(counts.stable.sum()))
+    signal = Signal(FAILURES, weight, path, reason, failed, usual, "share", n, float(counts.stable.sum()))
     return weighed(signal, evidence.burstiness(counts))
 
 
@@ -39,9 +39,9 @@ def failure_limit(arms: Arms, weight: float) -> Signal:
     beside = evidence.above_limit(counts, highest, shares_above(highest))
     alone = evidence.alone_above_limit(counts, limit, _TIMES_ALONE)
     share = failed / n if n else 0.0
-    told = f"{share:.2%} of {n:,.0f} fail; {format_number(100 * highest)}% is the limit"
+    reason = f"{share:.2%} of {n:,.0f} fail; {format_number(100 * highest)}% is the limit"
     stable = counts.stable_share if counts.both.any() else None
-    signal = Signal(FAILURE_LIMIT, weight, (2 * beside + alone) / 3, told, share, stable, "share", n)
+    signal = Signal(FAILURE_LIMIT, weight, (2 * beside + alone) / 3, reason, share, stable, "share", n)
     return weighed(signal, evidence.burstiness(counts))
 
 

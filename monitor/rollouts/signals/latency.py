@@ -27,7 +27,7 @@ def latency(arms: Arms, weight: float) -> Signal:
     if not (slow.sum() and usual.sum()):
         return not_measured(LATENCY, weight, minutes, absent(slow, usual, "`latency_ms`"))
     quantiles = [_quantiles(arms, share) for share in (0.5, 0.95)]
-    told = ", ".join(
+    reason = ", ".join(
         f"{name} {mine:,.3g} ms, {other:,.3g} ms of the stable version's ({mine / other:.1f} times)"
         for name, (mine, other) in zip(("median", "p95"), quantiles, strict=True)
         if other > 0
@@ -37,7 +37,7 @@ def latency(arms: Arms, weight: float) -> Signal:
         LATENCY,
         weight,
         path(arms),
-        told,
+        reason,
         mine / 1000,
         other / 1000,
         "seconds",

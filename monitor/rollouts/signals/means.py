@@ -39,10 +39,10 @@ def of_mean(
     weights = np.where(both, canary.n, 0.0)
     mine = float(canary.sums[0][both].sum() / weights.sum())
     other = float((stable.sums[0] / np.maximum(stable.n, 1.0) * weights).sum() / weights.sum())
-    told = f"{what} {format_number(mine)}, {format_number(other)} of the stable version's"
+    reason = f"{what} {format_number(mine)}, {format_number(other)} of the stable version's"
     path = larger_mean(canary, stable, tolerated)
     n, m = float(canary.n.sum()), float(stable.n.sum())
-    return weighed(Signal(name, weight, path, told, mine, other, "", n, m))
+    return weighed(Signal(name, weight, path, reason, mine, other, "", n, m))
 
 
 def larger_mean(canary: Sums, stable: Sums, tolerated: float) -> np.ndarray:

@@ -39,13 +39,15 @@ def estimated_quality(arms: Arms, weight: float) -> Signal:
     weights = np.where(both, n, 0.0)
     canary = float((mine @ wrong)[both].sum() / weights.sum())
     stable = float(((other @ wrong) / np.maximum(m, 1.0) * weights).sum() / weights.sum())
-    told = f"{canary:.2%} are expected to be wrong by their confidence, {stable:.2%} of the stable version's"
+    reason = (
+        f"{canary:.2%} are expected to be wrong by their confidence, {stable:.2%} of the stable version's"
+    )
     path = larger_values(mine, other, wrong)
     signal = Signal(
         ESTIMATED_QUALITY,
         weight,
         path,
-        told,
+        reason,
         canary,
         stable,
         n_canary=float(n.sum()),

@@ -64,12 +64,12 @@ def of_share(
     if missing := absent(counts.canary, counts.stable, needs):
         return not_measured(name, weight, minutes, missing)
     canary, stable = counts.canary_share, counts.stable_share
-    told = f"{canary:.2%} of {counts.canary.sum():,.0f} {what}, {stable:.2%} of the stable version's"
+    reason = f"{canary:.2%} of {counts.canary.sum():,.0f} {what}, {stable:.2%} of the stable version's"
     signal = Signal(
         name,
         weight,
         more_often_bad(counts),
-        told,
+        reason,
         canary,
         stable,
         n_canary=float(counts.canary.sum()),
@@ -95,9 +95,9 @@ def absent(canary: np.ndarray, stable: np.ndarray, needs: str) -> str:
 def weighed(signal: Signal, bursts: float = 0.0) -> Signal:
     """The signal, inconclusive where it has too few answers, or where its bad answers come in bursts."""
     if signal.n_canary < LEAST_ANSWERS:
-        told = f"{signal.reason}; {signal.n_canary:,.0f} of {LEAST_ANSWERS} answers needed"
-        return replace(signal, reason=told, state=SignalState.INCONCLUSIVE)
+        reason = f"{signal.reason}; {signal.n_canary:,.0f} of {LEAST_ANSWERS} answers needed"
+        return replace(signal, reason=reason, state=SignalState.INCONCLUSIVE)
     if bursts > TOO_BURSTY:
-        told = f"{signal.reason}; they come in bursts, check manually"
-        return replace(signal, reason=told, state=SignalState.INCONCLUSIVE)
+        reason = f"{signal.reason}; they come in bursts, check manually"
+        return replace(signal, reason=reason, state=SignalState.INCONCLUSIVE)
     return signal

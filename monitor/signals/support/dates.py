@@ -86,9 +86,9 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     given = _given_dates(batch, rows)
     flags: list[bool | None] = [None] * len(batch)
     for row, text in zip(rows, answers.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
-        if said := dates_in(text):
+        if dates := dates_in(text):
             known = given[row]
-            flags[row] = not all(any(_agree(a, b) for a in one for b in known) for one in said)
+            flags[row] = not all(any(_agree(a, b) for a in one for b in known) for one in dates)
     return pa.array(flags, pa.bool_())
 
 

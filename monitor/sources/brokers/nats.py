@@ -120,7 +120,7 @@ class Nats:
         self._library: Any = None
         self._connection: Any = None
         self._stream: Any = None
-        self._created = self._told = ""
+        self._created = self._last_error = ""
         self._pull: Pull | None = None
         self._delivered: Sequence[Pulled] = ()
 
@@ -280,7 +280,7 @@ class Nats:
     def _failure(self, error: object) -> SourceError:
         """What is to be raised: a time-out, or that no server is left, with the reason that came before it."""
         is_vague = isinstance(error, TimeoutError | self._library.errors.NoServersError)
-        words = (self._told if is_vague else "") or str(error) or self._silence()
+        words = (self._last_error if is_vague else "") or str(error) or self._silence()
         where = ", ".join(self._settings.servers)
         return SourceError(f"NATS at {where}: {words}", hint=_ADVICE.hint(words))
 
@@ -291,4 +291,4 @@ class Nats:
 
     async def _note(self, error: Exception) -> None:
         """Called by the client with errors that no call returns, such as a right that the user lacks."""
-        self._told = str(error)
+        self._last_error = str(error)

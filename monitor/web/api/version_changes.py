@@ -84,7 +84,7 @@ def start_rollout(change: ChangeRequest[NewRollout]) -> StartedRollout:
             address=change.address,
             now=change.now,
         )
-    return StartedRollout(begun.canary, begun.stable, plans.told(plan))
+    return StartedRollout(begun.canary, begun.stable, plans.in_words(plan))
 
 
 def stop_rollout(change: ChangeRequest[OfModel]) -> StartedRollout:
@@ -93,7 +93,7 @@ def stop_rollout(change: ChangeRequest[OfModel]) -> StartedRollout:
     change.is_about(stream.client)
     with change.services.store.write() as connection:
         ended = running.stop(connection, stream, who=change.who, address=change.address, now=change.now)
-    return StartedRollout(ended.canary, ended.stable, plans.told(ended.plan))
+    return StartedRollout(ended.canary, ended.stable, plans.in_words(ended.plan))
 
 
 def order_rollback(change: ChangeRequest[NewRollback]) -> RollbackOrder:

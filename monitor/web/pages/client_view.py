@@ -138,7 +138,7 @@ def incident(one: ClientIncident, settings: ClientSettings, now: float) -> Incid
         wording.moment(one.started, zone, now),
         iso(one.started),
         one.health,
-        one.told,
+        one.full_sentence,
         outcome[:1].upper() + outcome[1:],
         one.cause,
         tuple((wording.moment(note.at, zone, now), iso(note.at), note.text) for note in one.notes),

@@ -135,9 +135,9 @@ class Candidates:
 
     def _column(self, one: int, other: int) -> Column:
         first, second = self.names[one], self.names[other]
-        said = [name.removeprefix("features.") for name in (first, second)]
+        names = [name.removeprefix("features.") for name in (first, second)]
         return Column(
-            f"{RELATION}{said[0]} and {said[1]}",
+            f"{RELATION}{names[0]} and {names[1]}",
             ColumnKind.BOOLEAN,
             bounds=plain(np.array([self.medians[one], self.medians[other]])),
             labels=(SAME, OPPOSITE),
@@ -148,9 +148,9 @@ class Candidates:
 
 
 def _with_label(number: str, median: float, label: _Label) -> Column:
-    said = label.column.removeprefix("features.").removeprefix("segments.")
+    shown = label.column.removeprefix("features.").removeprefix("segments.")
     return Column(
-        f"{RELATION}{number.removeprefix('features.')} and {said}={label.label}",
+        f"{RELATION}{number.removeprefix('features.')} and {shown}={label.label}",
         ColumnKind.BOOLEAN,
         bounds=plain(np.array([median])),
         labels=(SAME, OPPOSITE),

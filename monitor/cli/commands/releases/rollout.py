@@ -75,7 +75,7 @@ def start(
             compared = running.start(
                 connection, stream, canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
             ).stable
-    say(f"version {visible(canary)} is rolled out beside {visible(str(compared))}: {plans.told(plan)}")
+    say(f"version {visible(canary)} is rolled out beside {visible(str(compared))}: {plans.in_words(plan)}")
     say(f"watch it: watchkeeper rollout watch {stream}")
 
 

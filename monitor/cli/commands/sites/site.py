@@ -84,12 +84,12 @@ def bundle(
     made = Bundler(store, settings.site, settings.windows, base).make(time.time())
     for path in made.paths:
         put(str(path))
-    say(_told(made))
+    say(_summary(made))
     if made.reason:
         raise typer.Exit(1)
 
 
-def _told(made: "Made") -> str:
+def _summary(made: "Made") -> str:
     many = counted(len(made.paths), "bundle")
     return f"{many} with {made.windows} windows" + (f"; {made.reason}" if made.reason else "")
 

@@ -147,8 +147,8 @@ def decided_rollbacks(
         rollbacks.of_stream(connection, stream) if stream else rollbacks.latest(connection, client=client)
     )
     stops = [one for one in rollback_stops.in_force(connection) if _concerns(one, client)]
-    told = [schemas.StopAnswer(str(one.stream or ""), one.author, iso(one.at)) for one in stops]
-    return schemas.RollbacksAnswer(listed, told, file)
+    answers = [schemas.StopAnswer(str(one.stream or ""), one.author, iso(one.at)) for one in stops]
+    return schemas.RollbacksAnswer(listed, answers, file)
 
 
 def _concerns(stop: Stop, client: str) -> bool:

@@ -46,7 +46,7 @@ def rollout(
         shown=shown,
         headings=view.SIGNALS,
         percent=plan.percent,
-        told=plan.told,
+        plan_in_words=plan.in_words,
         iso=iso,
     )
 
