@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -143,39 +144,47 @@ def roll_up(
     estimates = [wording.ESTIMATES[metric] for metric in candidates if metric in wording.ESTIMATES]
     metrics = {"volume", "error_rate", "latency_p50", *candidates, *estimates}
     series = timeseries.load_plain(connection, stream, metrics, HOUR, start, end)
-    errors, _ = _weighted(series["error_rate"])
-    latency, answered = _weighted(series["latency_p50"])
-    metric, total, n, estimated = _quality(candidates, series)
+    errors, latency = _weighted(series["error_rate"]), _weighted(series["latency_p50"])
+    metric, quality, is_estimated = _quality(candidates, series)
     return DayFigures(
         stream,
         day,
         float(np.nansum(series["volume"].values)),
-        round(errors),
+        round(errors.total),
         metric,
-        total / n if n else None,
-        n,
-        estimated,
-        latency / answered if answered else None,
+        quality.mean,
+        quality.n,
+        is_estimated,
+        latency.mean,
         now,
     )
 
 
-def _weighted(series: Series) -> tuple[float, float]:
-    """The weighted sum of a figure, and the sum of the weights (sample sizes)."""
+@dataclass(frozen=True, slots=True)
+class _WeightedSum:
+    """The sum of a figure's values, each multiplied by its sample size, and `n`, the sum of the sample sizes."""
+
+    total: float = 0.0
+    n: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        """The mean by sample size; None if nothing was measured."""
+        return self.total / self.n if self.n else None
+
+
+def _weighted(series: Series) -> _WeightedSum:
     known = np.isfinite(series.values) & (series.n > 0)
     weight = series.n[known]
-    return float((series.values[known] * weight).sum()), float(weight.sum())
+    return _WeightedSum(float((series.values[known] * weight).sum()), float(weight.sum()))
 
 
-def _quality(candidates: Sequence[str], series: Mapping[str, Series]) -> tuple[str, float, float, bool]:
-    """(metric, weighted sum, sample size, is estimated) of the first measured quality metric, else an estimate."""
+def _quality(candidates: Sequence[str], series: Mapping[str, Series]) -> tuple[str, _WeightedSum, bool]:
+    """The first measured quality metric with its values, else the first estimated one, and whether it is estimated."""
     for metric in candidates:
-        total, n = _weighted(series[metric])
-        if n:
-            return metric, total, n, False
+        if (measured := _weighted(series[metric])).n:
+            return metric, measured, False
     for metric in candidates:
-        if metric in wording.ESTIMATES:
-            total, n = _weighted(series[wording.ESTIMATES[metric]])
-            if n:
-                return metric, total, n, True
-    return "", 0.0, 0.0, False
+        if metric in wording.ESTIMATES and (estimate := _weighted(series[wording.ESTIMATES[metric]])).n:
+            return metric, estimate, True
+    return "", _WeightedSum(), False

@@ -320,33 +320,42 @@ def naming(sentence: str, names: str) -> str:
 
 def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
     """The verdict in one sentence, and the worst state."""
-    total = len(models)
-    if not total:
+    if not models:
         return "No model has sent data yet.", Health.WAITING
-    amount = {health: sum(model.health is health for model in models) for health in Health}
     worst = max((model.health for model in models), key=lambda health: health.code)
-    subject = f"{amount[worst]} of {counted(total, 'model')}" if total > 1 else "The model"
-    if total > 1 and amount[worst] == total:
-        subject = f"All {counted(total, 'model')}"
-    one = amount[worst] == 1
+    affected = [model for model in models if model.health is worst]
+    subject, is_one = _subject(len(affected), len(models)), len(affected) == 1
+    are = "is" if is_one else "are"
     if worst is Health.ATTENTION:
-        return f"{subject} {'needs' if one else 'need'} attention.", worst
-    if worst is Health.WATCH:
-        at_risk = sum(_has(model, Standing.AT_RISK) for model in models if model.health is worst)
+        sentence = f"{subject} {'needs' if is_one else 'need'} attention."
+    elif worst is Health.WATCH:
+        at_risk = sum(_has(model, Standing.AT_RISK) for model in affected)
         rest = f"{counted(at_risk, 'model')} may miss a target" if at_risk else "nothing needs your attention"
-        return f"{subject} {'is' if one else 'are'} being watched closely; {rest}.", worst
-    if worst is Health.WAITING:
-        rest = f"; {counted(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
-        return f"{subject} {'is' if one else 'are'} waiting for data{rest}.", worst
-    subject = f"All {counted(total, 'model')} are" if total > 1 else "The model is"
+        sentence = f"{subject} {are} being watched closely; {rest}."
+    elif worst is Health.WAITING:
+        working = sum(model.health is Health.WORKING for model in models)
+        rest = f"; {counted(working, 'model')} working" if working else ""
+        sentence = f"{subject} {are} waiting for data{rest}."
+    else:
+        sentence = f"{subject} {are} working{_how_well(models)}."
+    return sentence, worst
+
+
+def _subject(affected: int, total: int) -> str:
+    """`The model`, `All 3 models` or `2 of 3 models`."""
+    if total == 1:
+        return "The model"
+    return (
+        f"All {counted(total, 'model')}" if affected == total else f"{affected} of {counted(total, 'model')}"
+    )
+
+
+def _how_well(models: Sequence[ModelHealth]) -> str:
     unknown = sum(_has(model, Standing.UNKNOWN) for model in models)
     if unknown:
-        whose = f" of {counted(unknown, 'model')}" if total > 1 else ""
-        return f"{subject} working; not every agreed target{whose} can be measured yet.", worst
-    return (
-        f"{subject} working {'as agreed' if all(model.targets for model in models) else 'normally'}.",
-        worst,
-    )
+        whose = f" of {counted(unknown, 'model')}" if len(models) > 1 else ""
+        return f"; not every agreed target{whose} can be measured yet"
+    return " as agreed" if all(model.targets for model in models) else " normally"
 
 
 def _has(model: ModelHealth, standing: Standing) -> bool:
@@ -358,12 +367,7 @@ def worst_first(models: Sequence[ModelHealth]) -> tuple[ModelHealth, ...]:
     return tuple(sorted(models, key=lambda model: (-model.health.code, model.title.lower())))
 
 
-def within_limits(
-    incidents: Sequence[ClientIncident],
-    models: int,
-    start: float,
-    end: float,
-) -> float | None:
+def within_limits(incidents: Sequence[ClientIncident], models: int, start: float, end: float) -> float | None:
     """The share of time in `[start, end)` in which no model needed attention, averaged over models."""
     if not models or end <= start:
         return None

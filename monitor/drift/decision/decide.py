@@ -70,8 +70,10 @@ def advance(
     ratio = np.append(step_up(ratio[:-1], _counted(calibration, state.incident, window)), ratio[-1])
     sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
     ratio = np.where(sudden, 1.0, ratio)
-    incident, opened, closed, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
-    joined = incident.member & ~state.incident.member
+    before = state.incident
+    incident, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
+    opened, closed = incident.is_open and not before.is_open, before.is_open and not incident.is_open
+    joined = incident.member & ~before.member
     state = _joined(calibration, state, incident, scored, sudden)
     followed = relations.following(calibration.columns, incident.member)
     state = _reset_recovered(calibration, replace(state, incident=incident), recovered | followed)
@@ -234,14 +236,15 @@ def _next_incident(
     scored: Scored,
     window: Window,
     sudden: np.ndarray,
-) -> tuple[IncidentState, bool, bool, np.ndarray]:
+) -> tuple[IncidentState, np.ndarray]:
+    """The incident after a window, and which columns recovered in it, bool (columns + 1,)."""
     before = state.incident
     small = current_effect.is_small(calibration, state.present, before.involved)
     quiet = np.where(small, before.quiet + _observed(calibration, before, scored), 0) * before.member
     has_ended = recovery.has_ended(calibration, state.recovery)
     recovered = before.member & (quiet >= quiet_windows(calibration.seconds)) & has_ended
     member = (before.member | (ratio >= 1)) & ~recovered
-    opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
+    opened = member.any() and not before.is_open
     begun = np.where(sudden, float(window.start), onsets(calibration, state, window))
     since = np.where(before.member, before.since, begun) * member
     number = before.number + int(opened)
@@ -256,10 +259,11 @@ def _next_incident(
         np.where(sudden & joined, float(bound), old) * member
         for bound, old in ((window.start, before.earliest), (window.end, before.latest))
     )
-    incident = IncidentState(
-        number, at, member, quiet * member, since, involved, wave, last, waves, earliest, latest
+    quiet = quiet * member
+    return (
+        IncidentState(number, at, member, quiet, since, involved, wave, last, waves, earliest, latest),
+        recovered,
     )
-    return incident, bool(opened), bool(closed), recovered
 
 
 def quiet_windows(seconds: int) -> int:

@@ -79,12 +79,12 @@ def without_secrets(refused: Sequence[Rejected]) -> list[Rejected]:
     if not changed:
         return list(refused)
 
-    def redacted(literal: re.Match[bytes]) -> bytes:
+    def replacement(literal: re.Match[bytes]) -> bytes:
         text = _text_of(literal)
         return json.dumps(changed[text]).encode() if text in changed else literal[0]
 
     return [
-        replace(one, error=changed.get(one.error, one.error), record=_LITERAL.sub(redacted, one.record))
+        replace(one, error=changed.get(one.error, one.error), record=_LITERAL.sub(replacement, one.record))
         for one in refused
     ]
 

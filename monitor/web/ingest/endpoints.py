@@ -38,7 +38,7 @@ from monitor.web.ingest.request import (
     sender_of,
     waited_of,
 )
-from monitor.web.ingest.turns import ReadingTurns
+from monitor.web.ingest.sender_slots import ReadingSlots
 from monitor.web.statuses import status_of, words_of
 
 _LARGE_BODY_BYTES = 131_072
@@ -64,15 +64,15 @@ def endpoints(
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
     budget = BodyBudget(settings.queue_limit)
     limits = BodyLimits(settings.body_limit, body_within)
-    turns = ReadingTurns(settings.acknowledge_within)
+    slots = ReadingSlots(settings.acknowledge_within)
     pushed = {
         target.path: PushEndpoint(target.source, target.client, target.inbox, log, access, budget, limits)
         for target in push_targets
     }
     return {
         **pushed,
-        "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, turns),
-        "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, turns),
+        "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, slots),
+        "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, slots),
         **{
             f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting, runs)
             for signal in Signal
@@ -90,7 +90,7 @@ class Endpoint:
         access: Access,
         budget: BodyBudget,
         limits: BodyLimits,
-        turns: ReadingTurns,
+        slots: ReadingSlots,
     ) -> None:
         self._kind = kind
         self._log = log
@@ -98,7 +98,7 @@ class Endpoint:
         self._limits = limits
         self._budget = budget
         self._queue = CommitQueue(log, log.settings.acknowledge_within)
-        self._turns = turns
+        self._slots = slots
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
         """Process a request.
@@ -140,7 +140,7 @@ class Endpoint:
         result = None if is_large else await self._queue.commit(request)
         if result is not None and not isinstance(result, ReadApartError):
             return result
-        parsed = await self._turns.read(self._log.prepared, request)
+        parsed = await self._slots.read(self._log.prepared, request)
         if isinstance(parsed, Receipt | WatchkeeperError):
             return parsed
         return await self._queue.commit_slices(parsed)

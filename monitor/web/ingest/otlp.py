@@ -40,7 +40,7 @@ from monitor.web.ingest.request import (
     principal_of,
     sender_of,
 )
-from monitor.web.ingest.turns import SharedTurns
+from monitor.web.ingest.sender_slots import SharedSlots
 from monitor.web.statuses import status_of, words_of
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class OtlpEndpoint:
         self._budget = budget
         self._limits = limits
         busy = "too many requests wait to be decoded"
-        self._turns = SharedTurns({_DECODING: _AT_ONCE}, _ANSWER_WITHIN, busy)
+        self._slots = SharedSlots({_DECODING: _AT_ONCE}, _ANSWER_WITHIN, busy)
         self._queue = CommitQueue(log, min(log.settings.acknowledge_within, _ANSWER_WITHIN))
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
@@ -114,7 +114,7 @@ class OtlpEndpoint:
                     f"Content-Type {headers.get('content-type', '')[:60]!r} is not one of OTLP",
                     hint="use application/x-protobuf or application/json",
                 )
-            async with self._turns.of(sender, _DECODING):
+            async with self._slots.of(sender, _DECODING):
                 body = await incoming.decompressed(body)
                 if self._signal is Signal.LOGS:
                     return await asyncio.to_thread(self._logs, body, encoding, principal)

@@ -60,10 +60,10 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
         daemon.run(0.3, 300, every=15)
         with serving(shop_of(daemon)) as web:
             firing = page(web, daemon.alert())
-            assert events(firing)[:3] == ["Pending", "Fired", "pagerduty told: accepted"]
+            assert events(firing)[:3] == ["Pending", "Fired", "pagerduty notified: accepted"]
             assert "the chat is down" in firing
-            told = next(one for one in events(firing) if one.startswith("slack told"))
-            assert re.fullmatch(r"slack told: accepted after \d+ attempts", told)
+            sent = next(one for one in events(firing) if one.startswith("slack notified"))
+            assert re.fullmatch(r"slack notified: accepted after \d+ attempts", sent)
             assert ">Acknowledge</button>" in firing
             answer = web.post(
                 f"/staff/alerts/{daemon.alert().fingerprint}/acknowledge",

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from monitor.errors import BusyError
-from monitor.web.ingest.turns import SharedTurns, Turns
+from monitor.web.ingest.sender_slots import SenderLocks, SharedSlots
 
 
 def test_one_sender_has_one_turn_and_others_have_theirs() -> None:
-    turns, running, most = Turns(), {"acme": 0, "globex": 0}, {"acme": 0, "globex": 0, "all": 0}
+    locks, running, most = SenderLocks(), {"acme": 0, "globex": 0}, {"acme": 0, "globex": 0, "all": 0}
 
     async def decode(sender: str) -> None:
-        async with turns.of(sender):
+        async with locks.of(sender):
             running[sender] += 1
             most[sender] = max(most[sender], running[sender])
             most["all"] = max(most["all"], sum(running.values()))
@@ -24,40 +24,40 @@ def test_one_sender_has_one_turn_and_others_have_theirs() -> None:
 
     asyncio.run(all_of_them())
     assert most == {"acme": 1, "globex": 1, "all": 2}
-    assert not turns.senders
+    assert not locks.senders
 
 
 def test_who_gives_up_or_fails_keeps_nobody_waiting() -> None:
-    turns = Turns()
+    locks = SenderLocks()
 
     async def give_up() -> None:
-        async with turns.of("acme"):
-            waiting = asyncio.create_task(_enter(turns))
+        async with locks.of("acme"):
+            waiting = asyncio.create_task(_enter(locks))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-        await asyncio.wait_for(_enter(turns), 5)
+        await asyncio.wait_for(_enter(locks), 5)
 
     asyncio.run(give_up())
-    assert not turns.senders
+    assert not locks.senders
 
 
-async def _enter(turns: Turns) -> None:
-    async with turns.of("acme"):
+async def _enter(locks: SenderLocks) -> None:
+    async with locks.of("acme"):
         pass
 
 
 def test_a_sender_waits_for_one_turn_of_each_other_sender_at_most() -> None:
     order: list[str] = []
 
-    async def have(turns: SharedTurns, sender: str) -> None:
-        async with turns.of(sender, "large"):
+    async def have(slots: SharedSlots, sender: str) -> None:
+        async with slots.of(sender, "large"):
             order.append(sender)
             await asyncio.sleep(0)
 
     async def all_of_them() -> None:
-        turns = SharedTurns({"large": 1, "small": 1}, 5.0, "busy")
-        await asyncio.gather(*(have(turns, sender) for sender in ("acme", "acme", "acme", "globex")))
+        slots = SharedSlots({"large": 1, "small": 1}, 5.0, "busy")
+        await asyncio.gather(*(have(slots, sender) for sender in ("acme", "acme", "acme", "globex")))
 
     asyncio.run(all_of_them())
     assert order.index("globex") <= 1
@@ -66,12 +66,12 @@ def test_a_sender_waits_for_one_turn_of_each_other_sender_at_most() -> None:
 
 def test_who_waits_too_long_is_told_when_to_come_again() -> None:
     async def wait() -> None:
-        turns = SharedTurns({"large": 1, "small": 1}, 0.02, "all are busy", "come again")
-        async with turns.of("acme", "large"):
-            async with turns.of("globex", "small"):
+        slots = SharedSlots({"large": 1, "small": 1}, 0.02, "all are busy", "come again")
+        async with slots.of("acme", "large"):
+            async with slots.of("globex", "small"):
                 pass  # another line
             with pytest.raises(BusyError, match="all are busy") as told:
-                async with turns.of("globex", "large"):
+                async with slots.of("globex", "large"):
                     pass
             assert (told.value.hint, told.value.retry_after) == ("come again", 5)
 

@@ -1,4 +1,4 @@
-"""Turns: what one sender sends is read one after the other, so that others have their turns beside it."""
+"""Shares slots for work among senders: one request of a sender after the other, those of others beside them."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ _RETRY_AFTER = 5
 _LATER = "send the same request again"
 
 
-class Turns:
-    """One turn at a time for each sender. Used on one event loop."""
+class SenderLocks:
+    """A lock for each sender. Used on one event loop."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @property
     def senders(self) -> int:
-        """How many senders have a turn or wait for one."""
+        """How many senders hold their lock or wait for it."""
         return len(self._waiting)
 
     @contextlib.asynccontextmanager
     async def of(self, sender: str) -> AsyncIterator[None]:
-        """Wait for the turn of a sender, and have it until the end of the block."""
+        """Hold the lock of a sender until the end of the block."""
         lock, count = self._waiting.get(sender, (asyncio.Lock(), 0))
         self._waiting[sender] = lock, count + 1
         try:
@@ -42,48 +42,48 @@ class Turns:
                 del self._waiting[sender]
 
 
-class SharedTurns:
-    """Turns at what serves only some at once: `places` says how many, by line. A sender has one turn at a time in all
-    lines, and so waits for one turn of each other sender at most; nobody waits longer than `patience` seconds.
+class SharedSlots:
+    """A limited number of slots in each line (`places`). A sender has at most one, so it waits for one request of each
+    other sender at most, and never longer than `patience` seconds.
     """
 
     def __init__(self, places: Mapping[str, int], patience: float, busy: str, hint: str = _LATER) -> None:
         """`busy` and `hint` are the error's words if a sender waits too long."""
         self._patience, self._busy, self._hint = patience, busy, hint
-        self._of_senders = Turns()
+        self._of_senders = SenderLocks()
         self._lines = {line: asyncio.Semaphore(count) for line, count in places.items()}
 
     @contextlib.asynccontextmanager
     async def of(self, sender: str, line: str) -> AsyncIterator[None]:
-        """Wait for the turn of a sender in a line, and have it until the end of the block.
+        """Hold a slot of a line for a sender until the end of the block.
 
         Raises:
             BusyError: it took too long.
         """
-        async with contextlib.AsyncExitStack() as turns:
+        async with contextlib.AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(self._patience):
-                    await turns.enter_async_context(self._of_senders.of(sender))
-                    await turns.enter_async_context(self._lines[line])
+                    await held.enter_async_context(self._of_senders.of(sender))
+                    await held.enter_async_context(self._lines[line])
             except TimeoutError as error:
                 raise BusyError(self._busy, retry_after=_RETRY_AFTER, hint=self._hint) from error
             yield
 
 
-class ReadingTurns:
-    """The turns of large bodies at the processes that read them, and the threads that wait for these."""
+class ReadingSlots:
+    """The processes that read large bodies as slots, and the threads that wait for these processes."""
 
     def __init__(self, patience: float) -> None:
         hint = "send the same request again, or fewer records per request"
         busy = "too many large requests wait"
-        self._turns = SharedTurns(dict.fromkeys(Line, PROCESSES), patience, busy, hint)
+        self._slots = SharedSlots(dict.fromkeys(Line, PROCESSES), patience, busy, hint)
         self._threads = ThreadPoolExecutor(PROCESSES * len(Line), "reading")
 
     async def read(self, read: Callable[[RawRequest], _Read], request: RawRequest) -> _Read:
-        """What `read` returns for a request, in its turn.
+        """What `read` returns for a request, as soon as it has a slot.
 
         Raises:
             BusyError: it took too long.
         """
-        async with self._turns.of(request.sender, line_of(request.size)):
+        async with self._slots.of(request.sender, line_of(request.size)):
             return await asyncio.get_running_loop().run_in_executor(self._threads, read, request)
