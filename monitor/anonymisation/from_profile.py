@@ -18,7 +18,7 @@ _DRAWN = frozenset(
 
 
 def anonymise_profile(profile: Profile, rows: int, *, k: int, seed: int) -> Anonymised:
-    """Draw `rows` rows from the histograms of a profile, each column by itself. Deterministic for a seed.
+    """Draw `rows` rows from the histograms of a profile, each column independently. Deterministic for a seed.
 
     Raises:
         InputError: k or rows is too small, or no column has k rows.

@@ -62,7 +62,7 @@ class EvaluateSettings(Section):
     """With several daemons on one PostgreSQL, one evaluates rules. If it stops, another takes over after this
     time."""
     workers: WholeNumber = Field(default=1, ge=1, le=64)
-    """Processes that count, measure and evaluate, each its share of the models. With 1, the daemon does so by itself.
+    """Processes that count, measure and evaluate, each its share of the models. With 1, the daemon does so itself.
     More than there are free cores gain nothing."""
 
 

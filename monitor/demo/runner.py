@@ -31,7 +31,7 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
         say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {url}/staff/   metrics: {url}/metrics")
         say(
             f"Next:  {PER_SECOND} flights a second are predicted and watched; in a second terminal, "
-            f"`watchkeeper demo --incident errors` brings a page, which closes by itself."
+            f"`watchkeeper demo --incident errors` brings a page, which resolves automatically."
         )
         say("Stop:  Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):

@@ -36,7 +36,7 @@ class Shape:
 
 
 def of_profile(profile: Profile, seed: int, rows: int = ROWS) -> Shape:
-    """Rows drawn from a profile, each column by itself. Deterministic for a seed.
+    """Rows drawn from a profile, each column independently. Deterministic for a seed.
 
     Raises:
         InputError: the profile has too few rows.

@@ -145,7 +145,7 @@ def size(
     ] = "60d",
     as_json: JsonOption = False,
 ) -> None:
-    """Print the processor, memory and disk that so many models need, with the measurement behind each figure.
+    """Print the CPU, memory and disk that a number of models needs, with the measurement behind each figure.
 
     Needs no configuration. For base windows of a minute (`predictions.base_window`).
 

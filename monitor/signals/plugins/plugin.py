@@ -94,7 +94,7 @@ class Plugin:
         with self._lock:
             if self._clock() < self._again_at:
                 raise PluginError(
-                    f"{self._called} is set aside: {self._reason}", hint="it is tried again by itself"
+                    f"{self._called} is set aside: {self._reason}", hint="it is retried automatically"
                 )
             return self._guarded(lambda: self._asked(calls))
 

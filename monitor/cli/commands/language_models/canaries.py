@@ -83,7 +83,7 @@ def remove(
     identity: Annotated[str, typer.Argument(metavar="ID", help="As `canary list` shows it.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Forget a canary: it is not looked for any more.
+    """Remove a canary: it is no longer detected.
 
     Example: watchkeeper canary remove 1f3a9c00aa42
     """

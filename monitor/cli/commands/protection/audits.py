@@ -135,7 +135,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Print the security audit on one page: keys, admins, requests without access, encryption, TLS, retention, the
-    audit log, quarantine. Exits with 1 if something deserves a look.
+    audit log, quarantine. Exits with 1 if something needs attention.
 
     Example: watchkeeper audit report
     """

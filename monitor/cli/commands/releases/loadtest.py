@@ -103,7 +103,7 @@ def loadtest(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Find out whether a rate is held, with how much headroom, and what limits first.
+    """Find out whether a rate can be sustained, with how much headroom, and what limits it first.
 
     Loads a second daemon with the settings of this one and a database of its own; with --url, a model's endpoint. Calls
     are drawn from the model's baseline and do not wait for answers. Latencies count from when a call was due.

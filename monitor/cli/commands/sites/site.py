@@ -68,7 +68,7 @@ def bundle(
     everything: Annotated[bool, typer.Option("--all", help="Bundle all windows again.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Make bundles of what has changed since the last ones, into the outbox. The daemon does so by itself.
+    """Write bundles of what has changed since the last ones to the outbox. The daemon also does so automatically.
 
     Example: watchkeeper site bundle
     """
@@ -100,7 +100,7 @@ def push(
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Send the bundles that wait in the outbox. The daemon does so by itself.
+    """Send the bundles that wait in the outbox. The daemon also does so automatically.
 
     Exit code: 1 if bundles still wait, or were refused.
 
