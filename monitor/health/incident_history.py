@@ -211,11 +211,11 @@ def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
 
 
 def _about(alert: Alert | None) -> str:
-    """What an alert is about, such as `age`, `region eu`, `unsupported numbers` or `sex=f, compared with
-    sex=m`; empty for the whole model.
+    """What an alert is about, such as `age`, `region eu`, `unsupported numbers`, `amount, range 0 to 100` or `sex=f,
+    compared with sex=m`; empty for the whole model.
     """
     instance = alert.instance if alert is not None else ()
-    return ", ".join(_part(name, value) for name, value in instance)
+    return ", ".join(filter(None, (_part(name, value) for name, value in instance)))
 
 
 def _part(name: str, value: str) -> str:
@@ -225,6 +225,12 @@ def _part(name: str, value: str) -> str:
         return f"compared with {value}"
     if name == "of":
         return wording.name(value).lower()
+    if name == "column":  # conditions and numbers of rows are of no column
+        return "" if value == "rows" else value
+    if name == "expectation":
+        return value.removeprefix("condition ").replace("features.", "")
+    if name == "segment":
+        return value.replace("=", " ", 1)
     return value if name in ("feature", "output", "group") else f"{name} {value}"
 
 

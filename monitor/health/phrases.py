@@ -93,6 +93,11 @@ PHRASES: dict[str, Phrase] = {
         "states ranges that hold {value} of the actual values",
         explains="How often the actual value lay in the range that the forecast stated.",
     ),
+    "coverage_shortfall": Phrase(
+        "Actual values that the stated range missed",
+        "has {value} more of the actual values outside of its stated ranges than it should",
+        explains="A range that should hold 80 of 100 actual values misses 20. This is how many it missed beyond that.",
+    ),
     "hit_rate_at_k": Phrase(
         "Lists with something chosen",
         "shows something that is chosen in {value} of its lists",
@@ -118,6 +123,16 @@ PHRASES: dict[str, Phrase] = {
         "gets an error from {value} of its calls of tools",
         explains="A tool is another program that the model asks, such as a search. Share of these calls that failed.",
     ),
+    "loop_rate": Phrase(
+        "Runs that repeat themselves",
+        "repeats a call of a tool in {value} of its runs",
+        explains="Share of the runs that called a tool again with what it was asked before.",
+    ),
+    "alert_precision": Phrase(
+        "Alerts that were right",
+        "is right in {value} of its alerts",
+        explains="Of the alerts that somebody looked at, the share that were right.",
+    ),
     "alert_rate": Phrase(
         "Alerts",
         "raises an alert in {value} of all cases",
@@ -132,6 +147,27 @@ PHRASES: dict[str, Phrase] = {
         "All labels right",
         "gets all labels right in {value} of all cases",
         explains="Share of the cases in which no label was missing and none was too many.",
+    ),
+    "micro_f1": Phrase(
+        "Labels found and right",
+        "reaches a score of {value} for finding labels without wrong ones",
+        explains="One figure for two aims: finding all labels, and giving no wrong ones. 100 % is perfect.",
+    ),
+    "macro_f1": Phrase(
+        "Labels found and right, all labels alike",
+        "reaches a score of {value} for finding labels without wrong ones, each label counted alike",
+        explains="Labels found and right, where rare labels count as much as frequent ones.",
+    ),
+    "output_mae": Phrase(
+        "Usual distance from the truth",
+        "is off by {value} on average",
+        "number",
+        "How far one of the model's numbers lies from the truth, on average.",
+    ),
+    "concordance_at_horizon": Phrase(
+        "Order of risks",
+        "puts who was affected before who was not in {value} of comparisons",
+        explains="How often who was affected had a higher risk than who was not. 50 % would be chance.",
     ),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."

@@ -122,8 +122,14 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
     assert "allowed &lt;b&gt;, auto" in section
     assert "<b>, auto" not in staff + page
     assert "not as it should be" in page
-    assert "3 of 7 expectations on the data were not met since 08:00 UTC: amount, kind, rows." in page
-    assert digest == "3 of 6 expectations on the data were not met in this period: amount, kind, rows."
+    assert (
+        "3 of 7 expectations on the data were not met since 08:00 UTC: amount, kind, how columns relate."
+        in page
+    )
+    assert (
+        digest
+        == "3 of 6 expectations on the data were not met in this period: amount, kind, how columns relate."
+    )
     assert len(looked) == 5
     assert "n/a" in looked["amount: type number"]
     assert "boat\\u202e [card]" in looked["kind: allowed &lt;b&gt;, auto"]

@@ -56,11 +56,23 @@ def test_what_fires_since_before_the_history_is_in_it() -> None:
     assert (one.started, one.ended, one.episode) == (5.0, None, 3)
 
 
-def test_an_incident_names_a_signal_in_words() -> None:
-    about = (("signal", "unsupported_numbers"), ("segment", "region=eu_west"))
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (
+            (("signal", "unsupported_numbers"), ("segment", "region=eu_west")),
+            "unsupported numbers, region eu_west",
+        ),
+        ((("column", "amount"), ("expectation", "range 0 to 100")), "amount, range 0 to 100"),
+        ((("column", "rows"), ("expectation", "condition features.start <= features.end")), "start <= end"),
+        ((("column", "rows"), ("expectation", "rows from 5")), "rows from 5"),
+        ((("of", "output_mae"), ("output", "height")), "usual distance from the truth, height"),
+    ],
+)
+def test_an_incident_names_what_it_is_about_in_words(about: tuple[tuple[str, str], ...], words: str) -> None:
     alert = Alert("f" * 16, "Rule", Severity.WARNING, FRAUD, about, State.FIRING, episode=3, fired_at=5.0)
     [one] = incident_history.incidents([], {alert.fingerprint: alert}, ClientSettings())
-    assert one.about == "unsupported numbers, segment region=eu_west"
+    assert one.about == words
 
 
 def test_an_incident_of_a_decline_names_its_figure_in_words() -> None:

@@ -21,7 +21,7 @@ def sentence(measured: Sequence[Measurement], period: str) -> str:
     if not failed:
         met = "The one expectation" if len(checked) == 1 else f"All {counted(len(checked), 'expectation')}"
         return f"{met} on the data {'was' if len(checked) == 1 else 'were'} met {period}.{rest}"
-    columns = list(dict.fromkeys(_name(one.label("column")) for one in failed))
+    columns = list(dict.fromkeys(_name(one) for one in failed))
     named = ", ".join(columns[:_MOST_NAMED])
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
     total = counted(len(checked), "expectation")
@@ -31,6 +31,10 @@ def sentence(measured: Sequence[Measurement], period: str) -> str:
     )
 
 
-def _name(column: str) -> str:
+def _name(one: Measurement) -> str:
+    """What an expectation is about: its column, how columns relate in a row, or how many rows there are."""
+    column = one.label("column")
+    if column == "rows":
+        column = "number of rows" if one.label("expectation").startswith("rows ") else "how columns relate"
     shown = one_line(column)
     return shown if len(shown) <= _MOST_CHARACTERS else f"{shown[: _MOST_CHARACTERS - 1]}…"
