@@ -1,8 +1,11 @@
 """Tables that stay open between two parts: the rows of a row group are decoded once, not again for each part."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
+
+import pyarrow as pa
 
 from monitor.sources.objects import parquet_rows
 from monitor.sources.objects.stores import ObjectStore, StoredObject
@@ -13,15 +16,24 @@ _PAGES = 2_000_000
 """Bytes of a column that are in memory while its rows are read, at most about: a page, compressed and not."""
 
 
+class DamagedRowsError(Exception):
+    """The rows up to `end`, the end of their row group, cannot be read; those after them perhaps."""
+
+    def __init__(self, reason: str, end: int) -> None:
+        super().__init__(reason)
+        self.end = end
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A table whose next row is `begin`, and what it takes in bytes."""
+    """A table whose next row is `begin`, where its row groups end, and what it takes in bytes."""
 
     stored_object: StoredObject
     mark: str
     begin: int
     file: Any
     rows: Iterator[list[bytes]]
+    ends: Sequence[int]
     size: int
 
 
@@ -37,8 +49,9 @@ class OpenTables:
         """Some rows from `begin` on; none at the end of the table. `mark` tells its content from another's.
 
         Raises:
+            DamagedRowsError: these rows cannot be read.
             TooWideError: its footer or its columns would take too much memory.
-            ArrowException: it cannot be read.
+            ArrowException: the table cannot be opened.
             OSError: as above.
             SourceError: the store cannot be reached.
         """
@@ -52,6 +65,9 @@ class OpenTables:
             known = _opened(store, stored_object, begin, mark)
         try:
             rows = next(known.rows, [])
+        except (pa.ArrowException, OSError) as error:
+            known.file.close()
+            raise DamagedRowsError(str(error), next(end for end in known.ends if end > begin)) from error
         except BaseException:
             known.file.close()
             raise
@@ -59,7 +75,7 @@ class OpenTables:
         if rows and (not self._open or taken + known.size <= MOST_KEPT):
             after = begin + len(rows)
             self._open[stored_object.name] = _Open(
-                stored_object, mark, after, known.file, known.rows, known.size
+                stored_object, mark, after, known.file, known.rows, known.ends, known.size
             )
         else:
             known.file.close()
@@ -79,10 +95,11 @@ def _opened(store: ObjectStore, stored_object: StoredObject, begin: int, mark: s
     file = store.open(stored_object.name)
     try:
         table = parquet_rows.opened(file)
-        groups = range(table.num_row_groups)
-        largest = max((table.metadata.row_group(group).total_byte_size for group in groups), default=0)
+        groups = [table.metadata.row_group(group) for group in range(table.num_row_groups)]
+        largest = max((group.total_byte_size for group in groups), default=0)
         size = min(largest, table.metadata.num_columns * _PAGES)
-        return _Open(stored_object, mark, begin, file, parquet_rows.rows_from(table, begin), size)
+        ends = list(accumulate(group.num_rows for group in groups))
+        return _Open(stored_object, mark, begin, file, parquet_rows.rows_from(table, begin), ends, size)
     except BaseException:
         file.close()
         raise

@@ -87,14 +87,14 @@ def lines_of(batch: pa.RecordBatch) -> list[bytes]:
     any line that is no object.
     """
     try:
-        return [_line(row) for row in batch.to_pylist()]
+        return [_line(row) for row in batch.to_pylist(maps_as_pydicts="strict")]
     except _FLAWS:
         return [_line_of(batch.slice(at, 1)) for at in range(batch.num_rows)]
 
 
 def _line_of(row: pa.RecordBatch) -> bytes:
     try:
-        return _line(row.to_pylist()[0])
+        return _line(row.to_pylist(maps_as_pydicts="strict")[0])
     except _FLAWS as error:  # one row does not take the others with it
         return json.dumps(f"the row cannot be read: {one_line(error)}").encode()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from monitor.sources.objects import parquet_rows
-from monitor.sources.objects.open_tables import OpenTables
+from monitor.sources.objects.open_tables import DamagedRowsError, OpenTables
 from monitor.sources.objects.stores import ObjectStore, StoredObject
 
 PART = 1_000_000
@@ -173,15 +173,34 @@ def _rows(
 ) -> ObjectPart | None:
     begin = position.offset
     try:
-        rows = tables.next_rows(store, stored_object, begin, position.mark)
+        rows = _tried_twice(store, stored_object, position, tables)
+    except DamagedRowsError as error:
+        if not is_settled:
+            return None
+        where, after = f"rows {begin} to {error.end}", position.moved(error.end)
+        return ObjectPart(b"", where, after, f"they cannot be read: {_reason(error)}")
     except (pa.ArrowException, OSError, parquet_rows.TooWideError) as error:  # being written, or damaged
         if not is_settled or begin:
             return None
-        reason = (str(error).strip().splitlines() or ["it is damaged"])[0]
         return ObjectPart(
-            b"", "the whole object", position.moved(1), f"it cannot be read as Parquet: {reason}"
+            b"", "the whole object", position.moved(1), f"it cannot be read as Parquet: {_reason(error)}"
         )
     if not rows:
         return None
     after = position.moved(begin + len(rows))
     return ObjectPart(b"\n".join(rows), f"rows {begin} to {after.offset}", after)
+
+
+def _tried_twice(
+    store: ObjectStore, stored_object: StoredObject, position: Position, tables: OpenTables
+) -> list[bytes]:
+    """Rows, also where the connection to the store broke once: Arrow does not tell that from damage."""
+    try:
+        return tables.next_rows(store, stored_object, position.offset, position.mark)
+    except (DamagedRowsError, pa.ArrowException, OSError):
+        store.read(stored_object.name, 0, 1)  # raises where the store cannot be reached
+        return tables.next_rows(store, stored_object, position.offset, position.mark)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["it is damaged"])[0]

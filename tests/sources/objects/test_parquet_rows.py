@@ -1,7 +1,9 @@
 """Rows of Parquet as lines: bounded in memory, and one row that cannot be read stops no other."""
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from monitor.sources.objects.objects import Objects, ObjectsSettings
 from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.parts import ObjectPart, Position, next_part
 from monitor.sources.objects.stores import Folder, StoredObject
+from monitor.sources.source import SourceError
 
 
 def parts(path: Path) -> list[ObjectPart]:
@@ -141,6 +144,64 @@ def test_a_table_that_is_replaced_while_it_is_read_is_read_from_its_beginning(
     assert json.loads(payload.body.splitlines()[0])["n"] == 100
     source.close()
     assert all(file.closed for file in store.files)
+
+
+def damaged(path: Path) -> None:
+    """Four groups of ten rows, the second of which cannot be decompressed."""
+    pa.parquet.write_table(pa.table({"n": range(40)}), path, row_group_size=10, compression="snappy")
+    column = pa.parquet.read_metadata(path).row_group(1).column(0)
+    content = bytearray(path.read_bytes())
+    begin = column.dictionary_page_offset or column.data_page_offset
+    content[begin : begin + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(bytes(content))
+
+
+def test_rows_that_are_damaged_are_told_and_the_groups_after_them_are_read(tmp_path: Path) -> None:
+    damaged(path := tmp_path / "a.parquet")
+    read_parts = parts(path)
+    numbers = [json.loads(line)["n"] for part in read_parts for line in part.body.splitlines()]
+    assert numbers == [*range(10), *range(20, 40)]
+    (told,) = [part for part in read_parts if part.error]
+    assert told.where == "rows 10 to 20"
+    assert told.error.startswith("they cannot be read: ")
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_connection_that_breaks_is_no_damage(tmp_path: Path, is_away: bool) -> None:
+    pa.parquet.write_table(pa.table({"n": range(40)}), tmp_path / "a.parquet", row_group_size=10)
+
+    class Breaking(Counted):
+        breaks = 1
+
+        def open(self, name: str) -> Any:
+            if self.breaks:
+                self.breaks -= 1
+                raise OSError("the connection was reset")
+            return super().open(name)
+
+        def read(self, name: str, offset: int, most: int) -> bytes:
+            if is_away and (offset, most) == (0, 1):
+                raise SourceError("the bucket is away", hint="wait")
+            return super().read(name, offset, most)
+
+    store = Breaking(tmp_path)
+    source = Objects(ObjectsSettings(url=str(tmp_path), settled=1.0), store)
+    os.utime(tmp_path / "a.parquet", (time.time() - 60,) * 2)
+    source.open(dict)
+    first = source.fetch(2000, 0.0)
+    if is_away:
+        assert (first.payloads, str(first.problem)) == ([], "the bucket is away (wait)")
+        source = Objects(ObjectsSettings(url=str(tmp_path), settled=1.0), store)
+    assert numbers_of(source) == list(range(40))
+
+
+def test_a_map_is_an_object_of_names_and_values(tmp_path: Path) -> None:
+    path, kind = tmp_path / "a.parquet", pa.map_(pa.string(), pa.float64())
+    maps = pa.array([[("a", 1.0), ("b", None)], [("a", 1.0), ("a", 2.0)]], kind)
+    pa.parquet.write_table(pa.table({"features": maps}), path)
+    first, twice = [json.loads(line) for part in parts(path) for line in part.body.splitlines()]
+    assert first == {"features": {"a": 1.0, "b": None}}
+    assert twice.startswith("the row cannot be read")
 
 
 def dates(*values: int) -> Any:
