@@ -110,10 +110,11 @@ class Subject:
         if len(versions) > 1:
             for version, part in versions.items():
                 yield labels(version=version), part, base.overall if base else None
-        if self.settings.by_segment:
+        segments = self.profile.segments if self.settings.by_segment else {}
+        if segments:
             of_baseline = base.segments if base else {}
             written_so = {(name, written(value)): part for (name, value), part in of_baseline.items()}
-            for (name, value), part in self.profile.segments.items():
+            for (name, value), part in segments.items():
                 usual = of_baseline.get((name, value)) or written_so.get((name, written(value)))
                 yield labels(segment=f"{name}={value}"), part, usual
 

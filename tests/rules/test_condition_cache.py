@@ -1,5 +1,6 @@
 """With a cache of the looks before, rules find what they would find without one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable, table_of
 from monitor.metrics import METRICS
-from monitor.records import Measurement, Window, labels
+from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules import load
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.evaluate import evaluate
@@ -117,6 +118,23 @@ def test_law_a_rule_fires_whether_or_not_its_results_are_explained(seed: int) ->
         assert ConditionCache().results(rule, STREAM, source, START, if_firing=True) == expected, rule.name
         fired += bool(expected)
     assert fired, "some rule fires"
+
+
+def test_of_parts_that_must_all_fire_no_more_are_read_than_the_first_that_does_not(tmp_path: Path) -> None:
+    parts = "[{metric: error_rate, over: open, above: 5%}, {metric: psi, over: open, above: 1}]"
+    (rule,) = one_rule(tmp_path, f"{{all: {parts}}}").for_stream(STREAM)
+    asked: list[str] = []
+
+    class Asked(Readings):
+        def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
+            asked.append(metric)
+            return Readings.find(self, stream, seconds, metric)
+
+    for share, read in ((0.01, ["error_rate"]), (0.3, ["error_rate", "psi"])):
+        asked.clear()
+        source = Asked({(STREAM, OPEN): block(share)})
+        assert ConditionCache().results(rule, STREAM, source, START, if_firing=True) == {}
+        assert asked == read
 
 
 def _random(

@@ -100,7 +100,7 @@ def _resting_share(now: ColumnCounts, base: ColumnCounts) -> float:
     """
     if now.column.kind not in _RESTING or not base.n:
         return 0.0
-    current, usual = (np.array([one.below, *one.regular, one.above]) for one in (now, base))
+    current, usual = (np.concatenate([[one.below], one.regular, [one.above]]) for one in (now, base))
     reached = np.cumsum(current) / current.sum()
     first, last = np.searchsorted(reached, (_TAIL, 1 - _TAIL))
     return float(usual[first : last + 1].sum() / usual.sum())

@@ -8,7 +8,13 @@ rate. The short window makes the alert resolve soon after the errors stop.
 from dataclasses import dataclass, replace
 
 from monitor.config.units import DAY, HOUR, MINUTE, format_duration, format_number
-from monitor.rules.engine.condition import ConditionResult, ConditionResults, EvaluationContext, unknown
+from monitor.rules.engine.condition import (
+    ConditionResult,
+    ConditionResults,
+    EvaluationContext,
+    unexplained,
+    unknown,
+)
 from monitor.rules.engine.threshold import Threshold
 from monitor.rules.language.level import Level
 from monitor.rules.language.wording import figure
@@ -66,7 +72,7 @@ class Burn:
             return over_long if over_long.fires is None else over_short
         fires = over_long.fires and over_short.fires
         if not context.explained:
-            return ConditionResult(fires, None, "")
+            return unexplained(fires)
         spent = (over_long.value or 0.0) / budget
         reason = (
             f"the error budget of a {self.objective * 100:g} % objective burns at {format_number(spent)} times its rate"

@@ -86,8 +86,14 @@ class All:
 
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """The parts' results, joined instance by instance."""
-        join = _every if context.explained else _every_fires
-        return _combine((part.evaluate(context) for part in self.parts), join)
+        if context.explained:
+            return _combine((part.evaluate(context) for part in self.parts), _every)
+        results: list[ConditionResults] = []
+        for part in self.parts:
+            results.append(part.evaluate(context))
+            if not any(result.fires for result in results[-1].values()):
+                return {}  # whatever the other parts would say
+        return _combine(results, _every_fires)
 
     def lengths(self) -> set[int]:
         """Those of all parts."""
@@ -116,6 +122,15 @@ class Any:
     def metrics(self) -> set[str]:
         """Those of all parts."""
         return {metric for part in self.parts for metric in part.metrics()}
+
+
+def unexplained(fires: bool | None) -> ConditionResult:
+    """A result that only says whether it fires."""
+    return _UNEXPLAINED[fires]
+
+
+_UNEXPLAINED = {fires: ConditionResult(fires, None, "") for fires in (True, False, None)}
+"""One for all: most rules do not fire, and such results are half of what rules make."""
 
 
 def unknown(metric: str, reason: str, *, is_error: bool = False) -> ConditionResult:
@@ -158,11 +173,11 @@ def _some(results: list[ConditionResult]) -> ConditionResult:
 
 
 def _every_fires(results: list[ConditionResult]) -> ConditionResult:
-    return ConditionResult(_all([f.fires for f in results]), None, "")
+    return unexplained(_all([f.fires for f in results]))
 
 
 def _some_fires(results: list[ConditionResult]) -> ConditionResult:
-    return ConditionResult(_not(_all([_not(f.fires) for f in results])), None, "")
+    return unexplained(_not(_all([_not(f.fires) for f in results])))
 
 
 def _rank(result: ConditionResult) -> int:

@@ -11,6 +11,7 @@ from monitor.rules.engine.condition import (
     ConditionResults,
     EvaluationContext,
     Source,
+    unexplained,
     unknown,
 )
 from monitor.rules.language.level import BASELINE, PAST, Level
@@ -87,7 +88,7 @@ class Threshold:
     def _assess(self, measurement: Measurement, context: EvaluationContext) -> ConditionResult:
         value = measurement.value
         if not context.explained:
-            return ConditionResult(self._fires(measurement, context), None, "")
+            return unexplained(self._fires(measurement, context))
         if value is None:
             return unknown(self.metric, f"{self.metric}: {measurement.reason or 'was not measured'}")
         if not math.isfinite(value):
