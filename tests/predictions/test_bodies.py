@@ -69,6 +69,22 @@ def test_law_objects_without_a_line_break_between_them_are_the_same_as_one_a_lin
     assert glued == records("\n".join(lines).encode(), "application/x-ndjson") == objects
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\0\0\0\0\x07\x02a", "Confluent"),
+        (b"Obj\x01\x04", "Avro"),
+        ('{"id": 1}'.encode("utf-16"), "UTF-16"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"PAR1\x15", "Parquet"),
+    ],
+)
+def test_a_body_that_is_something_else_is_told_what_it_is(body, words):
+    with pytest.raises(InputError) as told:
+        records(body)
+    assert words in told.value.hint
+
+
 def test_what_follows_glued_objects_and_is_none_is_refused_alone():
     for rest in (b'{"id": 3, "pre', b"{broken}", b"\xff"):
         first, second, error = records(b'{"id": 1}{"id": 2}' + rest, "application/x-ndjson")

@@ -21,6 +21,15 @@ _LARGE_TEXT_BYTES, _TEXTS = 32_768, b'"texts"'
 """Measuring texts takes about a microsecond a byte, so bodies with texts are large sooner."""
 _MAX_DIGITS = 400
 """Maximum digits of an integer; larger integers exceed every float."""
+_OTHERS = {
+    b"\0": "it begins as Confluent's wire format does; Avro and Protobuf are not read: send JSON",
+    b"Obj\x01": "it is Avro, which is not read: send JSON",
+    b"\xff\xfe": "it is UTF-16: send UTF-8",
+    b"\xfe\xff": "it is UTF-16: send UTF-8",
+    b"\x1f\x8b": "it is gzip: say so in the header Content-Encoding or in the file's name, or send it as it is",
+    b"PAR1": "it is Parquet: name the file .parquet",
+}
+"""What bodies are that begin like this."""
 _NEXT = re.compile(r"[\s,]*")
 _MARK = b"\xef\xbb\xbf"
 """What Windows writes before UTF-8: at the beginning of a file, and in the middle where files were joined."""
@@ -89,15 +98,15 @@ def _lines(body: bytes, most: int) -> list[object]:
             try:
                 values.append(_value(line, "the line"))
             except InputError as error:
-                values += _joined(line) or [RecordError("malformed", error.message, hint=error.hint)]
+                values += joined(line) or [RecordError("malformed", error.message, hint=error.hint)]
     if len(values) > most:
         raise _too_many(f"more than {most:,}", most)
     return values
 
 
-def _joined(line: bytes) -> list[object]:
-    """Objects that follow each other without a line break, as Amazon Data Firehose delivers them, and the error of what
-    comes after them; nothing if the line is anything else.
+def joined(line: bytes) -> list[object]:
+    """Objects that follow each other with at most some space between them, as Amazon Data Firehose delivers them, and
+    the error of what comes after them; nothing if the text is anything else.
     """
     if line[:1] != b"{" or _GLUED.search(line) is None:
         return []
@@ -141,7 +150,8 @@ def _value(text: bytes, what: str = "the body") -> object:
         if str(error) == _TRUNCATED:
             place = f"{what} ended in the middle of {_last_record(text)}, after {len(text):,} bytes"
             raise InputError(place, hint="send the complete body again: nothing was stored") from error
-        raise InputError(str(error), hint=_HINT) from error
+        other = next((hint for begin, hint in _OTHERS.items() if text.startswith(begin)), _HINT)
+        raise InputError(str(error), hint=other) from error
 
 
 def _last_record(text: bytes) -> str:

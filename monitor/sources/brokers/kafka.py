@@ -365,13 +365,18 @@ def _words(error: object) -> str:
 def _payload(message: Any, topic: str, partition: int, offset: int) -> Payload:
     kind, milliseconds = message.timestamp()
     return Payload(
-        message.value() or b"",
+        _unframed(message.value() or b""),
         f"{topic}, partition {partition}, offset {offset}",
         _shard(topic, partition),
         str(offset + 1),
         sent_at=milliseconds / 1000 if kind else None,
         headers=_headers(pairs) if (pairs := message.headers()) else {},
     )
+
+
+def _unframed(value: bytes) -> bytes:
+    """JSON without the five bytes that serializers of a schema registry write before it."""
+    return value[5:] if value[:1] == b"\0" and value[5:6] in (b"{", b"[") else value
 
 
 def _gone(stored: Iterable[str], there: Iterable[Any]) -> Gone | None:

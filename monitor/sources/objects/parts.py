@@ -1,10 +1,15 @@
 """Reads the next part of an object: whole lines of text, or rows of Parquet as lines of JSON."""
 
 import hashlib
+import json
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from monitor.errors import InputError
+from monitor.predictions.intake import bodies
+from monitor.predictions.intake.validation import RecordError
 from monitor.sources.objects import parquet_rows
 from monitor.sources.objects.open_tables import DamagedRowsError, OpenTables
 from monitor.sources.objects.stores import ObjectStore, StoredObject
@@ -21,6 +26,10 @@ FOOTER = 2_000
 PARQUET = (".parquet", ".pq")
 OTHER_OFFSETS = (*PARQUET, ".gz")
 """Objects whose positions are not offsets of their bytes, but of their rows or of the text inside."""
+
+
+_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[\[{][ \t\r]*\n|\[[^\n]*,[ \t\r]*\n)")
+"""How JSON begins that is written over several lines."""
 
 
 class DamagedPositionError(ValueError):
@@ -141,6 +150,11 @@ def _lines(
         if end or at_end or size >= LONGEST:
             break
         size = min(size * 4, LONGEST)
+    if not position.offset and _DOCUMENT.match(content):
+        if not is_settled:
+            return None
+        if (document := _document(store, stored_object, position)) is not None:
+            return document
     if not content or (not end and at_end):
         return None
     begin = position.offset
@@ -151,6 +165,26 @@ def _lines(
         )
     after = position.moved(begin + end, _before(store, stored_object, begin, content[:end]))
     return ObjectPart(content[:end], _where(begin, after.offset), after)
+
+
+def _document(store: ObjectStore, stored_object: StoredObject, position: Position) -> ObjectPart | None:
+    """An object that is written over several lines, several of them, or an array of them: one a line. None where it is
+    none of these, as JSON that is cut off: whole lines of it may be read.
+    """
+    content = store.read(stored_object.name, 0, LONGEST + 1)
+    after = position.moved(len(content), content)
+    where = _where(0, after.offset)
+    if len(content) > LONGEST:
+        everything = position.moved(stored_object.size)
+        reason = f"it is JSON over several lines, of more than {LONGEST:,} bytes: write one object a line"
+        return ObjectPart(b"", "the whole object", everything, reason)
+    try:
+        records = bodies.joined(content.strip()) or bodies.records(content)
+    except InputError:
+        return None
+    if any(isinstance(one, RecordError) for one in records):
+        return None
+    return ObjectPart(b"\n".join(json.dumps(one).encode() for one in records), where, after)
 
 
 def _before(store: ObjectStore, stored_object: StoredObject, begin: int, content: bytes) -> bytes:

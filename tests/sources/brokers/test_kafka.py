@@ -142,7 +142,8 @@ def test_a_message_that_cannot_be_read_stops_none_of_the_others(cluster: MockClu
 def test_an_answer_and_its_truth_in_one_message_become_both(cluster: MockCluster, store: Store) -> None:
     both = record(1, truth="fraud")
     truth = {"client": "acme", "model": "fraud", "id": "p-0", "truth": "ok"}
-    cluster.send("truths", [record(0), both, truth], partition=0)
+    framed = b"\0\0\0\0\x07" + json.dumps(truth).encode()  # as the JSON serializer of a schema registry
+    cluster.send("truths", [record(0), both, framed], partition=0)
     reading = runner(store, settings(cluster, "truths"))
     reading.start()
     until(lambda: reading.state().accepted == 4, "two predictions and two outcomes")

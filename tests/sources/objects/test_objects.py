@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from pyarrow import fs
 
 from monitor.sources.files import locations
+from monitor.sources.objects import parts
 from monitor.sources.objects.objects import ObjectsSettings, shard_of
 from monitor.sources.objects.parts import PART, Position
-from monitor.sources.source import SourceError, positions_after
+from monitor.sources.source import Fetched, SourceError, positions_after
 from monitor.store import quarantine, source_positions
 from monitor.store.db import Store
 from tests.support.lakes import s3_server
@@ -303,6 +304,49 @@ def test_a_preview_shows_the_newest_objects_and_moves_nothing(folder: Path) -> N
     assert [json.loads(one.body)["id"] for one in seen] == ["p-5", "p-6", "p-0", "p-1"]
 
 
+PRETTY = "\n".join(json.dumps(one, indent=2) for one in ({"id": 0}, {"id": 1}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PRETTY,
+        json.dumps([{"id": 0}, {"id": 1}], indent=2),
+        '\ufeff[\r\n{"id": 0},\r\n{"id": 1}\r\n]\r\n',
+        '[{"id": 0},\n {"id": 1}]',
+    ],
+)
+def test_json_over_several_lines_is_one_record_an_object_once_it_is_complete(folder: Path, text: str) -> None:
+    path = folder / "a.json"
+    path.write_text(text[: len(text) // 2], newline="")
+    source = section(str(folder)).make_source("orders")
+    source.open(dict)
+    assert source.fetch(10, 0.0).payloads == []
+    path.write_text(text, newline="")
+    old(path)
+    source.open(dict)
+    payloads = source.fetch(10, 0.0).payloads
+    assert [json.loads(line) for one in payloads for line in one.body.splitlines()] == [{"id": 0}, {"id": 1}]
+    source.acknowledge(Fetched(payloads))
+    assert source.fetch(10, 0.0).payloads == []
+
+
+def test_json_over_several_lines_that_is_cut_off_or_too_long_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path := folder / "a.json", b"[", b'{"id": 0},', b'{"id": 1}')
+    old(path)
+    source = section(str(folder)).make_source("orders")
+    source.open(dict)
+    (cut_off,) = source.fetch(10, 0.0).payloads
+    assert (
+        cut_off.body == path.read_bytes()
+    )  # line by line: what is whole is read, the rest goes to quarantine
+    monkeypatch.setattr(parts, "LONGEST", 5)
+    (too_long,) = source.fetch(10, 0.0).payloads
+    assert "write one object a line" in too_long.error
+
+
 def test_objects_that_are_too_old_are_left_to_load(folder: Path) -> None:
     write(folder / "a.jsonl", *records(0, 5))
     old(folder / "a.jsonl")
@@ -314,7 +358,7 @@ def test_objects_that_are_too_old_are_left_to_load(folder: Path) -> None:
 
 @settings(suppress_health_check=SHARED_FIXTURES)
 @given(
-    lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1), max_size=20),
+    lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n[{"), min_size=1), max_size=20),
     data=st.data(),
 )
 def test_law_whatever_the_steps_of_writing_each_line_is_read_once_and_in_order(
