@@ -21,6 +21,12 @@ COLUMN = 600
 """Of a column's name, such as `probabilities.<label>`."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What Python counts as printable and nobody sees: fillers, joiners, the selectors of variants (those of Unicode's
+Default_Ignorable_Code_Point), and the blank pattern of Braille.
+"""
 _SHOWN = 60
 _NUMBER = re.compile(
     r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)\s*", re.ASCII | re.IGNORECASE
@@ -65,7 +71,7 @@ def flaw_of_name(name: str) -> str:
         return f"has {len(name):,} characters, more than {NAME}"
     if flaw := flaw_of_text(name):
         return flaw
-    if not name.isprintable():
+    if not name.isprintable() or (not name.isascii() and _UNSEEN.search(name)):
         return "contains a character that cannot be seen"
     if "/" in name or "\\" in name:
         return "contains a slash"

@@ -3,6 +3,7 @@ was taken once stands in the way of a later request.
 """
 
 import json
+import re
 import unicodedata
 
 import msgspec
@@ -169,6 +170,8 @@ REFUSED = {
     "a\u202eb": "contains a character that cannot be seen",
     "a\u200fb": "contains a character that cannot be seen",
     "a\u00a0b": "contains a character that cannot be seen",
+    "fraud\ufe0f": "contains a character that cannot be seen",
+    "\u3164": "contains a character that cannot be seen",
     "a\x1b[31mb": "contains a character that cannot be seen",
     "a\x00b": "contains a NUL character",
     "\ud800": "contains half of a surrogate pair",
@@ -187,6 +190,15 @@ def test_a_client_and_a_model_have_names_that_can_stand_in_an_address(field, nam
     for text in (refusal.rejected.client, refusal.rejected.model):
         assert text == storable(text)
         assert len(text) <= 128
+
+
+def test_law_a_character_that_is_named_for_not_being_seen_is_in_no_name():
+    unseen = re.compile(
+        "HANGUL.* FILLER|VARIATION SELECTOR|PATTERN BLANK|GRAPHEME JOINER|VOWEL INHERENT|ZERO WIDTH"
+    )
+    found = [one for one in map(chr, range(0x110000)) if unseen.search(unicodedata.name(one, ""))]
+    assert len(found) > 260
+    assert [ascii(one) for one in found if not flaw_of_name(f"fraud{one}")] == []
 
 
 @pytest.mark.parametrize(
