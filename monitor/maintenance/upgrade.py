@@ -18,7 +18,7 @@ def upgrade_apart(store: Store) -> None:
     if is_current(store):
         return
     store.close()  # a connection must not be open in two processes
-    error = in_fork(partial(_error, store.url.render_as_string(hide_password=False)))
+    error = in_fork(partial(_error, store.url.render_as_string(hide_password=False), store.key))
     if isinstance(error, Failed):
         raise StoreError(
             f"the database could not be upgraded: {error.reason}",
@@ -28,9 +28,9 @@ def upgrade_apart(store: Store) -> None:
         raise error
 
 
-def _error(url: str) -> StoreError | None:
+def _error(url: str, key: str) -> StoreError | None:
     """Run `migrate`, and return the error that it raises."""
-    store = opened(url)
+    store = opened(url, key)
     try:
         migrate(store)
     except StoreError as error:

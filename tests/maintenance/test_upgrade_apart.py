@@ -1,17 +1,17 @@
 """The daemon upgrades its database in a copy of its process: the same result, the same errors, less memory."""
 
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing
 from pathlib import Path
 
+from monitor.store.db import Store
 from tests.support.daemon import ROOT, Daemon
 from tests.support.fork_server import watchkeeper
 from tests.support.waiting import until
 
+KEY = "a1" * 32
 RESULTS = """
     import os, signal, sys
     from monitor.childprocess.fork import in_fork
@@ -85,11 +85,16 @@ def _is_running(pid: int) -> bool:
 
 
 def test_a_database_of_a_newer_version_is_refused_in_the_words_of_the_migration(tmp_path: Path) -> None:
-    with Daemon(tmp_path) as daemon:
+    """Also an encrypted one, which the daemon made itself."""
+    (tmp_path / "key").write_text(KEY)
+    place = f"sqlite:///{tmp_path}/watchkeeper.db"
+    with Daemon(tmp_path, f'store: {{url: "{place}", key: "${{file:{tmp_path}/key}}"}}\n') as daemon:
         pass
-    with closing(sqlite3.connect(tmp_path / "watchkeeper.db")) as database, database:
-        assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    store = Store(place, key=KEY)
+    with store.write() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar() == 1
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
     refused = watchkeeper("run", "--config", str(daemon.config))
     assert refused.returncode == 4
     assert refused.stderr.splitlines()[-2:] == [
