@@ -133,30 +133,41 @@ def _decide(
     n, minutes = float(arms.canary.answers[arms.watched].sum()), int(arms.watched.sum())
     rates = compared[0].reason
     differ = _differ(inputs)
-    usable = [one for one in compared if one.state is SignalState.PASS and one.is_relevant]
-    if minutes < LEAST_MINUTES_TO_FAIL:
-        usable = [one for one in usable if one.name == FAILURE_LIMIT]
-    elif differ:
-        usable = [one for one in usable if one.name in (FAILURES, FAILURE_LIMIT)]
+    usable = _usable(compared, minutes, differ)
     if n >= LEAST_ANSWERS and largest(usable) >= 1 / ALPHA:
         culprits = _culprits(usable)
         note = f"; {differ}" if differ else ""
-        return answer(
-            Outcome.FAIL, f"{_named_reason(culprits[0])} ({_proof(largest(usable))}){note}", culprits
-        )
-    if not arms.stable.answers.sum():
-        other = f"version {stable!r}" if stable else "another version"
-        return answer(Outcome.INCONCLUSIVE, f"no answers of {other} in this time to compare with")
-    if minutes < LEAST_MINUTES or n < LEAST_ROWS:
-        so_far = f"{_count(n, 'answer')} in {_count(minutes, _unit(arms.seconds))}"
-        needed = f"at least {LEAST_ROWS} answers and {_count(LEAST_MINUTES, _unit(arms.seconds))} are needed"
-        return answer(Outcome.INCONCLUSIVE, f"{so_far}; {needed}")
-    if doubt := _doubt(compared, differ):
-        return answer(Outcome.INCONCLUSIVE, doubt)
+        reason = f"{_named_reason(culprits[0])} ({_proof(largest(usable))}){note}"
+        return answer(Outcome.FAIL, reason, culprits)
+    if reason := _too_little(stable, arms, n, minutes) or _doubt(compared, differ):
+        return answer(Outcome.INCONCLUSIVE, reason)
     if gate is Gate.FINAL and minutes < FINAL_MINUTES:
         reason = f"{rates}; {minutes} of {_count(FINAL_MINUTES, _unit(arms.seconds))} needed to promote"
         return answer(Outcome.INCONCLUSIVE, reason)
     return answer(Outcome.PASS, f"{rates} (e-value {largest(compared):.2g}){_blind(compared)}")
+
+
+def _usable(compared: Sequence[Signal], minutes: int, differ: str) -> list[Signal]:
+    """The signals that may prove a failure: in the first minutes only the limit of failures, and only failures where
+    the versions are asked differently.
+    """
+    usable = [one for one in compared if one.state is SignalState.PASS and one.is_relevant]
+    if minutes < LEAST_MINUTES_TO_FAIL:
+        return [one for one in usable if one.name == FAILURE_LIMIT]
+    return [one for one in usable if one.name in (FAILURES, FAILURE_LIMIT)] if differ else usable
+
+
+def _too_little(stable: str, arms: Arms, n: float, minutes: int) -> str:
+    """What is missing to compare the versions at all; empty if nothing is."""
+    if not arms.stable.answers.sum():
+        other = f"version {stable!r}" if stable else "another version"
+        return f"no answers of {other} in this time to compare with"
+    if minutes >= LEAST_MINUTES and n >= LEAST_ROWS:
+        return ""
+    so_far = f"{_count(n, 'answer')} in {_count(minutes, _unit(arms.seconds))}"
+    return (
+        f"{so_far}; at least {LEAST_ROWS} answers and {_count(LEAST_MINUTES, _unit(arms.seconds))} are needed"
+    )
 
 
 def _doubt(compared: Sequence[Signal], differ: str) -> str:

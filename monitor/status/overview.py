@@ -59,6 +59,20 @@ class StreamStatus:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the states of all streams are made of, read once."""
+
+    open_alerts: Sequence[Alert]
+    suppressions: Mapping[str, str]
+    rejected: Sequence[Refused]
+    targets: Mapping[Stream, Sequence[TargetPeriod]]
+    versions: Mapping[Stream, Sequence[str]]
+    configured: Configured
+    base_seconds: int
+    now: float
+
+
 _DAMAGED = "stored rows of this model are damaged, see the log: keep a backup, and run `watchkeeper doctor`"
 
 
@@ -71,27 +85,22 @@ def overview(
 ) -> list[StreamStatus]:
     """Every stream, worst first, with configured models that have sent nothing, and the daemon if it has a problem."""
     open_alerts = alerts.load_open(connection)
-    suppressions = suppressed(open_alerts, silences.load(connection, now), now, configured.alerts)
     known = [one for one in streams.figures_of_all(connection) if client in ("", one.stream.client)]
-    rejected = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
-    agreed = target_rows.current(connection, client)
-    versions = version_notes(connection, [one.stream for one in known], now)
+    facts = _Facts(
+        open_alerts,
+        suppressed(open_alerts, silences.load(connection, now), now, configured.alerts),
+        quarantine.summary(connection, now - DAY, now + HOUR, client or None),
+        target_rows.current(connection, client),
+        version_notes(connection, [one.stream for one in known], now),
+        configured,
+        base_seconds,
+        now,
+    )
     lines: list[StreamStatus] = []
     for figures in known:
         line = StreamStatus(figures.stream, "unknown", (_DAMAGED,), (), None, ())
         with faults_of(connection).isolate("status", str(figures.stream)):
-            line = _line(
-                connection,
-                figures,
-                open_alerts,
-                rejected,
-                base_seconds,
-                now,
-                configured,
-                agreed.get(figures.stream, ()),
-                suppressions,
-                versions.get(figures.stream, ()),
-            )
+            line = _line(connection, figures, facts)
         lines.append(line)
     lines += _without_data(client, configured, {one.stream for one in known})
     itself = _itself(connection, open_alerts, configured.mistakes, now)
@@ -113,7 +122,7 @@ def _without_data(client: str, configured: Configured, known: Collection[Stream]
 def _itself(
     connection: Connection, open_alerts: Sequence[Alert], mistakes: Sequence[str], now: float
 ) -> StreamStatus | None:
-    """The state of the daemon: its open_of_stream open alerts, errors in rule files, and quarantined items."""
+    """The state of the daemon: its open alerts, errors in rule files, and quarantined items."""
     open_of_stream = [alert for alert in open_alerts if alert.stream == DAEMON]
     skipped = faults.load(connection, now)
     if not open_of_stream and not mistakes and not skipped:
@@ -135,21 +144,11 @@ def _itself(
     )
 
 
-def _line(
-    connection: Connection,
-    figures: StreamFigures,
-    open_alerts: list[Alert],
-    rejected: list[Refused],
-    base_seconds: int,
-    now: float,
-    configured: Configured,
-    agreed: Sequence[TargetPeriod],
-    suppressions: Mapping[str, str],
-    versions: Sequence[str],
-) -> StreamStatus:
-    stream = figures.stream
-    open_of_stream = [alert for alert in open_alerts if alert.stream == stream]
-    base = measurements.latest(connection, stream, base_seconds)
+def _line(connection: Connection, figures: StreamFigures, facts: _Facts) -> StreamStatus:
+    stream, configured, now = figures.stream, facts.configured, facts.now
+    agreed = facts.targets.get(stream, ())
+    open_of_stream = [alert for alert in facts.open_alerts if alert.stream == stream]
+    base = measurements.latest(connection, stream, facts.base_seconds)
     hour = measurements.latest(connection, stream, HOUR)
     silent = max(0.0, now - figures.data_until)
     stale_after = configured.stale_after.get(stream.client, HOUR)
@@ -161,7 +160,7 @@ def _line(
         with_targets(state, agreed),
         (
             *(
-                f"{_named(alert, suppressions.get(alert.fingerprint, ''))}: {alert.reason}"
+                f"{_named(alert, facts.suppressions.get(alert.fingerprint, ''))}: {alert.reason}"
                 for alert in open_of_stream
             ),
             *_targets(agreed, wrong=True),
@@ -172,26 +171,28 @@ def _line(
         (
             *unknown_model(stream, configured.models),
             *_targets(agreed, wrong=False),
-            *versions,
-            *_notes(connection, figures, base_seconds, hour, now, configured),
-            *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
-            *_rejections(stream, rejected),
+            *facts.versions.get(stream, ()),
+            *_notes(connection, figures, facts, hour),
+            *_unjudged(stream, facts, base, hour),
+            *_rejections(stream, facts.rejected),
         ),
     )
 
 
 def _notes(
-    connection: Connection,
-    figures: StreamFigures,
-    base_seconds: int,
-    hour: Sequence[Measurement],
-    now: float,
-    configured: Configured,
+    connection: Connection, figures: StreamFigures, facts: _Facts, hour: Sequence[Measurement]
 ) -> Sequence[str]:
     """The notes on a stream; a damaged row must not take its state away."""
     with faults_of(connection).isolate("status", f"{figures.stream}: notes"):
-        return notes(connection, figures, base_seconds, hour, now, configured)
+        return notes(connection, figures, facts.base_seconds, hour, facts.now, facts.configured)
     return (_DAMAGED,)
+
+
+def _unjudged(
+    stream: Stream, facts: _Facts, base: Sequence[Measurement], hour: Sequence[Measurement]
+) -> Sequence[str]:
+    rules = facts.configured.rules
+    return unjudged(rules, stream, base, hour, facts.base_seconds, facts.now) if rules else ()
 
 
 def _worst(open_of_stream: Sequence[Alert]) -> str:
@@ -233,7 +234,7 @@ def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, 
     return shown
 
 
-def _rejections(stream: Stream, rejected: list[Refused]) -> list[str]:
+def _rejections(stream: Stream, rejected: Sequence[Refused]) -> list[str]:
     """Rejected records of the last 24 hours. They are matched by client and model only."""
     of_stream = [one for one in rejected if (one.client, one.model) == (stream.client, stream.model)]
     return [
