@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.alerts.acknowledge import acknowledged
 from monitor.alerts.plan import plan
 from monitor.alerts.settings import AlertSettings
-from monitor.alerts.situation import Plan, Situation
+from monitor.alerts.situation import NotificationPlan, Situation
 from monitor.records import Alert, Diagnosis
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.store import alerts as alert_rows
@@ -19,7 +19,7 @@ from monitor.store import diagnoses, outbox, silences
 from monitor.store import incidents as incident_rows
 from monitor.store.db import faults_of
 
-__all__ = ["AlertSettings", "Plan", "Situation", "advance", "load_situation", "plan", "record"]
+__all__ = ["AlertSettings", "NotificationPlan", "Situation", "advance", "load_situation", "plan", "record"]
 
 
 def advance(
@@ -30,7 +30,7 @@ def advance(
     channels: Iterable[str],
     now: float,
     confirming: Iterable[str] = (),
-) -> Plan:
+) -> NotificationPlan:
     """Plan the notifications of an evaluation and record alerts, transitions, incidents and deliveries together.
 
     `alerts` are those before the evaluation; `confirming` are the channels whose webhooks are received. The plan also
@@ -83,7 +83,7 @@ def _renumbered(connection: Connection, evaluation: Evaluation, alerts: Mapping[
     )
 
 
-def _with_next_sequences(connection: Connection, planned: Plan) -> Plan:
+def _with_next_sequences(connection: Connection, planned: NotificationPlan) -> NotificationPlan:
     """The plan with sequences after those already in the outbox, for keys whose incident row was lost."""
     opening = [(d.channel, d.key) for d in planned.deliveries if d.sequence == 1]
     sent = outbox.last_sequences(connection, opening) if opening else {}
@@ -110,7 +110,7 @@ def load_situation(
     )
 
 
-def record(connection: Connection, evaluation: Evaluation, planned: Plan) -> None:
+def record(connection: Connection, evaluation: Evaluation, planned: NotificationPlan) -> None:
     """Store an evaluation and its notifications within the caller's transaction."""
     alert_rows.put(connection, evaluation.alerts)
     alert_rows.add_transitions(connection, evaluation.transitions)

@@ -23,7 +23,7 @@ from monitor.alerts.notification import encode
 from monitor.alerts.routing import opening, route
 from monitor.alerts.settings import AlertSettings, Route
 from monitor.alerts.silencing import Silencer
-from monitor.alerts.situation import Plan, Situation
+from monitor.alerts.situation import NotificationPlan, Situation
 from monitor.records import Action, Alert, Delivery, Priority, Severity, State
 from monitor.runtime.faults import Faults, Isolation
 from monitor.store.incidents import Incident
@@ -40,7 +40,7 @@ _SINGLE = "single:"
 _RANK = {severity.value: place for place, severity in enumerate(Severity)}
 
 
-def plan(situation: Situation, settings: AlertSettings, faults: Faults | None = None) -> Plan:
+def plan(situation: Situation, settings: AlertSettings, faults: Faults | None = None) -> NotificationPlan:
     """Plan the notifications that are due. Whatever raises is reported to `faults` and skipped."""
     planner = _Planner(situation, settings, faults or Faults())
     planner.resolve_finished()
@@ -60,9 +60,9 @@ class _Planner:
         self.inhibitor = Inhibitor(settings.inhibitions, situation.alerts.values())
         self.before = {(i.channel, i.key): i for i in situation.incidents}
         self.incidents = {key: _not_ahead(incident, self.now) for key, incident in self.before.items()}
-        self.planned = Plan()
+        self.planned = NotificationPlan()
 
-    def result(self) -> Plan:
+    def result(self) -> NotificationPlan:
         """The plan, with the incidents that changed."""
         changed = [i for key, i in self.incidents.items() if self.before.get(key) != i]
         return replace(self.planned, incidents=changed)

@@ -24,7 +24,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NotificationPlan:
     """Rows for the outbox, the changed incidents, and why alerts are suppressed, by fingerprint.
 
     `after` is the situation once all of this is stored.

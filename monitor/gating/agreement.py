@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from monitor.gating.answers import WINDOW
 from monitor.gating.decision import FEWEST
-from monitor.gating.figures import Figure
+from monitor.gating.figures import GateFigure
 from monitor.gating.records import MetricResult, TargetResult
 from monitor.gating.resampling import Units, samples
 from monitor.health.targets import Standing, agreed, is_least, is_short, standing
@@ -15,7 +15,7 @@ _WORDS = {Standing.KEPT: "kept", Standing.AT_RISK: "may be missed", Standing.MIS
 
 
 def judge(
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, GateFigure],
     results: Mapping[str, MetricResult],
     units: Units,
     targets: Mapping[str, float],
@@ -28,7 +28,7 @@ def judge(
     )
 
 
-def _judged(figure: Figure, compared: MetricResult, units: Units, target: float) -> TargetResult:
+def _judged(figure: GateFigure, compared: MetricResult, units: Units, target: float) -> TargetResult:
     name, least = compared.metric, is_least(compared.metric)
     bound = agreed(name, target, least=least)
     value, before = compared.candidate, compared.baseline
@@ -54,7 +54,7 @@ def _judged(figure: Figure, compared: MetricResult, units: Units, target: float)
     )
 
 
-def _interval(figure: Figure, units: Units) -> tuple[float | None, float | None]:
+def _interval(figure: GateFigure, units: Units) -> tuple[float | None, float | None]:
     """The 95 % interval of the candidate's own figure."""
     assert figure.values is not None
     (drawn,) = samples(units, figure.candidate, figure.values[:1], is_smooth=figure.is_smooth)

@@ -8,7 +8,7 @@ import numpy as np
 from monitor.errors import InputError
 from monitor.gating import agreement, decision, production_rules, segments
 from monitor.gating.answers import Evaluation, evaluate
-from monitor.gating.figures import FIGURES, Figure, usual
+from monitor.gating.figures import FIGURES, GateFigure, usual
 from monitor.gating.pairing import Items
 from monitor.gating.records import MetricResult, RuleResult, TargetResult
 from monitor.gating.resampling import DRAWS, Units, units_of
@@ -107,7 +107,9 @@ def _agreed(view: ModelView | None, chosen: Sequence[str]) -> Mapping[str, float
     return {} if view is None else limits_of(view, chosen)
 
 
-def _figures(names: Sequence[str], data: Evaluation, units: Units, criteria: Criteria) -> dict[str, Figure]:
+def _figures(
+    names: Sequence[str], data: Evaluation, units: Units, criteria: Criteria
+) -> dict[str, GateFigure]:
     """Each figure once."""
     figures = {}
     for name in dict.fromkeys(names):
@@ -117,7 +119,7 @@ def _figures(names: Sequence[str], data: Evaluation, units: Units, criteria: Cri
     return figures
 
 
-def _compared(figure: Figure, units: Units, criteria: Criteria, items: Items) -> MetricResult:
+def _compared(figure: GateFigure, units: Units, criteria: Criteria, items: Items) -> MetricResult:
     baseline = 0.0
     if figure.values is not None:
         baseline = float(figure.values[1](figure.baseline.sum(axis=0)[None])[0])

@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from monitor.gating import exact_tests
-from monitor.gating.figures import Figure
+from monitor.gating.figures import GateFigure
 from monitor.gating.records import MetricResult, RuleResult, TargetResult
 from monitor.gating.resampling import Units, samples
 from monitor.records import Better
@@ -49,7 +49,7 @@ class _Gain:
     test: str
 
 
-def compare(figure: Figure, units: Units, margin: Margin, alpha: float, *, grouped: bool) -> MetricResult:
+def compare(figure: GateFigure, units: Units, margin: Margin, alpha: float, *, grouped: bool) -> MetricResult:
     """One metric on both sides, before the correction for several metrics: `p_adjusted` is None."""
     info = figure.info
     empty = MetricResult(
@@ -86,14 +86,14 @@ def compare(figure: Figure, units: Units, margin: Margin, alpha: float, *, group
     return _with_need(counted, gain, alpha)
 
 
-def _groups_used(figure: Figure) -> int:
+def _groups_used(figure: GateFigure) -> int:
     """The groups that have a compared item."""
     if figure.pairs is not None:
         return int(np.unique(figure.pairs.codes).size)
     return int(np.count_nonzero(figure.candidate.any(axis=1)))
 
 
-def _of_pairs(figure: Figure, margin: Margin, alpha: float) -> _Gain | None:
+def _of_pairs(figure: GateFigure, margin: Margin, alpha: float) -> _Gain | None:
     """Exact McNemar for items that are right or wrong, with Tango's interval."""
     assert figure.pairs is not None
     won = int(np.count_nonzero(figure.pairs.candidate & ~figure.pairs.baseline))
@@ -108,7 +108,7 @@ def _of_pairs(figure: Figure, margin: Margin, alpha: float) -> _Gain | None:
     return _Gain(value, low, high, low + margin.size, p_worse, error, "exact McNemar")
 
 
-def _of_draws(figure: Figure, units: Units, margin: Margin, alpha: float, sign: float) -> _Gain | None:
+def _of_draws(figure: GateFigure, units: Units, margin: Margin, alpha: float, sign: float) -> _Gain | None:
     """The paired bootstrap (BCa). A relative margin is drawn with the baseline that it is a share of."""
     assert figure.values is not None
     parts = np.concatenate([figure.candidate, figure.baseline], axis=1)
@@ -134,7 +134,7 @@ def _of_draws(figure: Figure, units: Units, margin: Margin, alpha: float, sign: 
     return _Gain(gain.observed, low, high, spare, p_worse, gain.deviation, test)
 
 
-def _signs(figure: Figure, units: Units) -> float:
+def _signs(figure: GateFigure, units: Units) -> float:
     pairs = figure.pairs
     assert pairs is not None
     each = pairs.candidate.astype(np.float64) - pairs.baseline

@@ -41,7 +41,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Figure:
+class GateFigure:
     """One figure of both sides: its sums per unit, (units, k) each, and the functions that make it of sums.
 
     `n` is the number of items. `pairs` are given where each item is right or wrong. `reason` says why the figure was
@@ -58,7 +58,7 @@ class Figure:
     reason: str = ""
 
 
-Make = Callable[[Evaluation, Units, MetricInfo, int], Figure]
+Make = Callable[[Evaluation, Units, MetricInfo, int], GateFigure]
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
@@ -78,18 +78,18 @@ def _of_columns(
     *,
     nothing: str,
     pairs: Pairs | None = None,
-) -> Figure:
+) -> GateFigure:
     """A figure of the sums of one column per side (or of several, (n, k)), and of the number of `used` items."""
     if not used.any():
-        return Figure(info, reason=nothing)
+        return GateFigure(info, reason=nothing)
     counted = units.sums(used.astype(np.float64))
     sides = []
     for column in columns:
         mask = used if column.ndim == 1 else used[:, None]
         sides.append(np.concatenate([units.sums(np.where(mask, column, 0.0)), counted], axis=1))
     if not all((np.abs(side) < LARGEST).all() for side in sides):
-        return Figure(info, reason=regression.OVERFLOW)
-    return Figure(info, int(used.sum()), sides[0], sides[1], values=(value, value), pairs=pairs)
+        return GateFigure(info, reason=regression.OVERFLOW)
+    return GateFigure(info, int(used.sum()), sides[0], sides[1], values=(value, value), pairs=pairs)
 
 
 def _answered(data: Evaluation) -> np.ndarray:
@@ -97,7 +97,7 @@ def _answered(data: Evaluation) -> np.ndarray:
     return np.asarray((data.truth_codes >= 0) & (data.candidate.codes >= 0) & (data.baseline.codes >= 0))
 
 
-def _accuracy(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _accuracy(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = _answered(data)
     right = [side.codes == data.truth_codes for side in (data.candidate, data.baseline)]
@@ -106,7 +106,7 @@ def _accuracy(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Fi
     return _of_columns(info, units, used, (mine, theirs), nothing=_NO_CLASSES, pairs=pairs)
 
 
-def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = np.ones(data.n, bool)
     failed = (data.candidate.failed, data.baseline.failed)
@@ -115,7 +115,7 @@ def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> 
     return _of_columns(info, units, used, (mine, theirs), nothing="no item", pairs=pairs)
 
 
-def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     mine, theirs = data.candidate.automated, data.baseline.automated
     used = np.isfinite(mine) & np.isfinite(theirs)
@@ -130,14 +130,16 @@ def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int
     )
 
 
-def _by_class(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _by_class(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     """Macro averages: right, actual and predicted rows of each class."""
     del bins
     used, size = _answered(data), len(data.classes)
     if not used.any():
-        return Figure(info, reason=_NO_CLASSES)
+        return GateFigure(info, reason=_NO_CLASSES)
     if size > _MOST_CLASSES:
-        return Figure(info, reason=f"{size:,} classes, and at most {_MOST_CLASSES} are compared one by one")
+        return GateFigure(
+            info, reason=f"{size:,} classes, and at most {_MOST_CLASSES} are compared one by one"
+        )
     actual = np.where(used, data.truth_codes, -1)
     sides, values = [], []
     for side in (data.candidate, data.baseline):
@@ -147,7 +149,7 @@ def _by_class(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Fi
         sides.append(np.concatenate(counts, axis=1))
         occurs = sides[-1].sum(axis=0).reshape(3, size)[1:].any(axis=0)
         values.append(_macro(info.name, occurs))
-    return Figure(info, int(used.sum()), sides[0], sides[1], values=(values[0], values[1]))
+    return GateFigure(info, int(used.sum()), sides[0], sides[1], values=(values[0], values[1]))
 
 
 def _macro(name: str, occurs: np.ndarray) -> Value:
@@ -167,11 +169,11 @@ def _macro(name: str, occurs: np.ndarray) -> Value:
     return value
 
 
-def _log_loss(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _log_loss(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     shares = (data.candidate.shares, data.baseline.shares)
     if shares[0] is None or shares[1] is None:
-        return Figure(info, reason=_NO_PROBABILITIES)
+        return GateFigure(info, reason=_NO_PROBABILITIES)
     used = data.truth_codes >= 0
     losses = []
     for each in (shares[0], shares[1]):
@@ -181,22 +183,22 @@ def _log_loss(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Fi
     return _of_columns(info, units, used, (losses[0], losses[1]), nothing=_NO_PROBABILITIES)
 
 
-def _roc_auc(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _roc_auc(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     """The areas by DeLong's components: for each item, the share of the other class's items that it is in the right
     order with. The area is their mean over the items of either class, so its draws are means of components.
     """
     del bins
     shares = (data.candidate.shares, data.baseline.shares)
     if shares[0] is None or shares[1] is None:
-        return Figure(info, reason=_NO_PROBABILITIES)
+        return GateFigure(info, reason=_NO_PROBABILITIES)
     if len(data.ranked) > _MOST_RANKED:
-        return Figure(info, reason=f"{len(data.ranked)} classes, and at most {_MOST_RANKED} are ranked")
+        return GateFigure(info, reason=f"{len(data.ranked)} classes, and at most {_MOST_RANKED} are ranked")
     used = data.truth_codes >= 0
     for each in (shares[0], shares[1]):
         used = used & np.isfinite(each).all(axis=1)
     present = [code for code in data.ranked.tolist() if (data.truth_codes[used] == code).any()]
     if len(present) < 2:
-        return Figure(info, reason="all truths are of one class")
+        return GateFigure(info, reason="all truths are of one class")
     if len(data.ranked) == 2:
         present = present[1:]  # the area of the other class is the same
     sides, values = [], []
@@ -208,7 +210,7 @@ def _roc_auc(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Fig
         columns[used] = np.concatenate(parts, axis=1)
         sides.append(units.sums(columns))
         values.append(_area(np.array(areas)))
-    return Figure(info, int(used.sum()), sides[0], sides[1], values=(values[0], values[1]))
+    return GateFigure(info, int(used.sum()), sides[0], sides[1], values=(values[0], values[1]))
 
 
 def _components(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, float]:
@@ -237,10 +239,10 @@ def _area(areas: np.ndarray) -> Value:
     return value
 
 
-def _calibration(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _calibration(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     used = _answered(data) & np.isfinite(data.candidate.confidence) & np.isfinite(data.baseline.confidence)
     if not used.any():
-        return Figure(info, reason=_NO_CONFIDENCE)
+        return GateFigure(info, reason=_NO_CONFIDENCE)
     sides = []
     for side in (data.candidate, data.baseline):
         confidence = np.nan_to_num(side.confidence)
@@ -248,14 +250,14 @@ def _calibration(data: Evaluation, units: Units, info: MetricInfo, bins: int) ->
         place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
         sums = np.bincount(units.codes * bins + place, gap, units.count * bins).reshape(units.count, bins)
         sides.append(np.concatenate([sums, units.sums(used.astype(np.float64))], axis=1))
-    return Figure(info, int(used.sum()), sides[0], sides[1], values=(_summed_gaps, _summed_gaps))
+    return GateFigure(info, int(used.sum()), sides[0], sides[1], values=(_summed_gaps, _summed_gaps))
 
 
 def _summed_gaps(sums: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _brier(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _brier(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = _answered(data) & np.isfinite(data.candidate.confidence) & np.isfinite(data.baseline.confidence)
     mine, theirs = (
@@ -265,7 +267,7 @@ def _brier(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figur
     return _of_columns(info, units, used, (mine, theirs), nothing=_NO_CONFIDENCE)
 
 
-def _residual(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+def _residual(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     truth = data.truth_numbers
     with np.errstate(over="ignore", invalid="ignore"):
@@ -282,7 +284,7 @@ def _residual(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Fi
 
 
 def _mean_of(of: str) -> Make:
-    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
         del bins
         mine, theirs = getattr(data.candidate, of), getattr(data.baseline, of)
         used = np.isfinite(mine) & np.isfinite(theirs)
@@ -294,11 +296,11 @@ def _mean_of(of: str) -> Make:
 def _percentile(share: float) -> Make:
     """A percentile by the counts below thresholds around it."""
 
-    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
         del bins
         used = np.isfinite(data.candidate.latency) & np.isfinite(data.baseline.latency)
         if not used.any():
-            return Figure(info, reason="no item has a latency on both sides")
+            return GateFigure(info, reason="no item has a latency on both sides")
         sides, values = [], []
         for side in (data.candidate, data.baseline):
             limits = _thresholds(np.sort(side.latency[used]), share)
@@ -306,7 +308,7 @@ def _percentile(share: float) -> Make:
             counts = np.cumsum(units.counts(places, limits.size), axis=1)
             sides.append(np.concatenate([counts, units.sums(used.astype(np.float64))], axis=1))
             values.append(_lowest_above(limits, share))
-        return Figure(
+        return GateFigure(
             info, int(used.sum()), sides[0], sides[1], values=(values[0], values[1]), is_smooth=False
         )
 

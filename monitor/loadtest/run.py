@@ -18,7 +18,7 @@ from monitor.loadtest.objectives import ObjectiveKind
 from monitor.loadtest.search import next_rate
 from monitor.loadtest.stage import StageResult, Surroundings, result
 from monitor.loadtest.target import Target
-from monitor.loadtest.verdict import Plan, Verdict, tried, verdict
+from monitor.loadtest.verdict import LoadTestPlan, Verdict, tried, verdict
 from monitor.outgoing.persistent import connected
 from monitor.visible import visible
 
@@ -48,7 +48,7 @@ class Pace:
 class LoadTest:
     """A finished load test."""
 
-    plan: Plan
+    plan: LoadTestPlan
     stages: tuple[StageResult, ...]
     verdict: Verdict
     interrupted: bool
@@ -58,7 +58,7 @@ class LoadTest:
 
 def load_test(
     target: Target,
-    plan: Plan,
+    plan: LoadTestPlan,
     pace: Pace,
     on_stage: Callable[[StageResult], None] = lambda _: None,
     connect: Connect = connected,
@@ -73,7 +73,7 @@ def load_test(
         return runner.run(_Run(target, plan, pace, on_stage, connect).run())
 
 
-def needed(plan: Plan, rate: float, seconds: float) -> float:
+def needed(plan: LoadTestPlan, rate: float, seconds: float) -> float:
     """How long a stage lasts that was meant to last `seconds`: as long as it takes to tell."""
     calls = max(one.least_calls for one in plan.objectives)
     latencies = [one.limit for one in plan.objectives if one.kind is ObjectiveKind.LATENCY]
@@ -83,7 +83,7 @@ def needed(plan: Plan, rate: float, seconds: float) -> float:
 @dataclass(slots=True)
 class _Run:
     target: Target
-    plan: Plan
+    plan: LoadTestPlan
     pace: Pace
     on_stage: Callable[[StageResult], None]
     connect: Connect

@@ -14,7 +14,7 @@ _ENDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadTestPlan:
     """What is tested. `name` is the model, `server` what the peer is called, `wanted` and `highest` calls a second."""
 
     name: str
@@ -46,7 +46,9 @@ def trusted(stage: StageResult, cores: int) -> State:
     return State.UNKNOWN if stage.state is State.MISSED and own_limit(stage, cores) else stage.state
 
 
-def verdict(plan: Plan, stages: Sequence[StageResult], cores: int, *, interrupted: bool = False) -> Verdict:
+def verdict(
+    plan: LoadTestPlan, stages: Sequence[StageResult], cores: int, *, interrupted: bool = False
+) -> Verdict:
     """Judge a load test by its stages."""
     points = tried(stages, cores)
     holds, misses = held(points), missed(points)
@@ -58,7 +60,7 @@ def verdict(plan: Plan, stages: Sequence[StageResult], cores: int, *, interrupte
     return Verdict(outcome, sentence, holds, misses, limit.text if limit else "")
 
 
-def _limit(plan: Plan, stages: Sequence[StageResult], cores: int) -> Limit | None:
+def _limit(plan: LoadTestPlan, stages: Sequence[StageResult], cores: int) -> Limit | None:
     bad = [stage for stage in stages if stage.state is State.MISSED]
     if not bad:
         return None
@@ -66,7 +68,7 @@ def _limit(plan: Plan, stages: Sequence[StageResult], cores: int) -> Limit | Non
 
 
 def _words(
-    plan: Plan, stages: Sequence[StageResult], points: Sequence[Tried], limit: Limit | None
+    plan: LoadTestPlan, stages: Sequence[StageResult], points: Sequence[Tried], limit: Limit | None
 ) -> tuple[Outcome, str]:
     holds, misses = held(points), missed(points)
     rate = _rate(plan, plan.wanted)
@@ -121,5 +123,5 @@ def value_words(one: Judged) -> str:
     return milliseconds(one.value)
 
 
-def _rate(plan: Plan, rate: float) -> str:
+def _rate(plan: LoadTestPlan, rate: float) -> str:
     return f"{format_number(rate, 4)}{plan.unit}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.alerts.notification import Message
 from monitor.config.units import DAY, HOUR
 from monitor.digest.mailing import EMAIL, list_headers, mailing
-from monitor.maintenance.security_report import Installation, Line, read, report, words
+from monitor.maintenance.security_report import Installation, SecurityFinding, read, report, words
 from monitor.records import DAEMON, Delivery
 from monitor.store import audit, digests, outbox
 from monitor.store.audit_checkpoints import Signer
@@ -46,7 +46,7 @@ def due(now: float) -> Period | None:
     return Period(start, end, end + _AT) if end + _AT <= now < end + _AT + LATE else None
 
 
-def message(lines: Sequence[Line], period: Period, version: str, address: str) -> Message:
+def message(lines: Sequence[SecurityFinding], period: Period, version: str, address: str) -> Message:
     """The mail to one recipient."""
     wrong = sum(not line.is_well for line in lines)
     verdict = (
@@ -101,7 +101,9 @@ class AuditMailer:
             audit.note(connection, now, audit.DAEMON, what, action="send")
         return len(deliveries)
 
-    def _delivery(self, lines: Sequence[Line], period: Period, address: str, now: float) -> Delivery:
+    def _delivery(
+        self, lines: Sequence[SecurityFinding], period: Period, address: str, now: float
+    ) -> Delivery:
         made = message(lines, period, self.version, address)
         key = f"digest/{DAEMON.client}/{KIND}/{period.key}/{address.lower()}"
         return mailing(EMAIL, key, DAEMON.client, made, made.subject, now)

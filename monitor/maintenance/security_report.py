@@ -50,7 +50,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SecurityFinding:
     """One finding: what it is about, whether it is well, and the details."""
 
     subject: str
@@ -74,18 +74,18 @@ def read(
     )
 
 
-def words(line: Line) -> str:
+def words(line: SecurityFinding) -> str:
     """A finding on one line of text."""
     return f"{'✔' if line.is_well else '✖'} {visible(line.subject)}: {visible(line.detail)}"
 
 
-def report(facts: Facts) -> list[Line]:
+def report(facts: Facts) -> list[SecurityFinding]:
     """All findings, those that deserve a look first."""
     lines = [*_keys(facts), *_people(facts), *_storage(facts), *_log(facts), *_quarantine(facts)]
     return sorted(lines, key=lambda line: line.is_well)
 
 
-def _keys(facts: Facts) -> list[Line]:
+def _keys(facts: Facts) -> list[SecurityFinding]:
     valid = [key for key in facts.keys if key.is_valid(facts.now)]
     never = [key for key in valid if key.last_used_at is None and key.created_at <= facts.now - DAY]
     idle = [key for key in valid if key.last_used_at is not None and key.last_used_at < facts.now - UNUSED]
@@ -95,12 +95,12 @@ def _keys(facts: Facts) -> list[Line]:
         _named("keys never used", never),
         _named(f"keys not used for {format_duration(UNUSED)}", idle),
         _named("keys without expiry", endless),
-        Line("admin keys", len(admins) <= 2, _list(admins)),
+        SecurityFinding("admin keys", len(admins) <= 2, _list(admins)),
     ]
 
 
-def _named(subject: str, keys: Sequence[Key]) -> Line:
-    return Line(subject, not keys, _list(keys))
+def _named(subject: str, keys: Sequence[Key]) -> SecurityFinding:
+    return SecurityFinding(subject, not keys, _list(keys))
 
 
 def _word(key: Key) -> str:
@@ -114,48 +114,50 @@ def _list(keys: Sequence[Key]) -> str:
     return (shown + (f" and {len(keys) - _MOST} more" if len(keys) > _MOST else "")) or "none"
 
 
-def _people(facts: Facts) -> list[Line]:
+def _people(facts: Facts) -> list[SecurityFinding]:
     admins = sorted({one.who for one in facts.sessions if one.role == "admin"})
     return [
-        Line("admins signed in now", True, ", ".join(admins[:_MOST]) or "none"),
-        Line("requests without access", facts.failed < 100, f"{facts.failed:,} since {iso(facts.since)}"),
+        SecurityFinding("admins signed in now", True, ", ".join(admins[:_MOST]) or "none"),
+        SecurityFinding(
+            "requests without access", facts.failed < 100, f"{facts.failed:,} since {iso(facts.since)}"
+        ),
     ]
 
 
-def _storage(facts: Facts) -> list[Line]:
+def _storage(facts: Facts) -> list[SecurityFinding]:
     kept = ", ".join(
         f"{name} {format_duration(seconds)}" for name, seconds in facts.installation.retention.items()
     )
     tls = "pages are served by TLS" if facts.installation.is_secure else "pages are not served by TLS"
     return [
-        Line(
+        SecurityFinding(
             "encryption at rest",
             facts.installation.is_encrypted,
             f"store.key is {'' if facts.installation.is_encrypted else 'not '}set",
         ),
-        Line(
+        SecurityFinding(
             "TLS",
             facts.installation.is_secure or facts.installation.is_local,
             tls + (", on this machine only" if facts.installation.is_local else ""),
         ),
-        Line("retention", True, kept),
+        SecurityFinding("retention", True, kept),
     ]
 
 
-def _log(facts: Facts) -> list[Line]:
+def _log(facts: Facts) -> list[SecurityFinding]:
     broken = [f"{one.client or '(no single client)'}: {one.problem}" for one in facts.verdicts if one.problem]
     entries = sum(one.entries for one in facts.verdicts)
     signed = "checkpoints are signed" if facts.installation.is_signed else "audit.key is not set"
     return [
-        Line("audit log", not broken, "; ".join(broken) or f"{counted(entries, 'entry')}, intact"),
-        Line("signature of the audit log", facts.installation.is_signed, signed),
+        SecurityFinding("audit log", not broken, "; ".join(broken) or f"{counted(entries, 'entry')}, intact"),
+        SecurityFinding("signature of the audit log", facts.installation.is_signed, signed),
     ]
 
 
-def _quarantine(facts: Facts) -> list[Line]:
+def _quarantine(facts: Facts) -> list[SecurityFinding]:
     foreign = sum(one.count for one in facts.refused if one.reason in ("other_client", "unknown_client"))
     total = sum(one.count for one in facts.refused)
     return [
-        Line("records sent for other clients", not foreign, f"{foreign:,}"),
-        Line("quarantine", True, f"{counted(total, 'rejected record')} since {iso(facts.since)}"),
+        SecurityFinding("records sent for other clients", not foreign, f"{foreign:,}"),
+        SecurityFinding("quarantine", True, f"{counted(total, 'rejected record')} since {iso(facts.since)}"),
     ]

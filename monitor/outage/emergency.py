@@ -25,7 +25,7 @@ from monitor.errors import StoreError
 from monitor.notify.channel import Channel
 from monitor.notify.delivery.attempt import attempt
 from monitor.notify.failure import AttemptError
-from monitor.outage.journal import Entry, Journal, replay
+from monitor.outage.journal import Journal, JournalEntry, replay
 from monitor.outage.notice import Outage
 from monitor.records import Action, Delivery
 from monitor.store import leases, outbox
@@ -63,8 +63,8 @@ class Emergency:
             n for n, c in channels.items() if Action.TRIGGER in c.actions
         ]
         self.channel = next(iter(channels.values()))
-        self._copied: list[Entry] = []
-        self._decided: list[Entry] = []
+        self._copied: list[JournalEntry] = []
+        self._decided: list[JournalEntry] = []
         self._attempted: set[tuple[str, str, int]] = set()
         self._sent: set[tuple[str, str, int]] = set()
         self._unavailable_since: float | None = None
@@ -87,7 +87,7 @@ class Emergency:
         self._resolve_outage(now)
         return False
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[JournalEntry]) -> None:
         """Add messages that were decided from memory. Called in the thread of the tick."""
         with self._lock:
             self._decided += entries
@@ -117,7 +117,7 @@ class Emergency:
             self._sent.clear()
             self._decided.clear()
 
-    def _replay(self, entries: list[Entry]) -> None:
+    def _replay(self, entries: list[JournalEntry]) -> None:
         for entry in entries:
             subject = f"{entry.delivery.channel} {entry.delivery.key}"
             with self._store.faults.isolate("spool", subject), self._store.write() as connection:
@@ -134,7 +134,7 @@ class Emergency:
             waiting = outbox.waiting(connection)
         self.catch_up()
         urgent = [d for d in waiting if d.is_critical and d.channel in self._pagers]
-        self._copied = [Entry(delivery) for delivery in urgent]
+        self._copied = [JournalEntry(delivery) for delivery in urgent]
 
     def _send(self) -> bool:
         sent = False
@@ -178,14 +178,14 @@ class Emergency:
             log.warning("delivery without a database", extra=fields | {"reason": failure.message})
         return failure is None
 
-    def _record_attempt(self, entry: Entry) -> None:
+    def _record_attempt(self, entry: JournalEntry) -> None:
         """Record a message that only this process knows of before its first attempt."""
         with self._lock:
             if entry.incident is not None and entry.place not in self._attempted:
                 self._attempted.add(entry.place)
                 self._journal.write(replace(entry, was_taken=False))
 
-    def _record_sent(self, entry: Entry) -> None:
+    def _record_sent(self, entry: JournalEntry) -> None:
         with self._lock:
             self._sent.add(entry.place)
             self._journal.write(entry)

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from monitor.alerts.plan import plan
 from monitor.alerts.settings import AlertSettings
-from monitor.alerts.situation import Plan, Situation
+from monitor.alerts.situation import NotificationPlan, Situation
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.metrics import LIVE, Subject, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.outage.emergency import Emergency
-from monitor.outage.journal import Entry
+from monitor.outage.journal import JournalEntry
 from monitor.predictions.log.batch import split
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.rules.engine import no_data
@@ -81,7 +81,9 @@ class OutageEvaluator:
         if self._unavailable_since is not None and self._emergency is not None:
             self._emergency.catch_up()
 
-    def evaluate(self, rules: RuleSet, accepted: frozenset[tuple[str, str]], now: float) -> list[Entry]:
+    def evaluate(
+        self, rules: RuleSet, accepted: frozenset[tuple[str, str]], now: float
+    ) -> list[JournalEntry]:
         """Evaluate without the database. `accepted` are the channel and key of what was sent without it."""
         if self._situation is None:
             return []
@@ -122,7 +124,9 @@ def _noted(situation: Situation, accepted: frozenset[tuple[str, str]], now: floa
     ]
 
 
-def _entries(planned: Plan, alerts: dict[str, Alert], evaluation: Evaluation) -> list[Entry]:
+def _entries(
+    planned: NotificationPlan, alerts: dict[str, Alert], evaluation: Evaluation
+) -> list[JournalEntry]:
     incidents = {(i.channel, i.key): i for i in planned.incidents}
     entries = []
     for delivery in planned.deliveries:
@@ -131,7 +135,7 @@ def _entries(planned: Plan, alerts: dict[str, Alert], evaluation: Evaluation) ->
             continue
         members = {fingerprint for fingerprint, _ in incident.members}
         entries.append(
-            Entry(
+            JournalEntry(
                 delivery,
                 incident,
                 tuple(alerts[one] for one in sorted(members) if one in alerts),

@@ -28,7 +28,7 @@ _PURPOSE = "spool"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One message and, if it was decided without the database, the rows behind it.
 
     `was_taken` is false for a message that is about to be sent: it is unknown whether the channel accepted it.
@@ -54,9 +54,9 @@ class Journal:
     def __init__(self, path: Path, key: str = "") -> None:
         self._path = path
         self._key = key
-        self._unwritten: list[Entry] = []
+        self._unwritten: list[JournalEntry] = []
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: JournalEntry) -> None:
         """Append an entry, durably if possible."""
         try:
             with self._path.open("ab") as file:
@@ -69,12 +69,12 @@ class Journal:
             )
             self._unwritten.append(entry)
 
-    def read(self) -> list[Entry]:
+    def read(self) -> list[JournalEntry]:
         """The entries to replay, one per message: the accepted one if it exists.
 
         A line that was truncated by a crash is ignored.
         """
-        entries: dict[tuple[str, str, int], Entry] = {}
+        entries: dict[tuple[str, str, int], JournalEntry] = {}
         for entry in (*self._written(), *self._unwritten):
             earlier = entries.get(entry.place)
             if earlier is None or entry.was_taken:
@@ -89,10 +89,10 @@ class Journal:
         except OSError as error:  # replaying it again changes nothing
             log.warning("%s cannot be removed: %s", self._path, error)
 
-    def _written(self) -> Iterator[Entry]:
+    def _written(self) -> Iterator[JournalEntry]:
         for line in self._lines():
             try:
-                yield msgspec.json.decode(unsealed(line, self._key), type=Entry)
+                yield msgspec.json.decode(unsealed(line, self._key), type=JournalEntry)
             except (msgspec.MsgspecError, StoreError, ValueError, RecursionError) as error:
                 log.warning("skipped an unreadable line of %s: %s", self._path, error)
 
@@ -148,7 +148,7 @@ def reseal(spool: Path, old: str, new: str) -> None:
         beside.replace(path)
 
 
-def replay(connection: Connection, entries: list[Entry]) -> None:
+def replay(connection: Connection, entries: list[JournalEntry]) -> None:
     """Write the messages of a journal into the database.
 
     A message for which it is unknown whether it was accepted goes into the outbox, to be sent again under the same key.

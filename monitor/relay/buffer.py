@@ -31,7 +31,7 @@ Done = Callable[[WatchkeeperError | None], None]
 """Called once, by the writing thread, when a request is on disk (None), or is not."""
 
 
-class Entry(msgspec.Struct, frozen=True, eq=False):
+class BufferedRequest(msgspec.Struct, frozen=True, eq=False):
     """A request that is to be put on disk."""
 
     lane: str
@@ -64,7 +64,7 @@ class Buffer:
         self.aside = {name: SetAside(lane.folder) for name, lane in self.lanes.items()}
         self._limit, self._keep = limit, keep
         self._condition = threading.Condition()
-        self._pending: list[Entry] = []
+        self._pending: list[BufferedRequest] = []
         self._pending_bytes = 0
         self._is_closed = False
         self._told_at = float("-inf")
@@ -73,7 +73,7 @@ class Buffer:
         self.full_reason = ""
         """Why the newest of them was; empty when one was stored since."""
 
-    def put(self, entry: Entry, now: float) -> None:
+    def put(self, entry: BufferedRequest, now: float) -> None:
         """Have a request put on disk; its `done` is called later.
 
         Raises:
@@ -128,8 +128,8 @@ class Buffer:
                 self._pending_bytes -= sum(entry.size for entry in entries)
         return bool(entries)
 
-    def _write(self, entries: list[Entry]) -> None:
-        by_lane = dict[str, list[Entry]]()
+    def _write(self, entries: list[BufferedRequest]) -> None:
+        by_lane = dict[str, list[BufferedRequest]]()
         for entry in entries:
             by_lane.setdefault(entry.lane, []).append(entry)
         for name, group in by_lane.items():

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import AccessError, InputError, NotFoundError, TooSlowError, WatchkeeperError
-from monitor.relay.buffer import Buffer, Entry
+from monitor.relay.buffer import Buffer, BufferedRequest
 from monitor.relay.exposition import Figures, exposition
 from monitor.relay.frames import Request, size_of
 from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
@@ -173,7 +173,7 @@ class Application:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(settle, result)
 
-        self._buffer.put(Entry(name, request, body, size_of(request, body), done), time.time())
+        self._buffer.put(BufferedRequest(name, request, body, size_of(request, body), done), time.time())
         error = await stored
         if error is not None:
             raise error

@@ -26,7 +26,7 @@ YOUNG = float(HOUR)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ArmFigure:
     """A metric of one version in one minute: its value, and the number of rows."""
 
     n: float
@@ -38,14 +38,14 @@ class Arm:
     """A version with its figures, by the start of the minute in seconds since the epoch."""
 
     version: str
-    minutes: Mapping[int, Figure]
+    minutes: Mapping[int, ArmFigure]
 
     @property
     def name(self) -> str:
         """The version in a sentence."""
         return shown(self.version)
 
-    def within(self, starts: Sequence[int]) -> list[Figure]:
+    def within(self, starts: Sequence[int]) -> list[ArmFigure]:
         """The figures of these minutes."""
         return [self.minutes[start] for start in starts if start in self.minutes]
 
@@ -104,7 +104,7 @@ def _compared(
 
 
 def _proportions(
-    breach: Breach, new: Arm, other: Arm, ours: Sequence[Figure], others: Sequence[Figure], when: str
+    breach: Breach, new: Arm, other: Arm, ours: Sequence[ArmFigure], others: Sequence[ArmFigure], when: str
 ) -> Blame:
     """The hits of both together are binomial with the new one's share, if it is as bad as tolerated."""
     n, m = sum(one.n for one in ours), sum(one.n for one in others)
@@ -120,12 +120,12 @@ def _proportions(
     return Blame(False, f"{words}: not proven to be worse than {TOLERATED:g} times the other one")
 
 
-def _bad(one: Figure, breach: Breach) -> float:
+def _bad(one: ArmFigure, breach: Breach) -> float:
     return one.n * (one.value if breach.is_above else 1 - one.value)
 
 
 def _values(
-    breach: Breach, new: Arm, other: Arm, ours: Sequence[Figure], others: Sequence[Figure], when: str
+    breach: Breach, new: Arm, other: Arm, ours: Sequence[ArmFigure], others: Sequence[ArmFigure], when: str
 ) -> Blame:
     if min(len(ours), len(others)) < LEAST_MINUTES:
         return Blame(False, f"{breach.metric}: fewer than {LEAST_MINUTES} minutes to compare")
@@ -142,7 +142,7 @@ def _values(
     return Blame(True, words)
 
 
-def _is_beyond(one: Figure, breach: Breach) -> bool:
+def _is_beyond(one: ArmFigure, breach: Breach) -> bool:
     return one.value > breach.limit if breach.is_above else one.value < breach.limit
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from monitor.metrics.quantiles import Quantiles
 from monitor.metrics.system.latency import LATENCY
 from monitor.records import Stream
-from monitor.rollback.comparison import Arm, Figure
+from monitor.rollback.comparison import Arm, ArmFigure
 from monitor.rollouts.load_arms import Reading, load_minutes
 from monitor.store import timeseries
 from monitor.windows.layout.layout import is_signal
@@ -58,7 +58,7 @@ def load(
 
     A window counts when it has ended: late rows change it later, but nobody waits for them.
     """
-    figures_by_version: dict[tuple[str, str], dict[int, Figure]] = {}
+    figures_by_version: dict[tuple[str, str], dict[int, ArmFigure]] = {}
     minutes = load_minutes(connection, stream, Reading(base_seconds), start, now)
     for window, versions in zip(minutes.windows, minutes.slices, strict=True):
         for version, part in versions.items():
@@ -70,17 +70,17 @@ def load(
     return Traffic({key: Arm(key[1], minutes_of) for key, minutes_of in figures_by_version.items()})
 
 
-def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
+def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, ArmFigure]]:
     """The figures of a version in a window, from its counts."""
     if part.rows:
-        yield ANSWERS, Figure(part.rows, part.flag("errors") / part.rows)
+        yield ANSWERS, ArmFigure(part.rows, part.flag("errors") / part.rows)
     column = part.column("latency_ms")
     for metric in metrics:
         if metric in _PERCENT and column.finite:
             at = Quantiles(column).at(_PERCENT[metric] / 100 * column.finite)
-            yield metric, Figure(column.finite, at / 1000)
+            yield metric, ArmFigure(column.finite, at / 1000)
         elif is_signal(metric) and (n := part.flag(f"{metric}_known")):
-            yield metric, Figure(n, part.flag(metric) / n)
+            yield metric, ArmFigure(n, part.flag(metric) / n)
 
 
 def _measured(
@@ -89,12 +89,12 @@ def _measured(
     metrics: Sequence[str],
     base_seconds: int,
     period: tuple[float, float],
-    figures_by_version: dict[tuple[str, str], dict[int, Figure]],
+    figures_by_version: dict[tuple[str, str], dict[int, ArmFigure]],
 ) -> None:
     """Add the stored measurements by version: there are some while several versions answer."""
     columns = timeseries.load_columns(connection, stream, base_seconds, *period, metrics)
     for (metric, labels), series in columns.items():
         if len(labels) == 1 and labels[0][0] == "version":
             rows = zip(series.starts.tolist(), series.n.tolist(), series.values.tolist(), strict=True)
-            figures = {int(at): Figure(n, value) for at, n, value in rows if not math.isnan(value)}
+            figures = {int(at): ArmFigure(n, value) for at, n, value in rows if not math.isnan(value)}
             figures_by_version[metric, labels[0][1]] = figures

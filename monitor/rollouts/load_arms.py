@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection
 
-from monitor.metrics.drift.distance_plan import Plan, plan_of
+from monitor.metrics.drift.distance_plan import DistancePlan, plan_of
 from monitor.metrics.estimated.calibration import of_confidence
 from monitor.metrics.metric import Subject
 from monitor.metrics.quality.task import Task, task_of
@@ -145,7 +145,7 @@ def _arm(parts: Sequence[Slice], layout: Layout, labels: np.ndarray) -> Arm:
     )
 
 
-def _by_column(plan: Plan, cells: np.ndarray, designs: np.ndarray) -> dict[str, np.ndarray]:
+def _by_column(plan: DistancePlan, cells: np.ndarray, designs: np.ndarray) -> dict[str, np.ndarray]:
     """The cells of each column that has values, shape (minutes, cells); of weighted rows, as many as they are worth."""
     ends = [*plan.first_cell[1:].tolist(), cells.shape[1]]
     columns: dict[str, np.ndarray] = {}

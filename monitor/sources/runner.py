@@ -21,7 +21,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.runtime.faults import one_line
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.sources import progress
-from monitor.sources.pairing.waiting import Plan, WaitingHalves
+from monitor.sources.pairing.waiting import PairingPlan, WaitingHalves
 from monitor.sources.progress import Look
 from monitor.sources.reading import PayloadReader, Reading, nothing
 from monitor.sources.settings import SourceSettings
@@ -201,7 +201,7 @@ class SourceRunner:
             self._positions.pop(shard, None)
 
     def _store_plan(
-        self, plan: Plan, positions: Mapping[str, str] = NOWHERE, keys: Sequence[Request] = ()
+        self, plan: PairingPlan, positions: Mapping[str, str] = NOWHERE, keys: Sequence[Request] = ()
     ) -> None:
         """Store requests, half calls, positions and the keys of messages in one transaction."""
         now = self._clock.now()

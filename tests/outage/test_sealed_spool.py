@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import StoreError
-from monitor.outage.journal import Entry, Journal, reseal
+from monitor.outage.journal import Journal, JournalEntry, reseal
 from monitor.records import Action, Delivery
 from monitor.runtime.sealing import Sealer, is_sealed
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 
 
-def entry(key: str) -> Entry:
+def entry(key: str) -> JournalEntry:
     body = b'{"client":"secretive"}'
-    return Entry(Delivery("pagerduty", key, 1, Action.TRIGGER, body, created_at=1.0, priority=0))
+    return JournalEntry(Delivery("pagerduty", key, 1, Action.TRIGGER, body, created_at=1.0, priority=0))
 
 
 def test_a_stolen_spool_says_nothing_and_a_plain_line_from_before_is_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from monitor import outgoing
 from monitor.outgoing import Budget, names
 from monitor.outgoing.headers import given_header, mail_header, request_header
 from tests.support.receiver import Receiver
-from tests.support.slow_peers import Manner, peer
+from tests.support.slow_peers import SLACK_SECONDS, Manner, peer
 
 SECONDS = 0.6
 
@@ -25,7 +25,7 @@ def test_headers_without_end_answers_before_the_answer_and_cut_lines_end(manner:
         began = time.monotonic()
         with pytest.raises(outgoing.FAILURES):
             client.get(f"http://127.0.0.1:{server.port}")
-        assert time.monotonic() - began < 3 * SECONDS
+        assert time.monotonic() - began < SECONDS + SLACK_SECONDS
     assert server.sent < 16 << 20
 
 
@@ -126,7 +126,7 @@ def test_a_name_server_that_hangs_is_waited_for_in_one_thread_until_the_deadline
             with pytest.raises(httpx2.ConnectTimeout, match=r"the name slow\.example was not resolved"):
                 client.get("http://slow.example/")
     over.set()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15, "the name server takes 20 seconds"
     assert asked == ["slow.example"]
 
 

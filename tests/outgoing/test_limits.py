@@ -24,13 +24,12 @@ from monitor.sources.probes import ProbeSettings, probe
 from monitor.web.auth.oidc import Provider
 from monitor.web.settings import OidcSettings
 from tests.support.pages import PAGE
-from tests.support.slow_peers import Manner, peer
+from tests.support.slow_peers import SLACK_SECONDS, Manner, peer
 
 SECONDS = 0.6
 """The deadline of every call here."""
 APPRISE_SECONDS = 4.0
 """Apprise has to start first."""
-SLACK_SECONDS = 2.0
 MOST_SENT = 16 << 20
 """Bytes that a server without end gets rid of before it is cut off: the limit, and the buffers in between."""
 LOCAL = {"console", "file"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.records import Stream
-from monitor.rollback.comparison import Arm, Blame, Breach, Figure, blame
+from monitor.rollback.comparison import Arm, ArmFigure, Blame, Breach, blame
 from monitor.rollback.decision import Decision, Policy, Situation, Trigger, decide, not_live
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback, RollbackState
@@ -130,7 +130,7 @@ MINUTES = [int(NOW) - 60 * back for back in range(1, 5)]
 
 
 def arm(version: str, value: float, n: float = 300.0, minutes: list[int] = MINUTES) -> Arm:
-    return Arm(version, {start: Figure(n, value) for start in minutes})
+    return Arm(version, {start: ArmFigure(n, value) for start in minutes})
 
 
 def fault(new: Arm, other: Arm, breach: Breach = ERRORS, young: float | None = NOW - 600) -> Blame:
@@ -156,9 +156,9 @@ def test_few_answers_prove_nothing() -> None:
 
 def test_only_the_same_minutes_count() -> None:
     """The other version failed before this one came: that says nothing about now."""
-    earlier = {start - 600: Figure(300, 0.9) for start in MINUTES}
+    earlier = {start - 600: ArmFigure(300, 0.9) for start in MINUTES}
     assert fault(arm("8", 0.3), Arm("7", earlier | dict(arm("7", 0.01).minutes))).is_new
-    assert not fault(Arm("8", {MINUTES[0] - 600: Figure(300, 0.9)}), arm("7", 0.01)).is_new
+    assert not fault(Arm("8", {MINUTES[0] - 600: ArmFigure(300, 0.9)}), arm("7", 0.01)).is_new
 
 
 def test_after_a_switch_a_young_version_is_compared_with_the_last_minutes_before_it() -> None:

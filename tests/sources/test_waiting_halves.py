@@ -20,7 +20,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.formats import catalog
 from monitor.sources.formats.format import NO_MAPPING
 from monitor.sources.objects.objects import ObjectsSettings
-from monitor.sources.pairing.waiting import Plan, WaitingHalves
+from monitor.sources.pairing.waiting import PairingPlan, WaitingHalves
 from monitor.sources.pushed import HttpSettings
 from monitor.sources.reading import PayloadReader
 from monitor.sources.source import Payload
@@ -58,12 +58,12 @@ class Kitchen:
         )
         self.halves = WaitingHalves("iris", section, store, self.clock, self.clock.elapsed())
 
-    def plan(self, *payloads: Payload) -> Plan:
+    def plan(self, *payloads: Payload) -> PairingPlan:
         reading = self.reader.read_all(payloads)
         assert not reading.requests
         return self.halves.plan(self.reader, reading.halves)
 
-    def commit(self, plan: Plan) -> None:
+    def commit(self, plan: PairingPlan) -> None:
         self.log.store_delivery(plan.requests, plan.settle)
 
     def deliver(self, *payloads: Payload) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from monitor.alerts import AlertSettings, Plan, advance
+from monitor.alerts import AlertSettings, NotificationPlan, advance
 from monitor.alerts.notification import Notification
 from monitor.clock import ManualClock
 from monitor.notify.channel import Channel, Rate
@@ -103,7 +103,7 @@ class PagingDaemon:
         """As after a restart."""
         return Dispatcher(self.store, self.channels, self.clock)
 
-    def tick(self, measurements: Iterable[Measurement], after: float = 1.0) -> Plan:
+    def tick(self, measurements: Iterable[Measurement], after: float = 1.0) -> NotificationPlan:
         """Move the clock and evaluate the rules once; nothing is sent."""
         self.clock.advance(after)
         by_stream: dict[tuple[Stream, int], list[Measurement]] = {}

@@ -14,6 +14,10 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNK = b"x" * 65_536
 
 
+SLACK_SECONDS = 4.0
+"""How far behind its deadline a call may end on a busy machine. Usual deadlines are 5 s or more."""
+
+
 class Manner(StrEnum):
     """How a server treats whoever connects."""
 

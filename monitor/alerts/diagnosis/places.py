@@ -18,7 +18,7 @@ Value = Callable[[Slice], tuple[float, float] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PlaceFigure:
     """How a metric is computed from a slice, and when one value is clearly worse than another."""
 
     value: Value
@@ -89,7 +89,7 @@ def error_words(kind: str, before: Profile | None, after: Profile, limit: float 
     return text + _before(of, before, places) + _rest(places)
 
 
-def _in_words(of: Figure, before: Profile | None, after: Profile) -> str:
+def _in_words(of: PlaceFigure, before: Profile | None, after: Profile) -> str:
     places = split(of, before, after)
     was = _before(of, before, places)
     if not places.affected and not was:
@@ -102,7 +102,7 @@ def _in_words(of: Figure, before: Profile | None, after: Profile) -> str:
     return f"{of.name} {figure(of.worst(values), of.unit)}{where}{was}{_rest(places)}"
 
 
-def split(of: Figure, before: Profile | None, after: Profile) -> Places:
+def split(of: PlaceFigure, before: Profile | None, after: Profile) -> Places:
     """The dimension that best separates affected from unaffected rows: the versions if they differ, otherwise a
     segment.
     """
@@ -117,7 +117,7 @@ def split(of: Figure, before: Profile | None, after: Profile) -> Places:
     return Places()
 
 
-def _split(of: Figure, before: Profile | None, parts: Mapping[tuple[str, str], Slice]) -> Places:
+def _split(of: PlaceFigure, before: Profile | None, parts: Mapping[tuple[str, str], Slice]) -> Places:
     measured = {key: value for key, part in parts.items() if (value := of.value(part)) is not None}
     values = {key: value for key, (value, rows) in measured.items() if rows >= LEAST_ROWS}
     if len(values) < 2:
@@ -131,14 +131,14 @@ def _split(of: Figure, before: Profile | None, parts: Mapping[tuple[str, str], S
     return Places(tuple(map(place, bad)), tuple(map(place, good)), tuple(bad))
 
 
-def _was_better(of: Figure, before: Profile | None, key: tuple[str, str], value: float) -> bool:
+def _was_better(of: PlaceFigure, before: Profile | None, key: tuple[str, str], value: float) -> bool:
     """Whether a place was clearly better before the onset; then it is not unaffected."""
     part = before.slices.get(key) if before is not None else None
     earlier = of.value(part) if part is not None else None
     return earlier is not None and earlier[1] >= LEAST_ROWS and of.is_worse(value, earlier[0])
 
 
-def _before(of: Figure, before: Profile | None, places: Places) -> str:
+def _before(of: PlaceFigure, before: Profile | None, places: Places) -> str:
     if before is None:
         return ""
     parts = [before.slices[key] for key in places.slices if key in before.slices]
@@ -149,7 +149,7 @@ def _before(of: Figure, before: Profile | None, places: Places) -> str:
     return f" ({figure(whole[0], of.unit)} before)" if whole is not None and whole[1] >= LEAST_ROWS else ""
 
 
-def _together(of: Figure, parts: Sequence[Slice]) -> float:
+def _together(of: PlaceFigure, parts: Sequence[Slice]) -> float:
     """The figure of several slices: the mean by rows."""
     values = [value for part in parts if (value := of.value(part)) is not None]
     rows = sum(count for _, count in values)
@@ -184,7 +184,7 @@ def _several(tally: Mapping[str, float]) -> str:
     return f"several error types ({', '.join(kinds)})" if kinds else ""
 
 
-def _error_share(kind: str, limit: float) -> Figure:
+def _error_share(kind: str, limit: float) -> PlaceFigure:
     def value(part: Slice) -> tuple[float, float] | None:
         count = part.tally("error").get(kind, 0.0) if kind else part.flag("errors")
         return (count / part.rows, float(part.rows)) if part.rows else None
@@ -192,16 +192,18 @@ def _error_share(kind: str, limit: float) -> Figure:
     def is_worse(one: float, other: float) -> bool:
         return one > limit and other <= max(limit, 0.005) and other < one / 4
 
-    return Figure(value, "share", "error rate", is_worse)
+    return PlaceFigure(value, "share", "error rate", is_worse)
 
 
-def _latency(metric: str, share: float) -> Figure:
+def _latency(metric: str, share: float) -> PlaceFigure:
     def value(part: Slice) -> tuple[float, float] | None:
         column = part.column("latency_ms")
         milliseconds = percentile(column, share)
         return None if milliseconds is None else (milliseconds / 1000, column.finite)
 
-    return Figure(value, "seconds", metric.removeprefix("latency_"), lambda one, other: one > 1.5 * other)
+    return PlaceFigure(
+        value, "seconds", metric.removeprefix("latency_"), lambda one, other: one > 1.5 * other
+    )
 
 
 def _right(part: Slice) -> tuple[float, float] | None:
@@ -209,4 +211,4 @@ def _right(part: Slice) -> tuple[float, float] | None:
     return (part.flag("right") / known, known) if known else None
 
 
-ACCURACY = Figure(_right, "share", "accuracy", lambda one, other: one < other - 0.03, min)
+ACCURACY = PlaceFigure(_right, "share", "accuracy", lambda one, other: one < other - 0.03, min)

@@ -14,7 +14,7 @@ from monitor.errors import InputError
 from monitor.visible import counted
 
 if TYPE_CHECKING:
-    from monitor.backtest.report import Line
+    from monitor.backtest.report import ReportLine
     from monitor.config.root import Config
     from monitor.rules.rule import RuleSet
 
@@ -84,7 +84,7 @@ def _sets(settings: "Config", files: list[Path]) -> "list[RuleSet]":
     return [load_rules([file], METRICS, shipped("rules")) for file in files] or [rules_of(settings)]
 
 
-def _show(lines: "list[Line]", other: str, *, as_json: bool) -> None:
+def _show(lines: "list[ReportLine]", other: str, *, as_json: bool) -> None:
     if as_json:
         keys = ("rule", "times", "seconds", "other_times", "other_seconds")
         put_json([{key: getattr(line, key) for key in keys} for line in lines])

@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.metrics import intervals
 from monitor.metrics.drift.compared_counts import ComparedCounts
-from monitor.metrics.drift.distance_plan import Plan
+from monitor.metrics.drift.distance_plan import DistancePlan
 from monitor.metrics.metric import MetricInfo
 from monitor.records import Better
 
@@ -58,7 +58,7 @@ class BinnedDistances:
     expected_psi: np.ndarray
 
 
-def compare(plan: Plan, current: ComparedCounts, base: ComparedCounts) -> BinnedDistances:
+def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -> BinnedDistances:
     """Compare the cells of all columns."""
     c, r = current.cells, base.cells
     n, m = np.maximum(current.rows, 1e-300), np.maximum(base.rows, 1e-300)
@@ -88,7 +88,7 @@ def compare(plan: Plan, current: ComparedCounts, base: ComparedCounts) -> Binned
 
 
 def _psi(
-    plan: Plan,
+    plan: DistancePlan,
     c: np.ndarray,
     r: np.ndarray,
     seen: np.ndarray,

@@ -27,7 +27,7 @@ from monitor.metrics import intervals
 from monitor.metrics.drift import binned_distances, ordered_distances
 from monitor.metrics.drift.binned_distances import PSI, BinnedDistances
 from monitor.metrics.drift.compared_counts import ComparedCounts, baseline_counts_of, counts_of
-from monitor.metrics.drift.distance_plan import Plan, plan_of
+from monitor.metrics.drift.distance_plan import DistancePlan, plan_of
 from monitor.metrics.drift.ordered_distances import OrderedDistances
 from monitor.metrics.intervals import Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
@@ -96,12 +96,12 @@ def where(column: Column) -> Labels:
     return labels(output=column.name)
 
 
-def _rows_with_value(plan: Plan, side: ComparedCounts) -> np.ndarray:
+def _rows_with_value(plan: DistancePlan, side: ComparedCounts) -> np.ndarray:
     """Rows with a value per column, shape (columns,)."""
     return np.asarray(side.rows - side.cells[plan.first_cell])
 
 
-def _places(plan: Plan, base: ComparedCounts) -> _Places:
+def _places(plan: DistancePlan, base: ComparedCounts) -> _Places:
     columns = np.flatnonzero(_rows_with_value(plan, base) > 0)
     names: list[MeasurementName] = []
     first = []
@@ -185,7 +185,7 @@ def _put_shift(
 
 
 def _new_columns(
-    subject: Subject, plan: Plan, current: ComparedCounts, base: ComparedCounts
+    subject: Subject, plan: DistancePlan, current: ComparedCounts, base: ComparedCounts
 ) -> list[Measurement]:
     """Columns that have values now and had none in the baseline."""
     new = np.flatnonzero((_rows_with_value(plan, base) <= 0) & (_rows_with_value(plan, current) > 0))
@@ -197,7 +197,9 @@ def _new_columns(
     ]
 
 
-def _drifted_share(subject: Subject, plan: Plan, rows: np.ndarray, binned: BinnedDistances) -> Measurement:
+def _drifted_share(
+    subject: Subject, plan: DistancePlan, rows: np.ndarray, binned: BinnedDistances
+) -> Measurement:
     enough = plan.features & (rows >= subject.settings.min_rows)
     n = float(enough.sum())
     if n == 0:

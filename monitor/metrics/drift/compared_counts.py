@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from monitor.metrics.drift.distance_plan import Plan
+from monitor.metrics.drift.distance_plan import DistancePlan
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
 from monitor.windows.layout.compact_counts import Kept, plain
 from monitor.windows.layout.layout import MINUS_INFINITY
@@ -32,7 +32,7 @@ class ComparedCounts:
     design: float
 
 
-def counts_of(plan: Plan, part: Slice) -> ComparedCounts:
+def counts_of(plan: DistancePlan, part: Slice) -> ComparedCounts:
     """Prepare the counts of a window or a baseline."""
     cells = plan.cells(part)
     kept = plain(part.kept)
@@ -50,7 +50,7 @@ def counts_of(plan: Plan, part: Slice) -> ComparedCounts:
 _BASELINES: WeakKeyDictionary[Slice, ComparedCounts] = WeakKeyDictionary()
 
 
-def baseline_counts_of(plan: Plan, part: Slice) -> ComparedCounts:
+def baseline_counts_of(plan: DistancePlan, part: Slice) -> ComparedCounts:
     """Return the baseline's prepared counts, computed once per baseline."""
     side = _BASELINES.get(part)
     if side is None:
@@ -58,12 +58,12 @@ def baseline_counts_of(plan: Plan, part: Slice) -> ComparedCounts:
     return side
 
 
-def _last_places(plan: Plan, kept: np.ndarray) -> np.ndarray:
+def _last_places(plan: DistancePlan, kept: np.ndarray) -> np.ndarray:
     ends = plan.starts[plan.numeric] + MINUS_INFINITY + plan.lengths - 1
     return as_floats(kept[ends])
 
 
-def _moments(plan: Plan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(plan: DistancePlan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sums = part.sums[plan.moments].astype(np.float64) * WEIGHT_UNIT
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         mean = sums[:, 0] / finite

@@ -21,7 +21,7 @@ _PLANS_WITH_WIDTHS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class DistancePlan:
     """Index arrays of a layout. `columns` are those whose drift is measured; `features` marks the inputs among them,
     `numeric` the number columns.
 
@@ -70,10 +70,10 @@ class Plan:
         return np.repeat(per_column, lengths)
 
 
-_PLANS: WeakKeyDictionary[Layout, Plan] = WeakKeyDictionary()
+_PLANS: WeakKeyDictionary[Layout, DistancePlan] = WeakKeyDictionary()
 
 
-def plan_of(layout: Layout) -> Plan:
+def plan_of(layout: Layout) -> DistancePlan:
     """The plan of a layout, computed once and cached as long as the layout exists."""
     plan = _PLANS.get(layout)
     if plan is None:
@@ -81,12 +81,12 @@ def plan_of(layout: Layout) -> Plan:
     return plan
 
 
-def _plan(layout: Layout) -> Plan:
+def _plan(layout: Layout) -> DistancePlan:
     columns = layout.watched
     numbers = [column for column in columns if not column.labelled]
     starts, kept, first = _cell_index(columns, layout.size)
     lengths = [column.size - MINUS_INFINITY for column in numbers]
-    return Plan(
+    return DistancePlan(
         columns=columns,
         numbers=tuple(numbers),
         features=np.array([bool(column.feature) for column in columns], bool),
@@ -121,7 +121,7 @@ def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.
 
 
 @lru_cache(maxsize=_PLANS_WITH_WIDTHS)
-def _widths_of(plan: Plan) -> np.ndarray:
+def _widths_of(plan: DistancePlan) -> np.ndarray:
     return _small(_widths(plan)) if plan.numbers else np.empty(0)
 
 
@@ -132,7 +132,7 @@ def _small(widths: np.ndarray) -> np.ndarray:
     return small if is_exact.all() else widths
 
 
-def _widths(plan: Plan) -> np.ndarray:
+def _widths(plan: DistancePlan) -> np.ndarray:
     """The weight of the gap at the upper edge of each place, from minus to plus infinity, in units.
 
     If the values of both sides are distributed equally inside a bucket of width w, with mean m above its lower edge,
@@ -156,7 +156,7 @@ def _widths(plan: Plan) -> np.ndarray:
     return widths
 
 
-def _share_below(plan: Plan, places: int) -> np.ndarray:
+def _share_below(plan: DistancePlan, places: int) -> np.ndarray:
     """The mean position of the baseline's values in each bucket: 0 at the lower edge, 1 at the upper."""
     within = np.zeros(places, np.uint8)
     for column, start in zip(plan.numbers, plan.first_ordered.tolist(), strict=True):

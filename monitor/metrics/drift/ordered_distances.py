@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.metrics import intervals
 from monitor.metrics.drift.compared_counts import ComparedCounts
-from monitor.metrics.drift.distance_plan import Plan
+from monitor.metrics.drift.distance_plan import DistancePlan
 from monitor.metrics.metric import MetricInfo
 from monitor.records import Better
 
@@ -55,7 +55,7 @@ class OrderedDistances:
     spread_error: np.ndarray
 
 
-def compare(plan: Plan, current: ComparedCounts, base: ComparedCounts) -> OrderedDistances:
+def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -> OrderedDistances:
     """Compare the values of all number columns."""
     if plan.first_ordered.size == 0:
         return OrderedDistances(*(np.empty(0) for _ in range(7)))

@@ -70,7 +70,7 @@ _OF_BASELINE = (POPULARITY, NOVELTY, UNSEEN, DRIFT)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ListFigure:
     """A value with its 95 % interval, None if it is exact."""
 
     value: float
@@ -88,14 +88,14 @@ class Exposure:
     limit: float = 1.0
 
     @property
-    def different(self) -> Figure:
+    def different(self) -> ListFigure:
         """The number of different items."""
         kept = len(self.of_item)
         if self.limit >= 1:
-            return Figure(float(kept))
+            return ListFigure(float(kept))
         value = (kept - 1) / self.limit
         half = Z * value / math.sqrt(kept - 2)
-        return Figure(value, (max(value - half, float(kept)), value + half))
+        return ListFigure(value, (max(value - half, float(kept)), value + half))
 
     def below(self, limit: float) -> Mapping[str, float]:
         """The items of a smaller sample."""
@@ -145,22 +145,22 @@ def _of_part(subject: Subject, where: Labels, part: Slice, base: Slice | None) -
     yield from _beside_baseline(subject, where, part, base, now)
 
 
-def _shares(part: Slice) -> dict[MetricInfo, Figure]:
+def _shares(part: Slice) -> dict[MetricInfo, ListFigure]:
     lists, places = part.total(counts.LISTS), part.total(counts.PLACES)
     empty = part.total(counts.EMPTY)
     figures = {
-        LENGTH: Figure(places / lists),
-        EMPTY: Figure(empty / lists, intervals.wilson(empty, lists)),
+        LENGTH: ListFigure(places / lists),
+        EMPTY: ListFigure(empty / lists, intervals.wilson(empty, lists)),
     }
-    return figures | {REPEATED: Figure(part.total(counts.REPEATED) / places if places else 0.0)}
+    return figures | {REPEATED: ListFigure(part.total(counts.REPEATED) / places if places else 0.0)}
 
 
-def _of_items(now: Exposure, catalogue: int | None) -> dict[MetricInfo, Figure]:
+def _of_items(now: Exposure, catalogue: int | None) -> dict[MetricInfo, ListFigure]:
     different = now.different
-    figures = {SHOWN: different, GINI: Figure(_gini(np.array(list(now.of_item.values()))))}
+    figures = {SHOWN: different, GINI: ListFigure(_gini(np.array(list(now.of_item.values()))))}
     if catalogue:
         bounds = different.interval
-        share = Figure(
+        share = ListFigure(
             min(different.value / catalogue, 1.0),
             None if bounds is None else (bounds[0] / catalogue, min(bounds[1] / catalogue, 1.0)),
         )

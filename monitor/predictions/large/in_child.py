@@ -19,7 +19,7 @@ from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import RawRequest
 from monitor.predictions.large.child import ReaderSetup, serve
 from monitor.predictions.large.questions import AskRegistered
-from monitor.predictions.large.reading import PROCESSES, Line, Slices, line_of
+from monitor.predictions.large.reading import PROCESSES, SizeClass, Slices, size_class_of
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.runtime.faults import Fault
@@ -51,9 +51,9 @@ class ReaderInChild:
             line: [
                 Resident(serve, setup, memory=memory, patience=patience, idle=idle) for _ in range(PROCESSES)
             ]
-            for line in Line
+            for line in SizeClass
         }
-        self._free = {line: LifoQueue[Resident]() for line in Line}
+        self._free = {line: LifoQueue[Resident]() for line in SizeClass}
         for line, children in self._children.items():
             for child in children:
                 self._free[line].put(child)
@@ -72,7 +72,7 @@ class ReaderInChild:
     def read(self, request: RawRequest) -> Slices:
         """See `Reader`. If the process fails, the sender may try again."""
         without_body = msgspec.structs.replace(request, body=b"")
-        free = self._free[line_of(request.size)]
+        free = self._free[size_class_of(request.size)]
         child = free.get()
         try:
             results = child.call(without_body, (request.body,), self._answered)

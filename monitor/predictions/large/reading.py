@@ -22,16 +22,16 @@ PROCESSES = 3
 no other sender waiting."""
 
 
-class Line(StrEnum):
+class SizeClass(StrEnum):
     """Where a large request waits for its turn: medium ones do not wait for the largest."""
 
     MEDIUM = "medium"
     LARGEST = "largest"
 
 
-def line_of(size: int) -> Line:
+def size_class_of(size: int) -> SizeClass:
     """The line (waiting queue) of a request of `size` bytes."""
-    return Line.MEDIUM if size <= _MEDIUM_BYTES else Line.LARGEST
+    return SizeClass.MEDIUM if size <= _MEDIUM_BYTES else SizeClass.LARGEST
 
 
 class Reader(Protocol):

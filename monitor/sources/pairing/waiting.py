@@ -23,7 +23,7 @@ _DAMAGED = "a message that waited for its other half is damaged in the database"
 
 
 @dataclass(frozen=True)
-class Plan:
+class PairingPlan:
     """The requests of paired calls, and what to write in their transaction."""
 
     requests: Sequence[ParsedRequest] = ()
@@ -51,10 +51,10 @@ class WaitingHalves:
     clock: Clock
     began: float = field(default=0.0)
 
-    def plan(self, reader: PayloadReader, arrived: Sequence[Half]) -> Plan:
+    def plan(self, reader: PayloadReader, arrived: Sequence[Half]) -> PairingPlan:
         """Pair what arrived with what waits."""
         if not arrived:
-            return Plan()
+            return PairingPlan()
         calls = {half.call for half in arrived}
         keys = [halves.key_of(self.source, call, side) for call in calls for side in Side]
         with self.store.read() as connection:
@@ -65,7 +65,7 @@ class WaitingHalves:
         damaged = [row for row, half in pairs if half is None]
         return self._of(reader, halves.pair(self.source, arrived, waiting, known), damaged)
 
-    def give_up(self, reader: PayloadReader, commit: Callable[[Plan], object]) -> None:
+    def give_up(self, reader: PayloadReader, commit: Callable[[PairingPlan], object]) -> None:
         """Store what waits for too long without its other half, with `commit`.
 
         A source that was just opened has not delivered what came meanwhile: nothing is given up until it was open for
@@ -88,7 +88,7 @@ class WaitingHalves:
             if len(result.taken) < _MOST_GIVEN_UP:
                 return
 
-    def _of(self, reader: PayloadReader, result: Pairing, damaged: Sequence[StoredHalf]) -> Plan:
+    def _of(self, reader: PayloadReader, result: Pairing, damaged: Sequence[StoredHalf]) -> PairingPlan:
         requests = [self._joined(reader, *call) for call in result.calls]
         requests += [self._refused(reader, one) for one in result.refused]
         requests += [
@@ -96,7 +96,7 @@ class WaitingHalves:
         ]
         taken = {(row.call, row.side): row for row in (*result.taken, *damaged)}
         kept = [half.stored() for half in result.kept]
-        return Plan(requests, kept, list(taken.values()), self.source)
+        return PairingPlan(requests, kept, list(taken.values()), self.source)
 
     def _joined(self, reader: PayloadReader, request: Half | None, response: Half | None) -> ParsedRequest:
         """The records of a call, under the keys of its halves."""

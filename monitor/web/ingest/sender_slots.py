@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from monitor.errors import BusyError
 from monitor.predictions.intake.requests import RawRequest
-from monitor.predictions.large.reading import PROCESSES, Line, line_of
+from monitor.predictions.large.reading import PROCESSES, SizeClass, size_class_of
 
 _Read = TypeVar("_Read")
 _RETRY_AFTER = 5
@@ -76,8 +76,8 @@ class ReadingSlots:
     def __init__(self, patience: float) -> None:
         hint = "send the same request again, or fewer records per request"
         busy = "too many large requests wait"
-        self._slots = SharedSlots(dict.fromkeys(Line, PROCESSES), patience, busy, hint)
-        self._threads = ThreadPoolExecutor(PROCESSES * len(Line), "reading")
+        self._slots = SharedSlots(dict.fromkeys(SizeClass, PROCESSES), patience, busy, hint)
+        self._threads = ThreadPoolExecutor(PROCESSES * len(SizeClass), "reading")
 
     async def read(self, read: Callable[[RawRequest], _Read], request: RawRequest) -> _Read:
         """What `read` returns for a request, as soon as it has a slot.
@@ -85,5 +85,5 @@ class ReadingSlots:
         Raises:
             BusyError: it took too long.
         """
-        async with self._slots.of(request.sender, line_of(request.size)):
+        async with self._slots.of(request.sender, size_class_of(request.size)):
             return await asyncio.get_running_loop().run_in_executor(self._threads, read, request)

@@ -35,7 +35,7 @@ STATES = (Health.WORKING, Health.WATCH, Health.ATTENTION, Health.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ClientFigure:
     """One figure of a page, and its comparison."""
 
     label: str
@@ -206,7 +206,7 @@ def _acting(models: Sequence[ModelHealth], settings: ClientSettings, now: float)
     return [f"{status} Next update by {at}."]
 
 
-def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figure]:
+def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[ClientFigure]:
     decisions = sum(model.decisions for model in health.models)
     before = [model.decisions_before for model in health.models if model.decisions_before is not None]
     counted = [model.is_counted for model in health.models]
@@ -215,14 +215,16 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
         against += " · some models: of a sample of the calls"
     as_of = _as_of(health.models, settings, health.now)
     figures = [
-        Figure("Decisions today", wording.count(decisions), _notes(against, as_of))
+        ClientFigure("Decisions today", wording.count(decisions), _notes(against, as_of))
         if any(counted) or not counted
-        else Figure("Decisions today", wording.NOTHING, "being counted"),
+        else ClientFigure("Decisions today", wording.NOTHING, "being counted"),
         _within(health.within_limits, settings.availability_target),
     ]
     errors = sum(model.errors for model in health.models)
     if decisions:
-        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), _of_requests(as_of)))
+        figures.append(
+            ClientFigure("Answered today", wording.share(1 - errors / decisions), _of_requests(as_of))
+        )
     return [
         *figures,
         _freshness(_newest(health.models), health.now, settings.stale_after, _site(health.models)),
@@ -245,7 +247,7 @@ def _as_of(models: Sequence[ModelHealth], settings: ClientSettings, now: float) 
     return f"as of {wording.clock(min(late), settings.zone).split()[0]}" if late and min(late) < now else ""
 
 
-def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> list[Figure]:
+def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> list[ClientFigure]:
     figures = []
     quality = one.quality
     if quality is not None:
@@ -256,16 +258,16 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
         else:
             notes = [quality.agreed and f"agreed: {quality.agreed}", "estimated" if quality.estimated else ""]
             label = f"{wording.name(quality.metric)}, {_of_day(quality, one) or 'today'}"
-            figures.append(Figure(label, quality.shown, " · ".join(filter(None, [*notes, compared]))))
+            figures.append(ClientFigure(label, quality.shown, " · ".join(filter(None, [*notes, compared]))))
     others = [period for period in one.targets if quality is None or period != quality.period]
     figures += [_target(period) for period in others]
     as_of = _as_of((one,), settings, now)
     against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
     note = _notes(against, as_of, settings.sample(one.stream.model))
-    figures.append(Figure("Decisions today", _decisions(one), note))
+    figures.append(ClientFigure("Decisions today", _decisions(one), note))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
-        figures.append(Figure("Answered today", answered, _of_requests(as_of)))
+        figures.append(ClientFigure("Answered today", answered, _of_requests(as_of)))
     return [*figures, _freshness(one.last_received, now, None, one.site)]
 
 
@@ -277,7 +279,7 @@ def _of_requests(as_of: str) -> str:
     return ", ".join(filter(None, ("of all requests", as_of)))
 
 
-def _target(period: TargetPeriod, compared: str = "") -> Figure:
+def _target(period: TargetPeriod, compared: str = "") -> ClientFigure:
     """An agreed target: its figure, what was agreed, and whether that is met."""
     standing = Standing(period.standing)
     bound = agreed_targets.agreed(period.metric, period.target, least=period.is_least)
@@ -291,7 +293,7 @@ def _target(period: TargetPeriod, compared: str = "") -> Figure:
     when = "" if period.value is None else f", {agreed_targets.over(period.seconds)}"
     value = wording.NOTHING if period.value is None else agreed_targets.shown(period)
     tone = {Standing.KEPT: "good", Standing.MISSED: "bad"}.get(standing, "")
-    return Figure(f"{wording.name(period.metric)}{when}", value, " · ".join(filter(None, notes)), tone)
+    return ClientFigure(f"{wording.name(period.metric)}{when}", value, " · ".join(filter(None, notes)), tone)
 
 
 def _of_day(quality: Quality, one: ModelHealth) -> str:
@@ -308,23 +310,25 @@ def _against(value: float, before: float | None) -> str:
     return "no figure from last week" if change == wording.NOTHING else f"{change} vs this time last week"
 
 
-def _within(share: float | None, target: float) -> Figure:
+def _within(share: float | None, target: float) -> ClientFigure:
     if share is None:
-        return Figure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
+        return ClientFigure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
     met = share >= target
     note = f"agreed: {wording.share(target)} {'✔ met' if met else '✖ missed'}"
-    return Figure("Within limits, 30 days", wording.share(share), note, "good" if met else "bad")
+    return ClientFigure("Within limits, 30 days", wording.share(share), note, "good" if met else "bad")
 
 
-def _freshness(newest: float | None, now: float, stale_after: float | None, site: str) -> Figure:
+def _freshness(newest: float | None, now: float, stale_after: float | None, site: str) -> ClientFigure:
     if newest is None:
-        return Figure("Data freshness", wording.NOTHING, "waiting for the first data")
+        return ClientFigure("Data freshness", wording.NOTHING, "waiting for the first data")
     age = wording.span(max(now - newest, 0.0))
     if site:
         is_old = now - newest > SITE_STALE_AFTER
-        return Figure("Data freshness", age, f"as delivered by site {site}", "bad" if is_old else "")
+        return ClientFigure("Data freshness", age, f"as delivered by site {site}", "bad" if is_old else "")
     late = stale_after is not None and now - newest > stale_after
-    return Figure("Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else "")
+    return ClientFigure(
+        "Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else ""
+    )
 
 
 def _decisions(one: ModelHealth) -> str:

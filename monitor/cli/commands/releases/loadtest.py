@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.loadtest.stage import StageResult
     from monitor.loadtest.target import Target
     from monitor.loadtest.traffic import Peak
-    from monitor.loadtest.verdict import Plan
+    from monitor.loadtest.verdict import LoadTestPlan
     from monitor.records import Stream
     from monitor.windows.baseline import Baseline
 
@@ -117,7 +117,7 @@ def loadtest(
     from monitor.loadtest.arrivals import Arrivals
     from monitor.loadtest.endpoint import Options, permit
     from monitor.loadtest.run import Pace, load_test
-    from monitor.loadtest.verdict import Plan
+    from monitor.loadtest.verdict import LoadTestPlan
 
     stream, agreed = stream_of(model), objectives.parse(slo)
     if url and any(one.kind is objectives.ObjectiveKind.LAG for one in agreed):
@@ -141,7 +141,7 @@ def loadtest(
         )
     with _target(call, settings, config, stream, baseline) as target:
         unit = f" calls of {batch} records a second" if batch > 1 else "/s"
-        plan = Plan(
+        plan = LoadTestPlan(
             str(stream), target.server, wanted / batch, min(wanted * up_to, highest) / batch, agreed, unit
         )
         _say_before(target, plan, pace)
@@ -269,7 +269,7 @@ def _span(option: str, text: str) -> float:
     return seconds
 
 
-def _say_before(target: "Target", plan: "Plan", pace: "Pace") -> None:
+def _say_before(target: "Target", plan: "LoadTestPlan", pace: "Pace") -> None:
     from monitor.loadtest.run import needed
 
     for note in target.notes:

@@ -26,7 +26,7 @@ _PLAIN = pattern(r"\w[\w .:@+-]{0,99}", ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class FeatureFigure:
     """A figure: the number to sort by (None: not measured), and how it is shown."""
 
     value: float | None = None
@@ -45,10 +45,10 @@ class FeatureRow:
     kind: str
     address: str
     is_drifted: bool
-    drift: Figure
-    psi: Figure
-    shift: Figure
-    missing: Figure
+    drift: FeatureFigure
+    psi: FeatureFigure
+    shift: FeatureFigure
+    missing: FeatureFigure
     importance: float | None = None
     importance_text: str = ""
 
@@ -189,15 +189,15 @@ def _row(
     )
 
 
-def figure(one: Measurement | None) -> Figure:
+def figure(one: Measurement | None) -> FeatureFigure:
     """A measurement as a figure of a line."""
     if one is None:
-        return Figure(note="not measured")
+        return FeatureFigure(note="not measured")
     if one.value is None:
-        return Figure(note=f"not measured: {one.reason}")
+        return FeatureFigure(note=f"not measured: {one.reason}")
     if one.unit == "standard deviations":
-        return Figure(one.value, deviations(one.value))
-    return Figure(one.value, with_unit(one.value, one.unit))
+        return FeatureFigure(one.value, deviations(one.value))
+    return FeatureFigure(one.value, with_unit(one.value, one.unit))
 
 
 def deviations(value: float) -> str:
@@ -206,18 +206,20 @@ def deviations(value: float) -> str:
     return "0.00 sd" if text[1:] == "0.00 sd" else text
 
 
-def verdict_of(column: Column, decided: DriftNow) -> tuple[bool, Figure]:
+def verdict_of(column: Column, decided: DriftNow) -> tuple[bool, FeatureFigure]:
     """Whether a column has drifted, and the evidence in words."""
     if not decided.until:
-        return False, Figure(None, "not evaluated yet")
+        return False, FeatureFigure(None, "not evaluated yet")
     opened = next((one for one in decided.open_incidents if column.name in one.columns), None)
     verdict = decided.verdicts.get(column.name)
     ratio = verdict.ratio if verdict is not None else 0.0
     if opened is not None:
-        return True, Figure(2.0 + ratio, "✖ drifted", between(opened.since, opened.earliest, opened.latest))
+        return True, FeatureFigure(
+            2.0 + ratio, "✖ drifted", between(opened.since, opened.earliest, opened.latest)
+        )
     if verdict is None:
-        return False, Figure(0.0, "✔ no evidence")
+        return False, FeatureFigure(0.0, "✔ no evidence")
     words = f"evidence {format_number(ratio)} of the limit"
-    return verdict.significant, Figure(
+    return verdict.significant, FeatureFigure(
         ratio, "✖ drifted" if verdict.significant else "◆ some evidence", words
     )
