@@ -62,7 +62,7 @@ def _families(figures: Figures, now: float) -> Iterator[tuple[str, list[Sample]]
         for name, lane in lanes.items()
     }
     waiting = {name: lane.waiting for name, lane in lanes.items()}
-    aside = {name: one.size for name, one in figures.buffer.aside.items()}
+    refused_bytes = {name: one.size for name, one in figures.buffer.aside.items()}
     sent = {name: state.sent for name, state in states.items()}
     refused = {name: state.set_aside for name, state in states.items()}
     rejected = {name: state.rejected_records for name, state in states.items()}
@@ -73,7 +73,7 @@ def _families(figures: Figures, now: float) -> Iterator[tuple[str, list[Sample]]
     yield "watchkeeper_relay_buffer_limit_bytes", [({}, figures.limit)]
     yield "watchkeeper_relay_waiting_bytes", by_key(waiting)
     yield "watchkeeper_relay_oldest_seconds", by_key(oldest)
-    yield "watchkeeper_relay_set_aside_bytes", by_key(aside)
+    yield "watchkeeper_relay_set_aside_bytes", by_key(refused_bytes)
     yield "watchkeeper_relay_sent_total", by_key(sent)
     yield "watchkeeper_relay_set_aside_total", by_key(refused)
     yield "watchkeeper_relay_rejected_records_total", by_key(rejected)

@@ -64,7 +64,7 @@ def retry(folder: Path) -> int:
 
 def _key(folder: Path, now: float) -> KeyStatus:
     waiting, first = waiting_in(folder)
-    state, aside = state_in(folder), set_aside.in_folder(folder)
+    state, refused = state_in(folder), set_aside.in_folder(folder)
     return KeyStatus(
         folder.name,
         waiting,
@@ -74,7 +74,7 @@ def _key(folder: Path, now: float) -> KeyStatus:
         state.error,
         state.rejected_records,
         state.rejected,
-        [str(path) for path, _ in aside],
-        aside[-1][1] if aside else "",
+        [str(path) for path, _ in refused],
+        refused[-1][1] if refused else "",
         state.resend_window,
     )

@@ -146,6 +146,6 @@ def _why_not(subject: Subject, now: Attributions | None) -> str:
     if now.too_wide:
         return f"records attribute more than {MOST_FEATURES} features: send the largest attributions"
     if now.rows < subject.settings.min_rows:
-        aside = f", {now.set_aside:.0f} set aside because a value is too large" if now.set_aside else ""
-        return f"{too_few(now.rows, subject.settings.min_rows, 'rows with attributions')}{aside}"
+        note = f", {now.set_aside:.0f} set aside because a value is too large" if now.set_aside else ""
+        return f"{too_few(now.rows, subject.settings.min_rows, 'rows with attributions')}{note}"
     return "" if now.sizes.any() else "all attributions are zero"

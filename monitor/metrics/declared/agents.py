@@ -79,9 +79,9 @@ def _measured(
 
 def _set_aside(subject: Subject, metric: OwnMetric, info: MetricInfo) -> Iterator[Measurement]:
     tally = subject.profile.overall.tally(metric.tally)
-    aside = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
-    of = tally.get(ROWS, 0.0) + sum(aside.values())
-    for reason, n in sorted(aside.items()):
+    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
+    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
+    for reason, n in sorted(by_reason.items()):
         where = labels(name=info.name, reason=reason)
         yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))
 

@@ -181,14 +181,14 @@ def _usual(metric: OwnMetric, info: MetricInfo, base: Slice | None, needed: int)
 def _set_aside(subject: Subject, metric: OwnMetric) -> Iterator[Measurement]:
     part = subject.profile.overall
     tally = part.tally(metric.tally)
-    aside = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
+    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
     info, _ = _info_of(metric)
-    of = tally.get(ROWS, 0.0) + sum(aside.values())
+    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
     if info in (COVERAGE, WIDTH) and tally.get(ROWS, 0.0):
         crossed = tally[ROWS] - _rows(metric, info, part)
-        aside |= {_CROSSED: crossed} if crossed > 0 else {}
-    if info is MASE and _ZERO in aside:  # nothing else is divided by
-        aside["the scale is not above 0"] = aside.pop(_ZERO)
-    for reason, n in sorted(aside.items()):
+        by_reason |= {_CROSSED: crossed} if crossed > 0 else {}
+    if info is MASE and _ZERO in by_reason:  # nothing else is divided by
+        by_reason["the scale is not above 0"] = by_reason.pop(_ZERO)
+    for reason, n in sorted(by_reason.items()):
         where = labels(name=metric.name.removeprefix(PREFIX), reason=reason)
         yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))

@@ -124,9 +124,9 @@ def _usual(metric: OwnMetric, base: Slice | None) -> float | None:
 
 
 def _why(metric: OwnMetric, tally: Tally) -> str:
-    aside = {label: n for label, n in tally.items() if label.startswith(ASIDE)}
-    if aside:
-        most = min(aside, key=lambda label: (-aside[label], label))
+    by_reason = {label: n for label, n in tally.items() if label.startswith(ASIDE)}
+    if by_reason:
+        most = min(by_reason, key=lambda label: (-by_reason[label], label))
         return f"no row could be used: {most.removeprefix(ASIDE)}"
     if metric.expression.outcome:
         return f"no outcome with {metric.expression.outcome} in this window"
@@ -134,11 +134,11 @@ def _why(metric: OwnMetric, tally: Tally) -> str:
 
 
 def _set_aside(subject: Subject, metric: OwnMetric, tally: Tally) -> Iterator[Measurement]:
-    aside = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
-    of = tally.get(ROWS, 0.0) + sum(aside.values())
+    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
+    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
     if not of:
         return
-    for reason, n in sorted(aside.items()):
+    for reason, n in sorted(by_reason.items()):
         yield subject.ok(
             OWN_METRIC_SET_ASIDE,
             n / of,

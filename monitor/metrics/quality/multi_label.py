@@ -142,13 +142,17 @@ def _interval(right: float, either: float) -> Interval:
 def _ranking_loss(
     subject: Subject, where: Labels, part: Slice, before: Slice | None
 ) -> Iterator[Measurement]:
-    n, needed, aside = part.total(counts.RANKED), subject.settings.min_outcomes, part.total(counts.UNRANKED)
+    n, needed, unusable = (
+        part.total(counts.RANKED),
+        subject.settings.min_outcomes,
+        part.total(counts.UNRANKED),
+    )
     if n < needed:
         reason = too_few(n, needed, "outcomes with probabilities of all true labels")
         yield subject.not_measured(RANKING_LOSS, reason, n, where=where)
         return
-    if aside > 0.01 * (n + aside):
-        reason = f"a true label has no probability in {aside:.0f} of {counted(n + aside, 'row')}"
+    if unusable > 0.01 * (n + unusable):
+        reason = f"a true label has no probability in {unusable:.0f} of {counted(n + unusable, 'row')}"
         yield subject.not_measured(RANKING_LOSS, reason, n, where=where)
         return
     total, squared = part.total(counts.LOSS), part.total(counts.LOSS_SQUARED)

@@ -127,8 +127,8 @@ def _measured(
 def _too_few(part: Slice, n: float, needed: int, what: str) -> str:
     """Why there is no figure; with the lists that are not judged, where there are any."""
     reason = too_few(n, needed, what)
-    if aside := part.total(counts.TOO_MANY):
-        reason += f"; {counted(int(aside), 'list')} with more than {MOST_KNOWN:,} chosen items left out"
+    if too_long := part.total(counts.TOO_MANY):
+        reason += f"; {counted(int(too_long), 'list')} with more than {MOST_KNOWN:,} chosen items left out"
     return reason
 
 

@@ -97,8 +97,8 @@ def is_complete(parts: Iterable[Part], choices: int) -> bool:
     parts = list(parts)
     if any(part.is_whole for part in parts):
         return True
-    aside = {_DOCUMENT, *SYSTEM}
-    has_input = any(one.is_input and one.role not in aside for part in parts for one in part.said)
+    not_input = {_DOCUMENT, *SYSTEM}
+    has_input = any(one.is_input and one.role not in not_input for part in parts for one in part.said)
     return has_input and sum(part.is_choice for part in parts) >= choices
 
 
