@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from monitor.expressions.expression import UndefinedError
-from monitor.metrics import intervals
+from monitor.metrics.declared import unusable_rows
 from monitor.metrics.declared.own_metrics import figure
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.agent_definitions import BY_TOOL, PREFIX
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.tally_labels import ASIDE, ROWS
+from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
@@ -79,11 +79,9 @@ def _measured(
 
 def _set_aside(subject: Subject, metric: OwnMetric, info: MetricInfo) -> Iterator[Measurement]:
     tally = subject.profile.overall.tally(metric.tally)
-    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
-    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
-    for reason, n in sorted(by_reason.items()):
-        where = labels(name=info.name, reason=reason)
-        yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))
+    unusable = unusable_rows.by_reason(tally)
+    of = tally.get(ROWS, 0.0) + sum(unusable.values())
+    yield from unusable_rows.shares(subject, SET_ASIDE, info.name, unusable, of)
 
 
 def _needed(subject: Subject, info: MetricInfo) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics import intervals
-from monitor.metrics.declared import learned_scale
+from monitor.metrics.declared import learned_scale, unusable_rows
 from monitor.metrics.declared.own_metrics import figure
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
@@ -15,7 +15,7 @@ from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.forecast import PREFIX, QUANTILE, is_forecast
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.seasonal_naive import Season
-from monitor.windows.declared.tally_labels import ASIDE, ROWS
+from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
@@ -181,14 +181,13 @@ def _usual(metric: OwnMetric, info: MetricInfo, base: Slice | None, needed: int)
 def _set_aside(subject: Subject, metric: OwnMetric) -> Iterator[Measurement]:
     part = subject.profile.overall
     tally = part.tally(metric.tally)
-    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
+    unusable = unusable_rows.by_reason(tally)
     info, _ = _info_of(metric)
-    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
+    of = tally.get(ROWS, 0.0) + sum(unusable.values())
     if info in (COVERAGE, WIDTH) and tally.get(ROWS, 0.0):
         crossed = tally[ROWS] - _rows(metric, info, part)
-        by_reason |= {_CROSSED: crossed} if crossed > 0 else {}
-    if info is MASE and _ZERO in by_reason:  # nothing else is divided by
-        by_reason["the scale is not above 0"] = by_reason.pop(_ZERO)
-    for reason, n in sorted(by_reason.items()):
-        where = labels(name=metric.name.removeprefix(PREFIX), reason=reason)
-        yield subject.ok(SET_ASIDE, n / of, of, where=where, interval=intervals.wilson(n, of))
+        unusable |= {_CROSSED: crossed} if crossed > 0 else {}
+    if info is MASE and _ZERO in unusable:  # nothing else is divided by
+        unusable["the scale is not above 0"] = unusable.pop(_ZERO)
+    name = metric.name.removeprefix(PREFIX)
+    yield from unusable_rows.shares(subject, SET_ASIDE, name, unusable, of)

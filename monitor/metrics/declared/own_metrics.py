@@ -8,11 +8,12 @@ import numpy as np
 
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics import intervals
+from monitor.metrics.declared import unusable_rows
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.tally_labels import ASIDE, BUCKET, ROWS, middle
+from monitor.windows.declared.tally_labels import BUCKET, ROWS, middle
 from monitor.windows.kernel.tally import MOST, Tally
 from monitor.windows.profile import Slice
 
@@ -124,25 +125,16 @@ def _usual(metric: OwnMetric, base: Slice | None) -> float | None:
 
 
 def _why(metric: OwnMetric, tally: Tally) -> str:
-    by_reason = {label: n for label, n in tally.items() if label.startswith(ASIDE)}
-    if by_reason:
-        most = min(by_reason, key=lambda label: (-by_reason[label], label))
-        return f"no row could be used: {most.removeprefix(ASIDE)}"
+    if unusable := unusable_rows.by_reason(tally):
+        most = min(unusable, key=lambda reason: (-unusable[reason], reason))
+        return f"no row could be used: {most}"
     if metric.expression.outcome:
         return f"no outcome with {metric.expression.outcome} in this window"
     return "no rows in this window since it was defined"
 
 
 def _set_aside(subject: Subject, metric: OwnMetric, tally: Tally) -> Iterator[Measurement]:
-    by_reason = {label.removeprefix(ASIDE): n for label, n in tally.items() if label.startswith(ASIDE)}
-    of = tally.get(ROWS, 0.0) + sum(by_reason.values())
-    if not of:
-        return
-    for reason, n in sorted(by_reason.items()):
-        yield subject.ok(
-            OWN_METRIC_SET_ASIDE,
-            n / of,
-            of,
-            where=labels(name=metric.name, reason=reason),
-            interval=intervals.wilson(n, of),
-        )
+    unusable = unusable_rows.by_reason(tally)
+    of = tally.get(ROWS, 0.0) + sum(unusable.values())
+    if of:
+        yield from unusable_rows.shares(subject, OWN_METRIC_SET_ASIDE, metric.name, unusable, of)
