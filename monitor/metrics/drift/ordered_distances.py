@@ -88,7 +88,7 @@ def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -
     )
 
 
-def _shares(plan: Plan, side: ComparedCounts) -> np.ndarray:
+def _shares(plan: DistancePlan, side: ComparedCounts) -> np.ndarray:
     """The share of each ordered place in the values of its column, shape (ordered places,)."""
     shares = plan.order(side.kept)
     shares /= np.repeat(np.maximum(side.values, _LEAST), plan.lengths)
