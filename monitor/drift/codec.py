@@ -90,7 +90,10 @@ def encode_calibration(calibration: Calibration) -> bytes:
         [c.name, c.kind.value, c.buckets, c.role.value, c.labels, c.edges, c.novelty, c.replaced, c.relates]
         for c in calibration.columns
     ]
-    return _write({**named, "columns": columns, "reference": _plain(calibration.scores.reference)})
+    reference = _plain(calibration.scores.reference)
+    return _write(
+        {**named, "columns": columns, "reference": reference, "by_name": calibration.scores.by_name}
+    )
 
 
 def decode_calibration(blob: bytes) -> Calibration:
@@ -104,7 +107,8 @@ def decode_calibration(blob: bytes) -> Calibration:
         Column(name, ColumnType(kind), buckets, Role(role), *(_fixed(value) for value in more))
         for name, kind, buckets, role, *more in content.pop("columns")
     ]
-    scores: Scores = build(columns, _rich(content.pop("reference")))
+    by_name = content.pop("by_name", True)  # as earlier releases did
+    scores: Scores = build(columns, _rich(content.pop("reference")), by_name=by_name)
     return Calibration(scores=scores, **{name: _rich(value) for name, value in content.items()})
 
 

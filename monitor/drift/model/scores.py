@@ -19,7 +19,11 @@ from monitor.drift.columns import FIRST, MISSING, OUTSIDE, Column, ColumnType, F
 MOMENTS = 4
 GROUPS = 10
 LEVELS = 30
+MOST_LEVELS = 60
+"""Labels of a column that have a chart: 30, or more if these come as often as the 30th."""
 RARE_LABELS = -2
+ROUNDING = 1e-12
+"""Differences of shares up to this are rounding errors."""
 
 
 class Family(IntEnum):
@@ -64,7 +68,8 @@ class Scores:
     (charts,) are the column of a chart, its family, its weight within the column, and its subject (degree of the
     polynomial, decile or label; -1 is missing, -2 rare labels). `bounds` (columns + 1,) are the starts of the columns'
     counts, and their end. `lost` (charts,) is the part of a share that new labels are expected to replace: labels that
-    the reference has once are rarer than it shows.
+    the reference has once are rarer than it shows. `rare` are the share charts of rare labels: their spans hold all
+    labels of the column, and those that have a chart of their own are taken off. `by_name`: see `build`.
     """
 
     columns: tuple[Column, ...]
@@ -81,9 +86,11 @@ class Scores:
     share: Floats
     lost: Floats
     spans: Integers
+    rare: Integers
     with_missing: np.ndarray
     unseen: Integers
     unseen_share: Floats
+    by_name: bool
 
     @property
     def charts(self) -> int:
@@ -119,6 +126,10 @@ class Scores:
         running = np.zeros(counts.size + 1)
         np.cumsum(counts, out=running[1:])
         shares = running[self.spans[:, 1]] - running[self.spans[:, 0]]
+        if self.rare.size:
+            column, own = self.column[self.moments :], self.place[self.moments :] >= 0
+            frequent = np.bincount(column[own], shares[own], len(self.columns))
+            shares[self.rare] -= frequent[column[self.rare]]
         base = np.where(self.with_missing, rows[self.column], present[self.column])
         return np.concatenate([scored.T.ravel(), shares]), base
 
@@ -152,14 +163,18 @@ def signed_root(share: Floats, expected: Floats, n: Floats) -> Floats:
     """The signed root of twice the mean log likelihood ratio of a share, after moving it half a row towards the
     expected one.
     """
-    moved = share + np.clip(expected - share, -0.5 / n, 0.5 / n)
-    moved = np.clip(moved, 1e-12, 1 - 1e-12)
+    beyond = np.maximum(np.abs(share - expected) - 0.5 / n, 0.0)
+    # Rounding must not make a chart vary that does not: the root of what it leaves is 1e-8.
+    beyond = np.sign(share - expected) * np.where(beyond > ROUNDING, beyond, 0.0)
+    moved = np.clip(expected + beyond, 1e-12, 1 - 1e-12)
     gain = moved * np.log(moved / expected) + (1 - moved) * np.log((1 - moved) / (1 - expected))
-    return np.asarray(np.sign(moved - expected) * np.sqrt(2 * np.maximum(gain, 0.0)))
+    return np.asarray(np.sign(beyond) * np.sqrt(2 * np.maximum(gain, 0.0)))
 
 
-def build(columns: Sequence[Column], reference: Floats) -> Scores:
-    """The scoring against the counts of a whole reference."""
+def build(columns: Sequence[Column], reference: Floats, *, by_name: bool = False) -> Scores:
+    """The scoring against the counts of a whole reference. `by_name` chooses among labels that come equally often as
+    earlier releases did, for what they learned.
+    """
     draft = _Draft()
     bounds = starts(columns)
     polynomials = np.zeros((MOMENTS, int(bounds[-1])))
@@ -170,7 +185,8 @@ def build(columns: Sequence[Column], reference: Floats) -> Scores:
             )
     moments = len(draft.column)
     for index, column in enumerate(columns):
-        _add_shares(draft, index, column, reference[bounds[index] : bounds[index + 1]], int(bounds[index]))
+        counts = reference[bounds[index] : bounds[index + 1]]
+        _add_shares(draft, index, column, counts, int(bounds[index]), by_name=by_name)
     share = np.array(draft.share, dtype=float)
     return Scores(
         columns=tuple(columns),
@@ -187,9 +203,11 @@ def build(columns: Sequence[Column], reference: Floats) -> Scores:
         share=np.clip(share, 1e-9, 1 - 1e-9),
         lost=np.array(draft.lost),
         spans=np.array(draft.spans, dtype=np.int64).reshape(-1, 2),
+        rare=np.flatnonzero(np.array(draft.place[moments:], dtype=np.int64) == RARE_LABELS),
         with_missing=np.array(draft.with_missing, dtype=bool),
         unseen=np.array(draft.unseen, dtype=np.int64).reshape(-1, 2),
         unseen_share=np.array(draft.unseen_share),
+        by_name=by_name,
     )
 
 
@@ -247,18 +265,27 @@ def _add_moments(draft: _Draft, index: int, counts: Floats, polynomials: Floats,
         draft.scale[-1] = float(np.sqrt(variance[degree])) if variance[degree] > 1e-6 else np.inf
 
 
-def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offset: int) -> None:
+def _add_shares(
+    draft: _Draft, index: int, column: Column, counts: Floats, offset: int, *, by_name: bool
+) -> None:
     rows, missing = counts.sum(), counts[MISSING]
     present = rows - missing
     spans = list(_deciles(counts)) if column.kind is ColumnType.NUMBER else []
-    spans = list(_levels(counts)) if column.kind is ColumnType.LABEL and not column.replaced else spans
+    spans = (
+        list(_levels(counts, by_name=by_name))
+        if column.kind is ColumnType.LABEL and not column.replaced
+        else spans
+    )
     left = 1 - UNSEEN_WEIGHT - MISSING_WEIGHT
     left -= sum(NUMBER_WEIGHTS) if column.kind is ColumnType.NUMBER else 0.0
     family = Family.BIN if column.kind is ColumnType.NUMBER else Family.LEVEL
     family = Family.RELATION if column.relates else family  # says nothing about many columns at once
+    own = sum(float(counts[first:stop].sum()) for place, first, stop in spans if place >= 0)
     for place, first, stop in spans:
-        share = counts[first:stop].sum() / present if present else 0.0
-        draft.chart(index, family, left / len(spans), place, float(share), missing=False)
+        inside = float(counts[first:stop].sum()) - (own if place == RARE_LABELS else 0.0)
+        draft.chart(
+            index, family, left / len(spans), place, inside / present if present else 0.0, missing=False
+        )
         draft.spans.append((offset + first, offset + stop))
         if place == RARE_LABELS:
             draft.lost[-1] = max(column.novelty - float(counts[OUTSIDE] / max(present, 1.0)), 0.0)
@@ -292,19 +319,30 @@ def _deciles(counts: Floats) -> Iterable[tuple[int, int, int]]:
                 yield group + 1, OUTSIDE + first, OUTSIDE + stop
 
 
-def _levels(counts: Floats) -> Iterable[tuple[int, int, int]]:
+def _levels(counts: Floats, *, by_name: bool) -> Iterable[tuple[int, int, int]]:
     """(index of the label, place, stop) of the most frequent labels; all others together are -2."""
     label_counts = counts[FIRST:-1]
-    top = [
-        int(index) for index in np.argsort(-label_counts, kind="stable")[:LEVELS] if label_counts[index] > 0
-    ]
-    frequent = sorted(top)
-    if (
-        frequent == list(range(len(frequent)))
-        and len(frequent) < counts.size - FIRST
-        and counts[FIRST + len(frequent) :].sum() > 0
-    ):
-        yield RARE_LABELS, FIRST + len(frequent), counts.size
-    for index in frequent:
+    frequent = _first_by_name(label_counts) if by_name else _frequent(label_counts)
+    has_rare = not by_name or np.array_equal(frequent, np.arange(len(frequent)))
+    if has_rare and np.delete(counts[FIRST:], frequent).any():
+        yield RARE_LABELS, FIRST, counts.size
+    for index in frequent.tolist():
         if label_counts[index] < counts.sum() - counts[MISSING]:
             yield index, FIRST + index, FIRST + index + 1
+
+
+def _frequent(label_counts: Floats) -> Integers:
+    """The indices of the most frequent labels. Of labels that come equally often, all are chosen or none: which one
+    comes first depends on their names.
+    """
+    ordered = np.sort(label_counts)[::-1]
+    least = ordered[min(LEVELS, len(ordered)) - 1] if len(ordered) else 0.0
+    chosen = (label_counts >= least) & (label_counts > 0)
+    if chosen.sum() > MOST_LEVELS:
+        chosen = label_counts > least
+    return np.asarray(np.flatnonzero(chosen))
+
+
+def _first_by_name(label_counts: Floats) -> Integers:
+    first = np.argsort(-label_counts, kind="stable")[:LEVELS]
+    return np.sort(first[label_counts[first] > 0])
