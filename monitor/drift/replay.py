@@ -108,7 +108,10 @@ def checked(calibration: Calibration, result: Replay) -> Calibration:
     charts, scores = calibration.charts, calibration.scores
     factor = np.sqrt(result.dependence[scores.column, scores.family])
     charts = replace(
-        charts, inflation=charts.inflation * factor, effect_sizes=charts.effect_sizes * factor[:, None]
+        charts,
+        inflation=charts.inflation * factor,
+        largest=charts.largest / factor,
+        effect_sizes=charts.effect_sizes * factor[:, None],
     )
     return replace(calibration, charts=charts, raised=result.raised)
 

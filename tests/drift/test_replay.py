@@ -47,6 +47,8 @@ def test_errors_that_depend_on_each_other_in_weeks_not_fitted_on_are_divided_by_
     assert after.inflation[first] == pytest.approx(
         fitted.charts.inflation[first] * deviations[0, fitted.scores.family[first]]
     )
+    # In the units of the errors that are compared with it: a jump of half a deviation was overlooked for two weeks.
+    assert after.largest * after.inflation == pytest.approx(fitted.charts.largest * fitted.charts.inflation)
 
 
 def test_less_than_a_week_or_a_hundred_windows_is_too_little_and_says_until_when() -> None:
