@@ -1,13 +1,16 @@
 """The decision as a whole, on streams whose truth is known."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from monitor import drift
+from monitor.drift.columns import FIRST, starts
 from monitor.drift.decision.budget import RESERVE
+from monitor.drift.explain.column_changes import column_changes
 from monitor.drift.model import kalman_filter
 from monitor.records import Window
 from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, window_at, windows
@@ -142,6 +145,24 @@ def test_a_gross_break_pages_in_one_window(
     state, decision = drift.advance(calibration, state, replace(window, kept=dead), limits)
     assert decision.opened
     assert list(np.flatnonzero(decision.joined)) == [0]
+    assert column_changes(calibration, state, decision)[0].part == "values are missing (100%), none were"
+
+
+def test_one_large_change_is_not_one_of_many_columns(
+    calibration: drift.Calibration, stream: list[drift.WindowCounts]
+) -> None:
+    first = int(starts(calibration.columns)[SPEC.split[0]])  # a column of eight labels
+    state, limits = drift.begin(calibration), drift.limits(calibration.columns, A)
+    joined = np.zeros(SPEC.columns + 1, bool)
+    for window in stream[REFERENCE : REFERENCE + 60]:
+        only = window.counts.copy()
+        only[first + FIRST], only[first + FIRST + 1 : first + FIRST + 8] = only[first : first + 11].sum(), 0
+        state, decision = drift.advance(calibration, state, replace(window, kept=only), limits)
+        joined |= decision.joined
+        if decision.opened:
+            words = column_changes(calibration, state, decision)[SPEC.split[0]].part
+            assert re.fullmatch(r"'a' is more frequent \((100|9\d)% instead of 3\d%\)", words)
+    assert list(np.flatnonzero(joined)) == [SPEC.split[0]]
 
 
 def test_an_incident_closes_after_the_effect_was_small_for_a_while(calibration: drift.Calibration) -> None:

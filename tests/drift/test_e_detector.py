@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.drift.decision import e_detector
+from monitor.drift.decision.relevance import is_relevant
 
 NONE = np.zeros(1)
 SIZES = np.array([0.4, 0.8, 1.5, 4.0])
@@ -124,3 +125,25 @@ def test_bets_by_age_find_a_drift_that_the_filter_comes_to_follow_sooner() -> No
         return 10**6
 
     assert needed(4) < needed(1)
+
+
+def test_a_change_of_half_the_smallest_relevant_one_is_rarely_relevant_and_a_large_one_at_once() -> None:
+    """With 100 rows a window, prices that rise with inflation were paged: the mean of a few windows is often twice as
+    large as the change that has lasted for weeks.
+    """
+    least, charts, limit = 0.1, 60, 936.0
+    rng, rows, one = np.random.default_rng(11), np.full(60, 100.0), np.ones(60)
+
+    def alarms(change: float, windows: int) -> float:
+        """The share of charts that have the evidence, and a relevant change."""
+        state, alarmed = e_detector.begin(charts), np.zeros(charts, bool)
+        for t in range(windows):
+            deviation = change + rng.standard_normal(charts) / 10
+            state = step(state, 10 * deviation, 0.13 * one, deviation, rows, t + 1.0)
+            counted = (state.mean() * is_relevant(state, least, limit)).sum(axis=1)
+            alarmed |= counted >= 20 * limit
+        return float(alarmed.mean())
+
+    assert alarms(0.05, 700) < 0.4
+    assert alarms(0.2, 15) > 0.8
+    assert alarms(0.5, 3) > 0.9

@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.config.units import DAY
 from monitor.drift.columns import Floats, WindowCounts
-from monitor.drift.decision import current_effect, e_detector, recovery, relations
+from monitor.drift.decision import current_effect, e_detector, recovery, relations, relevance
 from monitor.drift.decision.e_detector import SIGNS, Evidence, Unseen, per_column
 from monitor.drift.decision.state import IncidentState, State
 from monitor.drift.decision.step_up import step_up
@@ -33,6 +33,9 @@ BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.2
 # error goes as far, with a Pareto tail of at least this shape. The filter follows such a break like a shock, so that
 # there may be little evidence in the windows after it.
 JUMP_EFFECTS, JUMP_CHANCE, JUMP_SHAPE = 2.5, 1 / 16, 0.2
+
+# The most evidence over limit that is shown of a column whose change may be too small to be relevant.
+DOUBTFUL = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +67,11 @@ def advance(
         return state, skipped(calibration, window, "the window was evaluated before")
     state, scored = _score(calibration, state, counts)
     broken = _broken(calibration, scored)
-    ratio = _ratios(calibration, state, limits)
-    explained = relations.explained(calibration.columns, ratio, broken, state.incident.member)
-    broken, ratio = np.where(explained[:-1], -1, broken), np.where(explained, 0.0, ratio)
-    ratio = np.append(step_up(ratio[:-1], _counted(calibration, state.incident, window)), ratio[-1])
+    shown, counted = relevance.ratios(calibration, state, limits, broken)
+    explained = relations.explained(calibration.columns, shown, broken, state.incident.member)
+    broken, shown = np.where(explained[:-1], -1, broken), np.where(explained, 0.0, shown)
+    joint = step_up(np.where(explained, 0.0, counted)[:-1], _counted(calibration, state.incident, window))
+    ratio = np.append(np.where(joint >= 1, joint, np.minimum(shown[:-1], DOUBTFUL)), shown[-1])
     sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
     ratio = np.where(sudden, 1.0, ratio)
     before = state.incident
@@ -77,6 +81,8 @@ def advance(
     state = _joined(calibration, state, incident, scored, sudden)
     followed = relations.following(calibration.columns, incident.member)
     state = _reset_recovered(calibration, replace(state, incident=incident), recovered | followed)
+    if recovered[-1] or (not incident.member[-1] and (recovered | joined).any()):
+        state = _reset_common(state)
     return state, Decision(window, ratio, broken, joined, opened, closed, scored)
 
 
@@ -138,9 +144,11 @@ def _dense(
     gap: float,
     window: Window,
 ) -> State:
-    if not scored.observed.any():
+    alone = state.incident.member[:-1][calibration.scores.column]  # these are told already
+    observed = scored.observed & ~alone
+    if not observed.any():
         return state
-    raw = density(calibration.scores, scored.score, scored.margin, scored.observed)
+    raw = density(calibration.scores, scored.score, scored.margin, observed)
     effect = np.array([raw / calibration.dense_scale])
     filtered, one = control_charts.step(calibration.dense, state.dense_filter, effect, np.ones(1), cell, gap)
     lambdas = control_charts.lambdas(calibration.dense, one)
@@ -162,34 +170,6 @@ def _dense(
         dense_sums=(state.dense_sums + scored.deviation * rows) * began,
         dense_rows=(state.dense_rows + rows) * began,
     )
-
-
-def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
-    scores, columns = calibration.scores, len(calibration.columns)
-    part = state.evidence.mean() * scores.weight[:, None]
-    relevant = state.evidence.effect() >= calibration.least
-    new = state.unseen.mean() * UNSEEN_WEIGHT
-    new_relevant = state.unseen.share() >= calibration.least**2 / 2
-    everything = per_column(part.sum(axis=1), scores.column, columns) + new
-    gated = per_column((part * relevant).sum(axis=1), scores.column, columns) + new * new_relevant
-    together = float(2 * state.dense.mean()[0, 0]) * (spread(calibration, state) >= calibration.least / 2)
-    # Charts with a relevant effect must carry at least half of the required evidence.
-    return np.append(np.minimum(everything, 2 * gated), together) / limits
-
-
-def spread(calibration: Calibration, state: State) -> float:
-    """Root mean square effect of all columns since their common evidence began, minus the part that noise explains."""
-    rows = state.dense_rows
-    chosen = calibration.scores.representative & (rows > 0)
-    if not chosen.any():
-        return 0.0
-    effect = state.dense_sums[chosen] / rows[chosen]
-    windows = np.maximum(rows[chosen] / np.maximum(calibration.charts.typical_rows[chosen], 1e-9), 1.0)
-    chance = 1 / rows[chosen] + np.minimum(
-        calibration.charts.autocorrelation.long_run_variance()[chosen] / windows,
-        calibration.charts.autocorrelation.variance[chosen],
-    )
-    return float(np.sqrt(max((effect**2 - chance).mean(), 0.0)))
 
 
 def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
@@ -369,7 +349,7 @@ def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarr
     columns = ~recovered[:-1]
     old, new = state.evidence, state.unseen
     fresh = kalman_filter.begin(calibration.charts.autocorrelation, calibration.charts.season)
-    state = replace(
+    return replace(
         state,
         filter=KalmanState(
             np.where(charts, state.filter.mean, fresh.mean),
@@ -388,4 +368,10 @@ def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarr
             new.ratio * columns[:, None], new.rows * columns, new.outside * columns, new.since * columns
         ),
     )
-    return replace(state, dense=e_detector.begin(1, kalman_filter.AGES)) if recovered[-1] else state
+
+
+def _reset_common(state: State) -> State:
+    """Restart the evidence of all columns together: that of a column which joined or left is not one of many."""
+    none = np.zeros_like(state.dense_sums)
+    dense = e_detector.begin(1, kalman_filter.AGES)
+    return replace(state, dense=dense, dense_sums=none, dense_rows=np.zeros_like(none))

@@ -7,7 +7,8 @@ from monitor.clock import iso
 from monitor.config.units import DAY, format_duration, format_number
 from monitor.drift.columns import Floats, Role
 from monitor.drift.decision.budget import Budget
-from monitor.drift.decision.decide import Decision, onsets, spread
+from monitor.drift.decision.decide import Decision, onsets
+from monitor.drift.decision.relevance import spread
 from monitor.drift.decision.state import State
 from monitor.drift.explain.column_changes import column_changes
 from monitor.drift.model.calibration import Calibration

@@ -17,6 +17,9 @@ from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
 # How much more evidence a decile or shape chart needs to be preferred to one that is easier to explain.
 PLAINER = 100.0
 
+# Shares from this one on are told without decimals.
+ROUNDED = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
@@ -44,8 +47,9 @@ def column_changes(calibration: Calibration, state: State, decision: Decision) -
         if broken >= 0 and decision.ratio[index] <= 1:
             results.append(_now(calibration, scored, broken, begun=True))
         elif unseen[index] > pair.sum() * calibration.scores.weight[chart] and state.unseen.since[index] > 0:
+            gone = _missing_share(calibration, scored, index)
             results.append(
-                _new(calibration.columns[index], float(share[index]), float(state.unseen.rows[index]))
+                _new(calibration.columns[index], float(share[index]), float(state.unseen.rows[index]), gone)
             )
         elif state.evidence.since[chart, sign] > 0:
             size = float(effect[chart, sign])
@@ -64,10 +68,29 @@ def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -
     return ColumnChange(_shown(calibration, chart, size), part, float(scored.rows[chart]), begun)
 
 
-def _new(column: Column, share: float, rows: float) -> ColumnChange:
-    number = column.kind is ColumnType.NUMBER
-    kind = "values outside the range of the baseline" if number else "new values"
-    return ColumnChange(float(np.sqrt(share)), f"{kind} ({share:.1%})", rows, True)
+def _new(column: Column, share: float, rows: float, missing: float) -> ColumnChange:
+    if missing >= share / 2:  # in a column that always had values, missing ones count as new
+        part = f"values are missing ({_percent(share)}), none were"
+    elif column.kind is ColumnType.NUMBER:
+        part = f"values outside the range of the baseline ({_percent(share)})"
+    else:
+        part = f"new values ({_percent(share)})"
+    return ColumnChange(float(np.sqrt(share)), part, rows, True)
+
+
+def _missing_share(calibration: Calibration, scored: Scored, index: int) -> float:
+    """The share of missing values of a column in this window."""
+    scores = calibration.scores
+    chart = int(np.flatnonzero((scores.column == index) & (scores.family == Family.MISSING))[0])
+    return share_after(float(scores.share[chart]), float(scored.deviation[chart]))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= ROUNDED else f"{share:.1%}"
+
+
+def _instead(usual: float, effect: float) -> str:
+    return f"({_percent(share_after(usual, effect))} instead of {_percent(usual)})"
 
 
 def _shown(calibration: Calibration, chart: int, effect: float) -> float:
@@ -105,13 +128,19 @@ def _part(calibration: Calibration, chart: int, effect: float) -> str:
         return "values are more spread out" if up else "values are less spread out"
     if family == Family.SHAPE:
         return "the shape of the distribution changed"
+    if family in (Family.MISSING, Family.LEVEL):
+        return f"{_share_words(column, place, family, up=up)} {_instead(float(scores.share[chart]), effect)}"
+    direction = "more" if up else "less"
+    return f"values {_between(calibration, column, chart)} are {direction} frequent"
+
+
+def _share_words(column: Column, place: int, family: int, *, up: bool) -> str:
     if family == Family.MISSING:
         return "more values are missing" if up else "fewer values are missing"
     direction = "more" if up else "less"
-    if family == Family.LEVEL:
-        name = column.labels[place] if 0 <= place < len(column.labels) else "rare labels"
-        return f"{name!r} is {direction} frequent" if place >= 0 else f"rare labels are {direction} frequent"
-    return f"values {_between(calibration, column, chart)} are {direction} frequent"
+    if 0 <= place < len(column.labels):
+        return f"{column.labels[place]!r} is {direction} frequent"
+    return f"rare labels are {direction} frequent" if place < 0 else f"a label is {direction} frequent"
 
 
 def _between(calibration: Calibration, column: Column, chart: int) -> str:
