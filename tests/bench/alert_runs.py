@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor import drift
+from monitor.drift.learning import learn
 from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, windows
 
 BUDGET = drift.parse("1 per 30 days")
@@ -48,15 +49,15 @@ class Cost:
 
 
 def calibrate(stream: Iterator[drift.WindowCounts], spec: Spec) -> drift.Calibration:
-    """Learn from the first 672 windows of a stream, which is left standing after them."""
-    return drift.fit(columns(spec), [next(stream) for _ in range(REFERENCE)])
+    """Learn from the first 672 windows of a stream, which is left standing after them, as the daemon does."""
+    return learn(columns(spec), [next(stream) for _ in range(REFERENCE)], BUDGET, drift.DriftSettings())
 
 
 def quiet(spec: Spec) -> Quiet:
     """Count the false pages of a stream without drift."""
     stream = windows(spec)
     calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     pages = opened = blamed = 0
     for window in stream:
         state, judgement = drift.advance(calibration, state, window, limits)
@@ -74,7 +75,7 @@ def delays(spec: Spec, names: tuple[str, ...]) -> dict[str, float]:
     """
     stream = windows(spec)
     calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     begin = REFERENCE + 48 + int(np.random.default_rng(spec.seed).integers(0, 48))
     for _ in range(begin - REFERENCE):
         state, _ = drift.advance(calibration, state, next(stream), limits)
@@ -99,7 +100,7 @@ def first_alarm(spec: Spec) -> float:
     """Windows from the end of the reference, where the drift begins, until its column is alarmed; infinite if never."""
     stream = windows(spec)
     calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     for passed, window in enumerate(stream, 1):
         state, _ = drift.advance(calibration, state, window, limits)
         if state.incident.member[moved_column(spec)]:
@@ -111,7 +112,7 @@ def named(spec: Spec, names: tuple[str, ...]) -> dict[str, Named]:
     """Which column is named first, with all columns fed; the drift begins 48 windows after the reference."""
     stream = windows(spec)
     calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     begin = REFERENCE + 48
     for _ in range(begin - REFERENCE):
         state, _ = drift.advance(calibration, state, next(stream), limits)
@@ -136,7 +137,7 @@ def cost(count: int) -> Cost:
     spec = Spec("iid", 200, count, seed=9, windows=200)
     stream = windows(spec)
     calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     held, took = list(stream), []
     for window in held:
         began = time.thread_time()
