@@ -95,7 +95,7 @@ TRAFFIC = (
         "watchkeeper_label_coverage_ratio",
         "gauge",
         B,
-        "Share of the predictions of the last window with a known truth.",
+        "Share of the predictions of the last hour with a known truth.",
     ),
 )
 DRIFT = (

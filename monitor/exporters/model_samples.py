@@ -73,6 +73,8 @@ PARTS = {
 """The label of the part of a model that these are figures of."""
 _ESTIMATED = "estimated_"
 BUSINESS = frozenset(info.name for info in business.INFO)
+OF_THE_HOUR = QUALITY | BUSINESS | {OWN_METRIC.name, "outcome_coverage"}
+"""What is exported of the last hour, also where no rule reads it of an hour."""
 _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
     "outcome_coverage",
     "drifted_share",

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from monitor.config.units import HOUR
 from monitor.evaluation import targets as target_judging
 from monitor.evaluation.measure import Measurer
+from monitor.exporters.model_samples import OF_THE_HOUR
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream, Window
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
@@ -62,8 +64,10 @@ class StreamJudge:
         now: float,
         is_mine: IsMine = everything,
     ) -> Readings:
-        """Measure what was counted. Returns everything that rules may read."""
-        return self.measuring.measure(rules.reads(), about_itself, now, is_mine, self._with_alerts())
+        """Measure what was counted. Returns everything that rules may read, and what is exported."""
+        read = rules.reads()
+        read.setdefault(HOUR, set()).update(OF_THE_HOUR)
+        return self.measuring.measure(read, about_itself, now, is_mine, self._with_alerts())
 
     def _with_alerts(self) -> Sequence[Collection[Stream]]:
         """The streams with a pending or open alert that is critical, and those with another one."""

@@ -57,6 +57,19 @@ def walk(node: Any) -> Iterator[Any]:
         yield from walk(argument)
 
 
+def test_quality_is_that_of_all_rows_and_not_the_best_of_versions() -> None:
+    """The series of versions have the same metric and segment: a maximum over them would be of the best one."""
+    asked = [
+        target["expr"]
+        for path in FILES
+        for panel in panels(dashboard(path))
+        for target in panel.get("targets", ())
+        if "performance_value{" in target.get("expr", "") and 'segment="all"' in target["expr"]
+    ]
+    assert len(asked) >= 4
+    assert [one for one in asked if 'version=""' not in one] == []
+
+
 def selectors(expression: str) -> list[Any]:
     found = [n for n in walk(promql_parser.parse(filled(expression))) if type(n).__name__ == "VectorSelector"]
     return list({id(node): node for node in found}.values())

@@ -9,15 +9,16 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.exporters.model_samples import PARTS, QUALITY
-from monitor.metrics.quality import regression
+from tests.support.exported import over_otlp, series_of
 from tests.support.log import NOW
+from tests.support.metric_intakes import metrics_of
 from tests.support.ports import free_port
 from tests.support.server import running
 
@@ -81,8 +82,6 @@ CALLS = CHANCE.integers(0, 9, 200)
 ERRORS = np.minimum(CALLS, CHANCE.integers(0, 2, 200))
 
 
-OF_MINUTES = {info.name for info in regression.INFO}
-"""No rule reads these of an hour: the series are those of the last minute with rows."""
 OWN = {
     "right": "mean(prediction == truth)",
     "granted": "share(prediction == 1)",
@@ -102,6 +101,7 @@ class Read:
     series: dict[str, dict[frozenset[tuple[str, str]], float]]
     listed: dict[str, list[dict[str, Any]]]
     coverage: dict[str, float]
+    sent: ExportMetricsServiceRequest
 
     def exports(self, metric: str, part: str = "") -> bool:
         of_metric = (line for line in self.sheet if f'metric="{metric}"' in line)
@@ -120,16 +120,6 @@ def runs() -> tuple[Sent, Sent]:
         if place % 20 == 4:  # as of a run that lasted too long
             del run["features"]["steps"]
     return made
-
-
-def series_of(exposition: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
-    """The samples of `/metrics` by name and labels."""
-    found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
-    for family in text_string_to_metric_families(exposition):
-        for sample in family.samples:
-            key = frozenset((name, value) for name, value in sample.labels.items() if value)
-            found.setdefault(sample.name, {})[key] = sample.value
-    return found
 
 
 def decisions() -> tuple[Sent, Sent]:
@@ -255,6 +245,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
                 for one in of_model
                 if one["metric"] == "outcome_coverage" and not one["labels"]
             },
+            over_otlp(app),
         )
     app.log.stop()
     app.store.close()
@@ -286,8 +277,6 @@ def test_each_exported_figure_is_that_of_the_api(read: Read) -> None:
         for one in listed:
             named = dict(one["labels"])
             name, more = None, {}
-            if one["metric"] in OF_MINUTES:
-                continue
             if one["metric"] == "own_metric" and named.keys() == {"name"}:
                 name, more = "watchkeeper_business_kpi_value", {"kpi": named["name"]}
             elif one["metric"] in QUALITY and named.keys() <= {"version", "segment"}:
@@ -305,11 +294,22 @@ def test_each_exported_figure_is_that_of_the_api(read: Read) -> None:
     metrics = {dict(key).get("metric") for of_name in expected.values() for key in of_name}
     assert metrics >= {
         "ndcg_at_k", "catalogue_coverage", "wape", "mase", "interval_coverage", "pinball_loss", "micro_f1", "label_f1",
-        "output_mae", "precision_at_top_k", "concordance_at_horizon", "agent_steps", "tool_error_rate", "goal_rate",
+        "output_mae", "mae",
+        "r_squared", "precision_at_top_k", "concordance_at_horizon", "agent_steps", "tool_error_rate", "goal_rate",
     }  # fmt: skip
     for name, of_name in expected.items():
         assert not {tuple(sorted(one)) for one in of_name.keys() ^ read.series[name].keys()}, name
         assert read.series[name] == pytest.approx(of_name), name
+
+
+def test_each_exported_figure_is_sent_over_otlp_as_well(read: Read) -> None:
+    sent: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for metric in metrics_of(read.sent):
+        for point in metric.gauge.data_points:
+            key = frozenset((one.key, one.value.string_value) for one in point.attributes)
+            sent.setdefault(metric.name, {})[key] = point.as_double
+    for name in ("performance_value", "performance_part_value", "business_kpi_value", "measurement_value"):
+        assert sent[f"watchkeeper_{name}"] == pytest.approx(read.series[f"watchkeeper_{name}"], nan_ok=True)
 
 
 def test_each_figure_that_rules_read_is_that_of_the_api(read: Read) -> None:

@@ -86,7 +86,7 @@ AGREED = Row(
             (
                 Query(
                     "min by (model, metric) (watchkeeper_performance_value"
-                    + within('kind="realized"', 'segment="all"', METRIC)
+                    + within('kind="realized"', 'segment="all"', 'version=""', METRIC)
                     + ")",
                     "{{model}} {{metric}}",
                 ),

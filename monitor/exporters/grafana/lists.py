@@ -3,7 +3,7 @@
 from monitor.exporters.grafana.panels import Panel, Query, Row, within
 
 _EMPTY = "No lists"
-_ALL = ('kind="realized"', 'segment="all"')
+_ALL = ('kind="realized"', 'segment="all"', 'version=""')
 
 
 def _by_metric(metrics: str) -> tuple[Query, ...]:

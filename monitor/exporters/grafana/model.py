@@ -8,7 +8,8 @@ from monitor.exporters.grafana.lists import LISTS
 from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
 
 METRIC = 'metric=~"$metric"'
-ALL = 'segment="all"'
+WHOLE = 'segment="all"', 'version=""'
+"""Of all rows: the series of versions and segments stand beside these."""
 _ATTRIBUTED = within('metric="attribution_ndcg"', 'window="1d"')
 ATTRIBUTION_NDCG = f"min(watchkeeper_measurement_value{_ATTRIBUTED})"
 
@@ -105,7 +106,7 @@ QUALITY = Row(
             8,
             (
                 Query(
-                    f"max by (metric, kind) (watchkeeper_performance_value{within(ALL, METRIC)})",
+                    f"max by (metric, kind) (watchkeeper_performance_value{within(*WHOLE, METRIC)})",
                     "{{metric}} {{kind}}",
                 ),
                 Query(
