@@ -53,7 +53,11 @@ class Listeners:
         return len(self._pages) >= self._most and max(self.open.values()) <= self.open[client] + 1
 
     def add(self, page: object, client: str) -> None:
-        """A page listens from now on."""
+        """A page listens from now on. It does not where its client has enough: of pages that ask at the same time, each
+        is told that there is room for one.
+        """
+        if self.open[client] >= self._most_per_client:
+            return
         if len(self._pages) >= self._most:
             largest = max(self.open, key=lambda one: self.open[one])
             self.remove(next(one for one, owner in self._pages.items() if owner == largest))

@@ -145,6 +145,11 @@ def test_open_pages_of_one_client_take_none_from_another() -> None:
         assert not listeners.is_full("acme")
         listeners.add(page, "acme")
     assert listeners.is_full("acme")
+    late = object()
+    listeners.add(late, "acme")  # it asked at the same time as the last one
+    assert not listeners.is_listening(late)
+    listeners.remove(late)
+    assert listeners.open == {"acme": 5}
     for number in range(3):
         assert not listeners.is_full("globex"), number
         listeners.add(object(), "globex")
