@@ -195,3 +195,34 @@ def test_refused_rows_are_counted_with_examples(tmp_path):
         done = profile(store, tmp_path / "rows.csv")
     assert (done.rows, sum(done.rejected.values())) == (99, 1)
     assert "confidence" in done.examples[0].error
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*.csv",
+        "*_*_*_*_*_*_*_*_*.csv",
+        "?.csv",
+        "[!a]*.csv",
+        "**/*.csv",
+        "**/?/*",
+        "a[[]1].csv",
+        "x *",
+        "[a-c]*",
+    ],
+)
+def test_law_a_pattern_matches_what_it_does_in_a_shell_whatever_the_names(tmp_path, pattern):
+    """Names are chosen by whoever may write there: 240 underscores had a pattern of nine stars search for years."""
+    names = ["a.csv", "a_b_c.csv", "_" * 240 + ".cs", "_" * 240 + ".csv", "x y.csv", "é.csv", "a[1].csv"]
+    for folder in (tmp_path, tmp_path / "d", tmp_path / "d" / "e"):
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (folder / name).write_text("x")
+    found = {one.path for one in locations.matching(f"{tmp_path}/{pattern}")}
+    assert found == {str(one) for one in tmp_path.glob(pattern) if one.is_file()}
+
+
+def test_a_pattern_that_cannot_be_read_says_so(tmp_path):
+    (tmp_path / "a.csv").write_text("x")
+    with pytest.raises(InputError, match="is no pattern of files"):
+        locations.matching(f"{tmp_path}/[z-a].csv")

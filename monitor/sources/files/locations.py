@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import re2
 
 from monitor.errors import InputError
 from monitor.runtime import abandoned
@@ -25,6 +26,7 @@ from monitor.sources.files.local import KINDS, ending
 from monitor.sources.files.remote.azure_blobs import AzureBlobs, BlobFile
 from monitor.sources.files.remote.google_file import GoogleFile
 from monitor.sources.files.remote.sized_file import RemoteFile, SizedFile
+from monitor.texts import storable
 
 if TYPE_CHECKING:
     from pyarrow import fs  # seven megabytes, which only those pay who list files
@@ -207,7 +209,7 @@ def _wild(source: str) -> list[Location]:
     return [
         place
         for place in _below(source, files, "/".join(parts[:first]) or "/")
-        if pattern.fullmatch(place.path)
+        if pattern.fullmatch(storable(place.path))
     ]
 
 
@@ -238,16 +240,22 @@ def _modified(info: "fs.FileInfo") -> float:
     return 0.0 if info.mtime is None else float(info.mtime.timestamp())
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def _pattern(path: str) -> Any:
     """A regular expression for a path with wildcards: `*` and `?` stay within a name, `**/` is any number of
-    folders.
+    folders. It is RE2's, linear in time: names are chosen by whoever may write files there.
+
+    Raises:
+        InputError: a set of characters cannot be read.
     """
     pattern = ""
     for token in re.findall(r"\*\*/|\*|\?|\[[^\]]+\]|[^*?\[]+|\[", path):
         simple = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
         is_set = token.startswith("[") and token.endswith("]")
         pattern += simple.get(token) or (token.replace("[!", "[^") if is_set else re.escape(token))
-    return re.compile(pattern)
+    try:
+        return re2.compile(pattern)
+    except re2.error as error:
+        raise InputError(f"{path} is no pattern of files: {error}", hint="such as logs/*.csv") from error
 
 
 def _system(source: str) -> tuple[Files, str]:
