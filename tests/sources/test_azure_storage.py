@@ -185,6 +185,8 @@ def test_an_address_without_an_account_of_azure_is_refused(host: str) -> None:
         b"",
         b"<html>",
         b'<!DOCTYPE x [<!ENTITY a "b">]><EnumerationResults/>',
+        '<!DOCTYPE x [<!ENTITY a "b">]><EnumerationResults/>'.encode("utf-16"),
+        '<?xml version="1.0" encoding="utf-16"?><EnumerationResults/>'.encode("utf-16-be"),
         b"<EnumerationResults><Blobs><Blob/></Blobs></EnumerationResults>",
         b"<EnumerationResults><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>",
         b"<a>" * 200_000,

@@ -149,10 +149,11 @@ def read_list(content: bytes) -> tuple[list[Blob], str]:
 def _tree(content: bytes) -> "Element":
     from xml.etree import ElementTree  # which only a daemon that reads Azure needs
 
-    if b"<!DOCTYPE" in content.upper():
-        raise ValueError("a document type, which no answer of Azure has")
+    text = content.decode("utf-8-sig")  # whatever it says of itself: in UTF-16, a document type would not be seen
+    if "\0" in text or "<!DOCTYPE" in text.upper():
+        raise ValueError("UTF-16 or a document type, which no answer of Azure has")
     try:
-        return ElementTree.fromstring(content)  # noqa: S314  # entities need a document type
+        return ElementTree.fromstring(text)  # noqa: S314  # entities need a document type
     except ElementTree.ParseError as error:
         raise ValueError(f"no XML: {error}") from error
 
