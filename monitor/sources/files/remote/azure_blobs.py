@@ -149,7 +149,7 @@ def read_list(content: bytes) -> tuple[list[Blob], str]:
 def _tree(content: bytes) -> "Element":
     from xml.etree import ElementTree  # which only a daemon that reads Azure needs
 
-    text = content.decode("utf-8-sig")  # whatever it says of itself: in UTF-16, a document type would not be seen
+    text = content.decode("utf-8-sig")  # in UTF-16, a document type would not be seen
     if "\0" in text or "<!DOCTYPE" in text.upper():
         raise ValueError("UTF-16 or a document type, which no answer of Azure has")
     try:
