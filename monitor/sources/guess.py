@@ -15,6 +15,7 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats import catalog, json_path
 from monitor.sources.formats.format import Contents, FieldMapping
 from monitor.sources.source import Payload
+from monitor.texts import LONGEST_PATH
 from monitor.times import reading
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -162,6 +163,8 @@ def _rows(message: Mapping[str, object]) -> str:
     waiting: list[tuple[str, object]] = [("$", message)]
     while waiting:
         path, value = waiting.pop()
+        if len(path) > LONGEST_PATH:
+            continue
         if isinstance(value, Mapping):
             waiting += [(path + _step(str(key)), inner) for key, inner in value.items()]
         elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
@@ -182,6 +185,8 @@ def _is_in(path: str, place: str) -> bool:
 
 
 def _leaves(value: object, path: str, name: str = "", depth: int = 0) -> Iterator[_Leaf]:
+    if len(path) > LONGEST_PATH:
+        return
     if isinstance(value, Mapping) and depth < 20:
         for key, inner in value.items():
             yield from _leaves(inner, path + _step(str(key)), str(key), depth + 1)
@@ -197,7 +202,7 @@ def _inputs(message: Mapping[str, object], rows: str, used: Collection[str]) -> 
         waiting.append(("@", _first_row(message, rows)))
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and len(path) <= LONGEST_PATH:
             for key, inner in value.items():
                 place = path + _step(str(key))
                 if isinstance(inner, Mapping):

@@ -19,6 +19,8 @@ from monitor.predictions.intake.schema import Rules, leaves
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.files.load import HistoryReader
 from monitor.sources.files.tables import read_table
+from monitor.sources.formats.captures import tensors
+from monitor.sources.guess import guess
 from tests.support.log import NOW, STREAM, prediction
 from watchkeeper import compare
 
@@ -187,6 +189,27 @@ def test_a_long_name_is_not_written_out_for_each_value_in_it(tmp_path: Path) -> 
         writer.write_table(table)
     with pytest.raises(InputError, match="the name of a nested column has"):
         arrow.table(sink.getvalue().to_pybytes(), 100, 100_000)
+
+
+def test_a_long_name_of_a_tensor_is_not_written_out_for_each_value_in_it() -> None:
+    wide = {"name": "k" * 20_000, "datatype": "FP32", "shape": [20, 100], "data": [1.0] * 2_000}
+    other = {"name": "x", "datatype": "FP32", "shape": [20], "data": [1.0] * 20}
+    tracemalloc.start()
+    rows = tensors.rows_of_tensors([wide, other], b"")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [len(row) for row in rows if isinstance(row, dict)] == [101] * 20
+    assert peak < 2_000_000, f"{peak:,}"
+
+
+def test_a_mapping_is_guessed_without_names_that_are_too_long() -> None:
+    sample = json.dumps({"label": "ok", "inputs": {"amount": 1.0, **LONG}}).encode()
+    tracemalloc.start()
+    proposal = guess(sample)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert proposal.mapping.fields["features"] == "$.inputs"
+    assert peak < 5_000_000, f"{peak:,}"
 
 
 def test_however_deep() -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from monitor.texts import LONGEST_PATH
 from monitor.visible import counted
 
 MOST_WIDTH = 1_000
@@ -48,7 +49,7 @@ def rows_of_tensors(tensors: Sequence[Mapping[str, Any]], behind: bytes) -> list
     columns: dict[str, list[object]] = {}
     at = 0
     for number, tensor in enumerate(tensors):
-        name = str(tensor.get("name") or number)
+        name = str(tensor.get("name") or number)[:LONGEST_PATH]
         size = _binary_size(tensor)
         if size is not None and at + size > len(behind):
             msg = f"tensor {name!r} is cut off: {len(behind) - at:,} of {size:,} bytes"
@@ -60,18 +61,25 @@ def rows_of_tensors(tensors: Sequence[Mapping[str, Any]], behind: bytes) -> list
     if len(counts) != 1:
         msg = f"its tensors have different numbers of rows: {', '.join(map(str, sorted(counts)))}"
         raise ValueError(msg)
-    return [_row(columns, index) for index in range(counts.pop())]
+    names = {name: _names(name, rows) for name, rows in columns.items()}
+    return [_row(columns, names, index) for index in range(counts.pop())]
 
 
-def _row(columns: Mapping[str, list[object]], index: int) -> object:
-    """One row: the list of a lone tensor, or values by name; `name.0`, `name.1` of a tensor with several in a row."""
+def _names(name: str, rows: Sequence[object]) -> list[str]:
+    """The names of the values in a row of a tensor: `name.0`, `name.1`. All rows share them."""
+    width = max((len(row) for row in rows if isinstance(row, list)), default=0)
+    return [f"{name}.{place}" for place in range(width)]
+
+
+def _row(columns: Mapping[str, list[object]], names: Mapping[str, list[str]], index: int) -> object:
+    """One row: the list of a lone tensor, or values by name, with `names` for a tensor with several in a row."""
     values = {name: rows[index] for name, rows in columns.items()}
     if len(values) == 1 and isinstance(only := next(iter(values.values())), list):
         return only or {}
     row: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, list):
-            row |= {f"{name}.{place}": one for place, one in enumerate(value)}
+            row |= zip(names[name], value, strict=False)  # none of a tensor that is too wide
         else:
             row[name] = value
     return row
