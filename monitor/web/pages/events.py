@@ -90,8 +90,12 @@ class Listeners:
         return self._states[client][1]
 
     async def state_in_thread(self, store: Store, client: str) -> str:
-        """`state` in a separate thread, so that an unresponsive store blocks nothing else."""
-        return await self.in_thread(self.state, store, client, asyncio.get_running_loop().time())
+        """`state`, in a separate thread where it is queried, so that an unresponsive store blocks nothing else."""
+        moment = asyncio.get_running_loop().time()
+        at, known = self._states.get(client, (float("-inf"), ""))
+        if moment - at < CHECK_SECONDS:
+            return known
+        return await self.in_thread(self.state, store, client, moment)
 
     async def in_thread(self, what: Callable[..., _T], *arguments: Any) -> _T:
         """Call something in one of the threads that query the store."""

@@ -1,6 +1,8 @@
 """How long a sign-in lasts, who ends it, and what open pages hear."""
 
+import asyncio
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,24 @@ def test_open_pages_of_one_client_take_none_from_another() -> None:
     listeners.remove(pages[0])
     listeners.remove(pages[2])
     assert listeners.open["acme"] == 2
+
+
+def test_a_hundred_open_pages_of_a_client_ask_a_thread_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "CHECK_SECONDS", 1e6)
+    listeners, asked, in_thread = Listeners(), list[str](), Listeners.in_thread
+
+    async def counting(self: Listeners, what: Callable[..., str], *arguments: object) -> str:
+        asked.append(what.__name__)
+        return await in_thread(self, what, *arguments)
+
+    async def all_pages() -> set[str]:
+        return {await listeners.state_in_thread(shop.store, "acme") for _ in range(100)}
+
+    monkeypatch.setattr(Listeners, "in_thread", counting)
+    assert len(asyncio.run(all_pages())) == 1
+    assert asked == ["state"]
 
 
 def test_a_sign_in_is_written_down_with_its_name_and_ends_the_one_before(shop: Shop) -> None:
