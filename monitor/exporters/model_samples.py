@@ -290,7 +290,9 @@ def _schema(samples: SampleSet, model: Model, settings: MetricsSettings) -> None
 
 def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> None:
     b = model.b
-    segments = _worst_segments(model.measured, settings.max_segments, samples)
+    ordered = worst_segments(model.measured)
+    segments = {"", *ordered[: settings.max_segments]}
+    samples.drop("watchkeeper_performance_value", len(ordered[settings.max_segments :]))
     for one in model.measured:
         if one.value is None or one.label("segment") not in segments:
             continue
@@ -336,14 +338,18 @@ def _performance(samples: SampleSet, b: list[str], one: Measurement, value: floa
         samples.put("watchkeeper_performance_baseline", [*b, metric], one.baseline)
 
 
-def _worst_segments(measured: Sequence[Measurement], most: int, samples: SampleSet) -> set[str]:
-    """The segments to export: those with the worst value of the first quality metric that they have."""
-    by_segment: dict[str, float] = {}
+def worst_segments(measured: Sequence[Measurement]) -> list[str]:
+    """All segments with a quality metric, worst first: by their place among the segments of the metric in which they
+    do worst. Values of different metrics are not compared.
+    """
+    of_metric: dict[str, list[tuple[float, str]]] = {}
     for one in measured:
         segment = one.label("segment")
         if segment and one.metric in QUALITY and one.value is not None:
             worse = one.value if one.better == "higher" else -one.value
-            by_segment[segment] = min(by_segment.get(segment, worse), worse)
-    ordered = sorted(by_segment, key=lambda segment: (by_segment[segment], segment))
-    samples.drop("watchkeeper_performance_value", len(ordered[most:]))
-    return {"", *ordered[:most]}
+            of_metric.setdefault(one.metric, []).append((worse, segment))
+    places: dict[str, int] = {}
+    for values in of_metric.values():
+        for place, (_, segment) in enumerate(sorted(values)):
+            places[segment] = min(places.get(segment, place), place)
+    return sorted(places, key=lambda segment: (places[segment], segment))

@@ -1,8 +1,6 @@
 """The dashboard for delivery leads: the service of one client. It is no access control: clients use their own page."""
 
-from monitor.exporters.grafana.panels import Dashboard, Panel, Query, Row, S, within
-
-METRIC = 'metric=~"$metric"'
+from monitor.exporters.grafana.panels import METRIC, Dashboard, Panel, Query, Row, S, within
 
 NOW = Row(
     "Now",

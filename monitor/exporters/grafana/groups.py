@@ -1,6 +1,9 @@
-"""Groups of people: how each is answered beside its reference group. What the rules on groups read."""
+"""Groups of people, each beside its reference group, as the rules on groups read them; and the worst segments."""
 
-from monitor.exporters.grafana.panels import Panel, Query, Row, S
+from monitor.exporters.grafana.panels import METRIC, Panel, Query, Row, S, within
+from monitor.exporters.model_samples import QUALITY
+from monitor.metrics import METRICS
+from monitor.records import Better
 
 
 def _of(metric: str, title: str, about: str) -> Panel:
@@ -26,4 +29,31 @@ GROUPS = Row(
         ),
     ),
     closed=True,
+)
+
+
+def _of_segments(match: str) -> str:
+    """The series of segments whose metric matches those that are better if they are lower."""
+    lower = "|".join(
+        sorted(one.name for one in METRICS if one.name in QUALITY and one.better is Better.LOWER)
+    )
+    matchers = within('kind="realized"', 'segment!="all"', METRIC, f'{match}"{lower}"')
+    return f"watchkeeper_performance_value{matchers}"
+
+
+WORST_SEGMENTS = Panel(
+    "Worst segments",
+    "The five segments in which each metric is worst: lowest, or highest if lower is better.",
+    "table",
+    "none",
+    8,
+    8,
+    (
+        Query(
+            f"bottomk by (metric) (5, min by (segment, metric) ({_of_segments('metric!~')}))"
+            f" or topk by (metric) (5, max by (segment, metric) ({_of_segments('metric=~')}))",
+            table=True,
+        ),
+    ),
+    empty="No segments",
 )

@@ -3,11 +3,10 @@
 from monitor.exporters.grafana.answers import ANSWERS
 from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.forecasts import FORECASTS
-from monitor.exporters.grafana.groups import GROUPS
+from monitor.exporters.grafana.groups import GROUPS, WORST_SEGMENTS
 from monitor.exporters.grafana.lists import LISTS
-from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
+from monitor.exporters.grafana.panels import METRIC, RATE, Dashboard, Panel, Query, Row, S, within
 
-METRIC = 'metric=~"$metric"'
 WHOLE = 'segment="all"', 'version=""'
 """Of all rows: the series of versions and segments stand beside these."""
 _ATTRIBUTED = within('metric="attribution_ndcg"', 'window="1d"')
@@ -94,6 +93,7 @@ VERDICT = Row(
     ),
 )
 
+
 QUALITY = Row(
     "Quality",
     (
@@ -122,23 +122,7 @@ QUALITY = Row(
             ),
             empty="No truth yet",
         ),
-        Panel(
-            "Worst segments",
-            "Segments in which the model does worst.",
-            "table",
-            "none",
-            8,
-            8,
-            (
-                Query(
-                    "bottomk(10, min by (segment, metric) (watchkeeper_performance_value"
-                    + within('kind="realized"', 'segment!="all"', METRIC)
-                    + "))",
-                    table=True,
-                ),
-            ),
-            empty="No segments",
-        ),
+        WORST_SEGMENTS,
     ),
 )
 

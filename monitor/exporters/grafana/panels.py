@@ -15,6 +15,8 @@ _STREAM = ('job=~"$job"', 'client=~"$client"', 'environment=~"$environment"', 'm
 S = "{" + ",".join(_STREAM) + "}"
 J = '{job=~"$job"}'
 RATE = "$__rate_interval"
+METRIC = 'metric=~"$metric"'
+"""A matcher: the metrics that are chosen."""
 
 
 def within(*matchers: str) -> str:

@@ -1,4 +1,7 @@
-"""Rows of a database as records: columns named like fields of a record are those fields, all others are features."""
+"""Rows of a database as records: columns named like fields of a record are those fields, all others are features.
+
+Most databases do not tell upper from lower case in names, and some write them in upper case.
+"""
 
 import base64
 import math
@@ -23,8 +26,8 @@ def record_of(row: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]
         value = plain(cell)
         if value is None:
             continue
-        if name in _FIELDS or name in GROUPS:
-            record[name] = value
+        if (field := _field(name, row)) in _FIELDS or field in GROUPS:
+            record[field] = value
         elif name.startswith(_PREFIXES):
             group, _, inner = name.partition(".")
             _group(record, group)[inner] = value
@@ -33,6 +36,12 @@ def record_of(row: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]
     if features:
         record["features"] = {**features, **_group(record, "features")}
     return record
+
+
+def _field(name: str, row: Mapping[str, Any]) -> str:
+    """The field of a column, unless another column has exactly this name."""
+    lower = name.lower()
+    return lower if lower not in row else name
 
 
 def _group(record: dict[str, Any], group: str) -> dict[str, Any]:

@@ -211,7 +211,13 @@ class SqlTable:
         try:
             return tuple(row[name] for name in self._order)
         except KeyError as error:
-            raise SourceError(f"the table has no column {error}", hint="names are case-sensitive") from error
+            alike = [name for name in row if name.lower() in map(str.lower, self._order)]
+            hint = (
+                f"names are case-sensitive; it has {', '.join(map(repr, alike))}"
+                if alike
+                else "correct the name"
+            )
+            raise SourceError(f"the table has no column {error}", hint=hint) from error
 
     def _record(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What the format reads: a record, or the columns as they are."""

@@ -112,6 +112,7 @@ def test_rows_are_read_as_they_come_and_after_a_restart_each_once(
     warehouse.run(prediction(30, 1))
     with running(store, section(warehouse.url)) as source:
         until(lambda: stored(store) == 31, "what came meanwhile is stored")
+        until(lambda: source.state().accepted, "and counted")
         assert source.state().accepted == 1
     assert stored(store) == 31
 
