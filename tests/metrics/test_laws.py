@@ -49,6 +49,7 @@ GROWING = {
     "throughput": "it is the number of rows in a time",
     "chi_square": "a statistic, not a distance: it grows with the evidence",
     "psi": "half a row is added to each cell, which weighs less the more rows there are",
+    "list_drift": "what chance explains is taken off, which is less the more lists there are",
     "worst_segment_gap": "a segment is named where its gap is beyond chance",
     "drifted_share": "it counts psi beyond what chance explains",
 }
