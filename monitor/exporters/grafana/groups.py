@@ -41,19 +41,19 @@ def _of_segments(match: str) -> str:
     return f"watchkeeper_performance_value{matchers}"
 
 
-WORST_SEGMENTS = Panel(
-    "Worst segments",
-    "The five segments in which each metric is worst: lowest, or highest if lower is better.",
-    "table",
-    "none",
-    8,
-    8,
-    (
-        Query(
-            f"bottomk by (metric) (5, min by (segment, metric) ({_of_segments('metric!~')}))"
-            f" or topk by (metric) (5, max by (segment, metric) ({_of_segments('metric=~')}))",
-            table=True,
-        ),
+WORST_SEGMENTS = (
+    Panel(
+        "Lowest quality",
+        "Segments with the lowest figures of metrics that are better if they are higher.",
+        "table", "none", 6, 8,
+        (Query(f"bottomk(10, min by (segment, metric) ({_of_segments('metric!~')}))", table=True),),
+        empty="No segments",
     ),
-    empty="No segments",
-)
+    Panel(
+        "Largest errors",
+        "Segments with the highest figures of metrics that are better if they are lower.",
+        "table", "none", 6, 8,
+        (Query(f"topk(10, max by (segment, metric) ({_of_segments('metric=~')}))", table=True),),
+        empty="No segments",
+    ),
+)  # fmt: skip

@@ -102,7 +102,7 @@ QUALITY = Row(
             "Measured from the truth (solid) and estimated until it is known (dashed).",
             "timeseries",
             "none",
-            16,
+            12,
             8,
             (
                 Query(
@@ -122,7 +122,7 @@ QUALITY = Row(
             ),
             empty="No truth yet",
         ),
-        WORST_SEGMENTS,
+        *WORST_SEGMENTS,
     ),
 )
 
