@@ -14,7 +14,7 @@ _ENDS = (b"content-length", b"transfer-encoding")
 
 
 class StrictH11(H11Protocol):
-    """uvicorn's protocol, with lines that end in one way and a message whose end is told once."""
+    """uvicorn's protocol, with lines that end in one way and a message whose end is stated once."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -40,5 +40,5 @@ class _StrictLines(ReceiveBuffer):
             raise LocalProtocolError("a header is folded")
         ends = [line for line in lines if bytes(line).partition(b":")[0].lower() in _ENDS]
         if len(ends) > 1 or any(b"," in line and line[:1] in b"cC" for line in ends):
-            raise LocalProtocolError("the end of the message is told twice")
+            raise LocalProtocolError("the end of the message is stated twice")
         return lines
