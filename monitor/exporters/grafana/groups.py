@@ -33,7 +33,7 @@ GROUPS = Row(
 
 
 def _of_segments(match: str) -> str:
-    """The series of segments whose metric matches those that are better if they are lower."""
+    """The series of segments, by whether (`=~`) their metric is better if it is lower, or not (`!~`)."""
     lower = "|".join(
         sorted(one.name for one in METRICS if one.name in QUALITY and one.better is Better.LOWER)
     )
@@ -43,8 +43,8 @@ def _of_segments(match: str) -> str:
 
 WORST_SEGMENTS = (
     Panel(
-        "Lowest quality",
-        "Segments with the lowest figures of metrics that are better if they are higher.",
+        "Lowest figures",
+        "Segments with the lowest figures, except for metrics that are better if they are lower.",
         "table", "none", 6, 8,
         (Query(f"bottomk(10, min by (segment, metric) ({_of_segments('metric!~')}))", table=True),),
         empty="No segments",
