@@ -16,6 +16,8 @@ _CERTAIN = 0.01
 """With fewer calls than an objective needs, it is missed only if chance explains it with less than this probability."""
 _GROWTH = 0.03
 """A backlog that grows by more than this share of the calls, and by more than chance, is not keeping up."""
+_PAUSE = 1.0
+"""Seconds of calls that may gather at once without meaning anything: a pause of the machine is not a growing backlog."""
 
 
 class State(StrEnum):
@@ -153,12 +155,15 @@ def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) 
 
 
 def _grows(calls: Calls) -> bool:
-    """Whether the calls under way became more from the middle to the end of the stage."""
+    """Whether the calls under way became more from the middle to the end of the stage. Calls that the generator had
+    not noticed by then are its own delay, and a stage of two seconds or less is too short to tell.
+    """
     half, end = float(calls.due[-1]) / 2, float(calls.due[-1])
     later = int((calls.due > half).sum())
     growth = _under_way(calls, end) - _under_way(calls, half)
-    return growth > max(_GROWTH * later, 3 * math.sqrt(later), 10)
+    per_second = later / max(end - half, 1e-9)
+    return growth > max(_GROWTH * later, 3 * math.sqrt(later), 10, _PAUSE * per_second)
 
 
 def _under_way(calls: Calls, at: float) -> int:
-    return int((calls.due <= at).sum()) - int((calls.ended <= at).sum())
+    return int((calls.noticed <= at).sum()) - int((calls.ended <= at).sum())

@@ -83,6 +83,25 @@ def test_a_rate_above_the_capacity_is_missed_even_if_the_latency_is_not_yet() ->
     assert "calls arrive faster than they end" in found.verdict.sentence
 
 
+def test_a_pause_of_the_server_at_the_end_of_a_stage_is_not_a_growing_backlog() -> None:
+    paused = SimulatedServer(lambda number: 0.4 if number == 200 else 0.001)
+    found = run_on(paused, 250, "errors<1%", pace=Pace(duration=1, step=1, warm_up=0, most_stages=1))
+    assert (found.verdict.outcome, found.stages[0].backlog_grows) == (Outcome.PASS, False)
+
+
+def test_calls_that_the_generator_came_to_late_are_no_backlog_of_the_server() -> None:
+    server = SimulatedServer(0.001)
+
+    def request(number: int) -> bytes:
+        if number & 0xFFFFFF == 800:
+            asyncio.get_running_loop().spend(3.0)  # type: ignore[attr-defined]
+        return b""
+
+    pace = Pace(duration=10, step=10, warm_up=0, most_stages=1)
+    found = run_on(server, 100, "errors<1%", pace=pace, request=request)
+    assert (found.verdict.outcome, found.stages[0].backlog_grows) == (Outcome.PASS, False)
+
+
 def test_below_the_agreed_rate_it_looks_for_what_is_held() -> None:
     found = run_on(SimulatedServer(SERVICE), 300, pace=Pace(duration=60, step=60))
     assert found.verdict.outcome is Outcome.FAIL
