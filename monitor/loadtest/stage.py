@@ -17,7 +17,7 @@ _CERTAIN = 0.01
 _GROWTH = 0.03
 """A backlog that grows by more than this share of the calls, and by more than chance, is not keeping up."""
 _PAUSE = 1.0
-"""Seconds of calls that may gather at once without meaning anything: a pause of the machine is not a growing backlog."""
+"""Seconds of calls that may gather without meaning anything: a pause of the machine is not a growing backlog."""
 
 
 class State(StrEnum):
