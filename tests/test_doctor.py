@@ -137,7 +137,7 @@ def test_a_stranger_who_answers_for_a_channel_is_found_out(tmp_path: Path) -> No
         answering.start()
         hook = {"url": f"https://127.0.0.1:{port}/hook", "secret": "s" * 32, "ca_file": str(trusted)}
         told = found(tmp_path, notify={"webhook": hook})
-        answering.join(timeout=10)
+        answering.join(timeout=300)
     assert "its certificate is rejected" in told["webhook at 127.0.0.1"].detail
 
 

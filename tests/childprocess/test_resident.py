@@ -85,5 +85,5 @@ def test_stop_ends_a_request() -> None:
     waiting.start()
     until(lambda: resident.pid is not None, "it runs")
     resident.stop()
-    waiting.join(30)
+    waiting.join(300)
     assert failed == ["its process was killed by SIGKILL"]

@@ -174,7 +174,7 @@ def test_init_asks_on_stderr_and_the_daemon_runs_with_the_answers(tmp_path: Path
     at = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
     answers = f"north-bank\nloans\n127.0.0.1:{port}\n\n"
     made = subprocess.run(
-        [*command, "init"], input=answers, capture_output=True, text=True, check=True, timeout=60, **at
+        [*command, "init"], input=answers, capture_output=True, text=True, check=True, timeout=300, **at
     )
     assert made.stdout == "watchkeeper.yaml\n"
     assert "Client (short key) [acme]" in made.stderr

@@ -29,7 +29,7 @@ def run(
     url: str,
     model: str,
     spool: Path | None = None,
-    exit_timeout: float = 10,
+    exit_timeout: float = 60,
     python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that has a client, to its end."""
@@ -38,7 +38,7 @@ def run(
         env=environment(url, model, spool),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -163,7 +163,7 @@ def test_status_needs_no_option_beside_the_demonstration_and_below_the_file_of_i
             assert (folder / "watchkeeper.db").exists()
         finally:
             daemon.terminate()
-            daemon.wait(20)
+            daemon.wait(300)
 
 
 def is_ready(port: int) -> bool:

@@ -55,7 +55,7 @@ def test_secrets_are_made_once_and_only_their_owner_reaches_them(tmp_path: Path)
     shutil.copy(FOLDER / "make-secrets", tmp_path)
     read_first = []
     for _ in range(2):
-        subprocess.run([tmp_path / "make-secrets"], check=True, timeout=30)
+        subprocess.run([tmp_path / "make-secrets"], check=True, timeout=300)
         made = sorted((tmp_path / "secrets").iterdir())
         read_first.append([(path.name, path.read_text()) for path in made])
     assert read_first[0] == read_first[1]
@@ -91,7 +91,7 @@ def test_every_program_reads_its_configuration(tmp_path: Path, monkeypatch: pyte
         ["promtool", "check", "config", str(tmp_path / "prometheus.yml")],
         ["amtool", "check-config", str(FOLDER / "alertmanager" / "alertmanager.yml")],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
 
 

@@ -90,7 +90,7 @@ def watchkeeper(here: Here, *words: str) -> list[str]:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     folder = tmp_path_factory.mktemp("compose")
     shutil.copy(FOLDER / "make-secrets", folder)
-    subprocess.run([folder / "make-secrets"], check=True, timeout=30)
+    subprocess.run([folder / "make-secrets"], check=True, timeout=300)
     database = Server()
     database.start()
     try:
@@ -103,7 +103,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         with ExitStack() as stack:
             made = subprocess.run(
                 watchkeeper(here, "key", "create", "metrics", "--name", "prometheus"),
-                cwd=ROOT, check=True, capture_output=True, text=True, timeout=120,
+                cwd=ROOT, check=True, capture_output=True, text=True, timeout=300,
             )  # fmt: skip
             (folder / "keys" / "prometheus.key").write_text(made.stdout)
             assert ALERTMANAGER is not None
@@ -132,7 +132,7 @@ def process(log: Path, words: list[str]) -> Iterator[None]:
         yield
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(300)
 
 
 def answers(url: str) -> bool:
@@ -143,7 +143,7 @@ def answers(url: str) -> bool:
 
 
 def asked(here: Here, service: str, path: str) -> Any:
-    return http.get(here.urls[service] + path, timeout=10).json()
+    return http.get(here.urls[service] + path, timeout=300).json()
 
 
 def test_prometheus_scrapes_the_daemon_and_evaluates_the_shipped_rules(started: Here) -> None:
@@ -175,10 +175,10 @@ def test_alertmanager_routes_what_the_daemon_sends(started: Here) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    counted = http.get(f"{started.urls['alertmanager']}/metrics", timeout=10).text
+    counted = http.get(f"{started.urls['alertmanager']}/metrics", timeout=300).text
     for status in ("firing", "resolved"):  # a trial is resolved at once
         [received] = re.findall(
             rf'alertmanager_alerts_received_total{{status="{status}",version="v2"}} (\d+)', counted
@@ -188,7 +188,7 @@ def test_alertmanager_routes_what_the_daemon_sends(started: Here) -> None:
     config = str(started.folder / "alertmanager.yml")
     routed = subprocess.run(
         ["amtool", "config", "routes", "test", f"--config.file={config}", "client=acme", "severity=critical"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert (routed.returncode, routed.stdout.strip()) == (0, "nobody")
 

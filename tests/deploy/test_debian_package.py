@@ -59,7 +59,7 @@ def test_nothing_in_it_names_the_place_where_it_was_made(unpacked: Path) -> None
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert found.stdout == ""
     compiled = next((unpacked / "opt/watchkeeper/lib").rglob("monitor/__pycache__/app.*.pyc")).read_bytes()
@@ -90,7 +90,7 @@ def test_the_program_runs_where_it_is_installed(unpacked: Path, tmp_path: Path) 
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
         assert said in done.stdout + done.stderr

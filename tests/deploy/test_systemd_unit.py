@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason=
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=30)
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("unit", [UNIT, RELAY], ids=lambda unit: unit.stem)

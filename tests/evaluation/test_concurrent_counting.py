@@ -186,7 +186,7 @@ def test_one_who_counts_waits_for_one_who_writes_down_and_the_other_way_round(
         thread.start()
         with pytest.raises(AssertionError):
             until(lambda: seen, "it does not wait", 0.3)
-    thread.join(20)
+    thread.join(300)
     assert seen == [before + 1]
 
 

@@ -173,7 +173,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             yield running
         finally:
             stop.set()
-            feeder.join(timeout=20)
+            feeder.join(timeout=300)
 
 
 def filled(expression: str) -> str:
@@ -223,10 +223,10 @@ def test_latency_of_prometheus_is_that_of_the_traffic(asked: Prometheus) -> None
 
 
 def test_engineers_see_features_beside_the_baseline_and_clients_see_words(asked: Prometheus) -> None:
-    page = http.get(f"{asked.target}/staff/m/acme/fraud/production", timeout=20)
+    page = http.get(f"{asked.target}/staff/m/acme/fraud/production", timeout=300)
     assert page.status_code == 200
     assert page.text.index(">amount</a>") < page.text.index(">country</a>")  # the shifted one comes first
     assert page.text.count('class="distribution"') == 4
-    read = http.get(f"{asked.target}/c/acme/m/fraud?span=3h", timeout=20)
+    read = http.get(f"{asked.target}/c/acme/m/fraud?span=3h", timeout=300)
     assert read.status_code == 200
     assert "Right answers" in read.text

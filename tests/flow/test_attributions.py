@@ -73,7 +73,7 @@ def test_another_order_is_measured_told_and_shown(app: App, tmp_path: Path) -> N
     assert isinstance(app.clock, ManualClock)
     learn(app, tmp_path / "training.csv")
     now = dict(zip(SCALES, reversed(SCALES.values()), strict=True))
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
         send(http, now)
         for _ in range(8):
             app.tick()

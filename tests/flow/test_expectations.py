@@ -70,7 +70,7 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
         for number in range(400)
     ]  # fmt: skip
     try:
-        with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+        with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
             assert http.post("/v1/predictions", json=rows).status_code == 202
             for _ in range(8):
                 app.tick()

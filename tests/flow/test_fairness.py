@@ -69,7 +69,7 @@ def send(http: httpx2.Client, chance: random.Random) -> None:
 
 def test_records_sent_over_http_are_read_back_everywhere(app: App) -> None:
     assert isinstance(app.clock, ManualClock)
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
         send(http, random.Random(5))
         for _ in range(8):
             app.tick()

@@ -69,7 +69,7 @@ def test_records_sent_over_http_are_read_back_everywhere(app: App) -> None:
         *forecasts(chance, "24h", 400, 25), *forecasts(chance, "6h", 400, 10), *forecasts(chance, HOSTILE, 12, 10),
     ]  # fmt: skip
     rows[0]["features"]["low_80"], rows[1]["features"]["high_80"] = 900.0, "n/a"
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
         send(http, rows)
         for _ in range(8):
             app.tick()

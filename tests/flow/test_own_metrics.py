@@ -101,7 +101,7 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
     with (
         daemon(tmp_path, ManualClock(NOW), METRICS) as app,
         running(app.server) as url,
-        httpx2.Client(base_url=url, timeout=20) as http,
+        httpx2.Client(base_url=url, timeout=300) as http,
     ):
         assert http.post("/v1/predictions", json=[*sent, *dirty]).status_code == 202
         tick(app, 8)
@@ -164,7 +164,7 @@ def _is_shown(app: App, http: httpx2.Client, at_risk_shown: str) -> None:
 def test_a_changed_expression_counts_from_then_on_and_the_past_keeps_its_own(tmp_path: Path) -> None:
     clock, first = ManualClock(NOW), rows(100, NOW)
     with daemon(tmp_path, clock, METRICS) as app, running(app.server) as url:
-        with httpx2.Client(base_url=url, timeout=20) as http:
+        with httpx2.Client(base_url=url, timeout=300) as http:
             http.post("/v1/predictions", json=first)
             tick(app, 4)
             http.post("/v1/outcomes", json=truths(first[:50], clock.now()))
@@ -174,7 +174,7 @@ def test_a_changed_expression_counts_from_then_on_and_the_past_keeps_its_own(tmp
     del doubled["hidden"]
     with daemon(tmp_path, clock, doubled) as app, running(app.server) as url:
         changed = clock.now()
-        with httpx2.Client(base_url=url, timeout=20) as http:
+        with httpx2.Client(base_url=url, timeout=300) as http:
             http.post("/v1/outcomes", json=truths(first, changed)[50:])
             second = rows(100, changed + 120)
             clock.advance(170)

@@ -97,7 +97,7 @@ def test_every_address_that_is_told_can_be_opened(tmp_path: Path, strips: bool) 
         publishing(tmp_path, f"http://127.0.0.1:{port}", PATH, strips=strips) as nginx,
         told(tmp_path, port, f"{nginx}{PATH}/") as daemon,
         running(daemon.app.server),
-        http.client(timeout=20) as client,
+        http.client(timeout=300) as client,
     ):
         own = {channel: _own(texts, nginx) for channel, texts in daemon.texts.items()}
         assert all(own.values()), own

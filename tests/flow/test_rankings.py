@@ -111,7 +111,7 @@ def test_lists_that_became_worse_are_read_back_everywhere(app: App, tmp_path: Pa
     assert isinstance(app.clock, ManualClock)
     learn(app, tmp_path / "training.parquet")
     rows = lists(2, 600, 0.15, first=100)
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
         send(http, rows)
         del rows[3]
         for part in (0, 1):

@@ -43,7 +43,7 @@ def ended(daemon: Daemon, how: signal.Signals) -> float:
     assert process is not None
     began = time.monotonic()
     process.send_signal(how)
-    code = process.wait(timeout=20)
+    code = process.wait(timeout=300)
     took = time.monotonic() - began
     daemon.process = None
     assert code == 0, daemon.said()
@@ -90,7 +90,7 @@ def test_every_record_that_was_acknowledged_is_stored(tmp_path: Path) -> None:
         taken: list[int] = []
 
         def post() -> None:
-            with http.client(timeout=10) as client:
+            with http.client(timeout=300) as client:
                 for number in range(100_000):
                     try:
                         answer = client.post(f"{daemon.url}/v1/predictions", json=record(number))
@@ -103,7 +103,7 @@ def test_every_record_that_was_acknowledged_is_stored(tmp_path: Path) -> None:
         sender.start()
         until(lambda: len(taken) > 50, "some are taken")
         ended(daemon, signal.SIGTERM)
-        sender.join(20)
+        sender.join(300)
         assert left_behind(tmp_path) == []
         assert ids(tmp_path) >= len(taken)
 
@@ -193,7 +193,7 @@ class Stuck(Slow):
 
     def take(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         self.begun += 1
-        self.let_go.wait(60)
+        self.let_go.wait(300)
         return PagerDutyStandIn.take(self, path, body)
 
 

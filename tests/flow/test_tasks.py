@@ -203,7 +203,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     )
     app = App(config, clock := ManualClock(NOW))
     app.log.start()
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=300) as http:
         all_sent = (
             topics(PREDICTED, TRUE), sizes(ANSWERS, TRUTHS), runs(),
             scored("pumps", SCORE, in_every_notation(IS_ANOMALY)), scored("churn", RISK, SEEN.tolist()),

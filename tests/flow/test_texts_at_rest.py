@@ -176,7 +176,7 @@ def send_other_ways(daemon: Daemon) -> None:
 
 def sent(daemon: Daemon, path: str, body: bytes, content_type: str) -> httpx2.Response:
     headers = {"content-type": content_type}
-    return http.post(f"{daemon.url}{path}", content=body, headers=headers, timeout=20, verify=daemon.verify)
+    return http.post(f"{daemon.url}{path}", content=body, headers=headers, timeout=300, verify=daemon.verify)
 
 
 def test_nothing_that_was_redacted_is_left_anywhere(

@@ -195,7 +195,7 @@ def test_law_a_server_that_misbehaves_is_given_up_in_time_and_told(kind: str, ma
         began = time.monotonic()
         with pytest.raises(GaugeError, match=r"127\.0\.0\.1"):
             at_port(server.port)[kind].make_reader().read()
-        assert time.monotonic() - began < 20, "far above the deadline of half a second, far below forever"
+        assert time.monotonic() - began < 100, "far above the deadline of half a second, far below forever"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -54,7 +54,7 @@ def load(port: int, source: str, folder: Path) -> tuple[subprocess.CompletedProc
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     return ended, time.monotonic() - began

@@ -73,7 +73,7 @@ def p95(at: Path, url: str, rate: float) -> float:
     environment = {**os.environ, "K6_NO_USAGE_REPORT": "true"}
     values = ("-e", f"RATE={rate:.0f}", "-e", f"URL={url}")
     command = [str(K6), "run", "--quiet", "--summary-export", str(summary), *values, str(script)]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
     metrics = json.loads(summary.read_text())["metrics"]
     assert metrics["http_req_failed"]["passes"] == 0
     return float(metrics["http_req_duration"]["p(95)"])

@@ -110,7 +110,7 @@ def test_the_second_daemon_ends_with_a_command_that_is_killed(folder: Path) -> N
         until(lambda: second_daemons() and list(folder.glob(".loadtest-*/daemon.log")), "it runs")
     finally:
         command.kill()
-        command.wait(20)
+        command.wait(300)
     until(lambda: not second_daemons(), "it has ended")
     (left,) = folder.glob(".loadtest-*")
     store = Store(f"sqlite:///{folder}/watch.db")

@@ -56,7 +56,7 @@ def _python(script: str) -> "subprocess.Popen[str]":
 
 def test_a_copy_answers_or_says_why_not_and_takes_along_what_it_loaded() -> None:
     process = _python(RESULTS)
-    answered, printed = process.communicate(timeout=60)
+    answered, printed = process.communicate(timeout=300)
     assert answered.splitlines() == [
         "('loaded', 4) False",
         "its process was killed by SIGKILL",
@@ -72,7 +72,7 @@ def test_a_copy_ends_with_the_process_that_waits_for_it() -> None:
         assert process.stdout is not None
         copy = int(process.stdout.readline())
         process.send_signal(ending)
-        process.communicate(timeout=20)  # the copy holds the pipes open for as long as it lives
+        process.communicate(timeout=300)  # the copy holds the pipes open for as long as it lives
         assert process.returncode == code
         until(lambda: not _is_running(copy), "the copy has ended")  # noqa: B023
 

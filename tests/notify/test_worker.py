@@ -173,20 +173,20 @@ def test_an_attempt_that_outlasts_the_lease_keeps_it_and_nobody_else_tells_the_s
 
     def sending() -> None:
         begun.set()
-        assert done.wait(20)
+        assert done.wait(300)
 
     slow.sending = sending
     worker = ChannelWorker(store, slow, clock, 0.3)
     thread = threading.Thread(target=worker.step)
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(300)
     for _ in range(4):  # each time the lease of before has ended, and was renewed
         before = _leased_until(store)
         clock.advance(0.25)
         until(lambda before=before: _leased_until(store) > before, "the lease is renewed")  # type: ignore[misc]
         assert not ChannelWorker(store, other, clock, 0.3).step()
     done.set()
-    thread.join(20)
+    thread.join(300)
     assert (slow.told, other.told) == (["long"], [])
     assert rows(store, "long")[0].status is Status.SENT
 
@@ -244,8 +244,8 @@ def test_a_lease_that_cannot_be_renewed_during_an_attempt_stops_neither_it_nor_t
     real = outbox.renew
 
     def sending() -> None:
-        assert failures.acquire(timeout=20)
-        assert failures.acquire(timeout=20), "it is tried again"
+        assert failures.acquire(timeout=300)
+        assert failures.acquire(timeout=300), "it is tried again"
 
     def renew(*arguments: object) -> bool:
         if threading.current_thread().name == "keep-lease":

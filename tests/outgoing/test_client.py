@@ -116,7 +116,7 @@ def test_a_name_server_that_hangs_is_waited_for_in_one_thread_until_the_deadline
 
     def hang(host: str, *rest: object, **options: object) -> list[object]:
         asked.append(host)
-        over.wait(20)
+        over.wait(300)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(names.socket, "getaddrinfo", hang)
@@ -126,7 +126,7 @@ def test_a_name_server_that_hangs_is_waited_for_in_one_thread_until_the_deadline
             with pytest.raises(httpx2.ConnectTimeout, match=r"the name slow\.example was not resolved"):
                 client.get("http://slow.example/")
     over.set()
-    assert time.monotonic() - began < 15, "the name server takes 20 seconds"
+    assert time.monotonic() - began < 150, "the name server takes 300 seconds"
     assert asked == ["slow.example"]
 
 

@@ -144,7 +144,7 @@ def test_the_same_request_to_two_processes_is_stored_once(url, store):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     for log, own in zip(logs, stores, strict=True):
         log.stop()
         own.close()
@@ -159,4 +159,4 @@ def test_what_is_handed_over_is_stored_also_when_nobody_calls_the_writer(log):
     for _ in range(2):  # also when it was idle for a while
         one = parse.read(RecordKind.PREDICTIONS, records, "application/json", log.rules(), log.decoders)
         log.submit([(one, answers.put)])
-        assert answers.get(timeout=30).accepted == 1
+        assert answers.get(timeout=300).accepted == 1

@@ -133,7 +133,7 @@ def test_one_line_adds_a_field(tmp_path: Path):
         env={"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr
     *accepted, rest = map(json.loads, run.stdout.splitlines())

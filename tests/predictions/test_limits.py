@@ -145,7 +145,7 @@ def test_a_request_that_fails_in_reading_is_not_asked_for_again(tmp_path, monkey
         answers = Queue()
         log.submit([(RawRequest(RecordKind.PREDICTIONS, b"{}", "", log.rules(), "", None), answers.put)])
         log.submit([])
-        answer = answers.get(timeout=30)
+        answer = answers.get(timeout=300)
     assert isinstance(answer, InputError)
     assert "no" not in answer.message.split()
 

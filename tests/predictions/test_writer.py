@@ -48,7 +48,7 @@ def test_a_writer_that_raises_anything_is_begun_again_and_holds_no_memory(
     log.submit([(request(log, "lost"), answers.put)])
     until(lambda: [fault.subject for fault in store.faults.active()] == ["prediction-log"], "it is told")
     log.submit([(request(log, "next"), answers.put)])
-    assert answers.get(timeout=30).accepted == 1
+    assert answers.get(timeout=300).accepted == 1
     until(lambda: log.stats().waiting == 0, "nothing is held")
     log.stop()
     store.close()
@@ -65,7 +65,7 @@ def test_an_answer_that_cannot_be_given_keeps_no_other_waiting(tmp_path: Path) -
         raise BrokenPipeError
 
     log.submit([(request(log, "a"), gone), (request(log, "b"), answers.put)])
-    assert answers.get(timeout=30).accepted == 1
+    assert answers.get(timeout=300).accepted == 1
     assert store.faults.active() == []
     log.stop()
     store.close()

@@ -19,7 +19,7 @@ def test_a_disk_that_fills_loses_nothing_and_is_told(tmp_path):
         assert relay.process is not None
         resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE, (220_000, resource.RLIM_INFINITY))
         statuses, acknowledged = [], []
-        with http.client(base_url=relay.url, headers=HEADERS, timeout=20) as sender:
+        with http.client(base_url=relay.url, headers=HEADERS, timeout=300) as sender:
             for number in range(12):
                 body = b"%02d" % number + BODY
                 answer = sender.post("/v1/predictions", content=body)

@@ -34,7 +34,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         own = httpx2.HTTPTransport(local_address=f"127.0.0.{2 + self.prefix // 2}", verify=http.context())
         headers = {"Authorization": f"Bearer {KEY}"}
-        with http.client(timeout=20, headers=headers, transport=own) as client:
+        with http.client(timeout=300, headers=headers, transport=own) as client:
             while True:
                 name = f"{self.prefix}-{self.number}"
                 body = [
@@ -88,7 +88,7 @@ def test_what_was_acknowledged_arrives_once_after_kill_9(tmp_path, seed):
             upstream.start()
         relay.kill()
         for sender in senders:
-            sender.join(20)
+            sender.join(300)
             numbers[sender.prefix] = sender.number
             acknowledged |= sender.acknowledged
     relay.start()

@@ -44,15 +44,15 @@ def test_stopping_waits_for_the_order_that_is_being_carried_out(tmp_path: Path) 
 
         def execute(order):
             began.set()
-            assert may_end.wait(20)
+            assert may_end.wait(300)
             return plain(order)
 
         line.platform.execute = execute  # type: ignore[method-assign]
         line.group.start()
-        assert began.wait(20)
+        assert began.wait(300)
         stopping = threading.Thread(target=line.group.stop)
         stopping.start()
         may_end.set()
-        stopping.join(20)
+        stopping.join(300)
         assert not stopping.is_alive()
         assert line.row().answered_at is not None

@@ -63,7 +63,7 @@ STORIES = range(6) if THOROUGH else range(1)
 
 def promtool(folder: Path, *arguments: str) -> str:
     assert PROMTOOL is not None, "promtool is not installed (apt-get install prometheus)"
-    ran = subprocess.run([PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
@@ -235,7 +235,7 @@ def promtool_alerts(folder: Path, rule: str, series: str) -> str:
     (folder / "test.yaml").write_text(textwrap.dedent(test), encoding="utf-8")
     assert PROMTOOL is not None
     ran = subprocess.run(
-        [PROMTOOL, "test", "rules", "test.yaml"], cwd=folder, capture_output=True, text=True, timeout=60
+        [PROMTOOL, "test", "rules", "test.yaml"], cwd=folder, capture_output=True, text=True, timeout=300
     )
     return (ran.stdout + ran.stderr).replace('\\"', '"')
 

@@ -16,7 +16,7 @@ class Part:
         if isinstance(self._end, Exception):
             raise self._end
         if isinstance(self._end, threading.Event):
-            self._end.wait(20)
+            self._end.wait(300)
         self.is_ended = True
 
 
@@ -25,7 +25,7 @@ def test_one_that_raises_and_one_that_hangs_keep_no_other_from_ending() -> None:
     parts = [Part(OSError(28, "No space left on device")), Part(over), Part(None)]
     began = time.monotonic()
     unfinished = in_time([part.stop for part in parts], began + 0.3)
-    assert time.monotonic() - began < 15, "one part hangs for 20 seconds"
+    assert time.monotonic() - began < 150, "one part hangs for 300 seconds"
     assert unfinished == {"part"}
     assert parts[2].is_ended
     over.set()

@@ -225,11 +225,11 @@ def test_a_mailbox_that_misbehaves_is_told_and_stops_nothing(
         mailbox = ImapMailbox.model_validate(values | {"security": "none"})
         began = time.monotonic()
         assert Mailboxes(there, known(plant, imap=mailbox), BASE).look(NOW) == []
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 100
         (fault,) = there.faults.active()
         assert "the mailbox cannot be read" in fault.reason
         assert "b" not in fault.reason.split()
-        thread.join(10)
+        thread.join(300)
 
 
 def test_who_may_not_sign_in_is_told(server: ImapServer, plant: Path, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_each_call_is_stored_once_although_the_daemon_is_killed(tmp_path: Path) 
             sending = pool.map(send, range(4))
             for _ in range(6 if THOROUGH else 1):
                 begun.clear()
-                begun.wait(30)
+                begun.wait(300)
                 daemon.kill()
                 daemon.start()
             list(sending)

@@ -39,7 +39,7 @@ def killed(server: Server, file: Path) -> Store:
         until(lambda: file.exists() and file.read_text(), "it has its database")
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(300)
     return Store(file.read_text())
 
 
@@ -72,7 +72,7 @@ def test_what_a_killed_process_left_is_deleted_and_what_is_in_use_is_not(
         with closing(killed(server, tmp_path / "one")) as left:
             assert is_current(left), "it stays with its tables"
         assert len(schemas(store)) == 2
-        until(lambda: delete_abandoned(store, time.time()) == 1, "the server has freed its lock", 10)
+        until(lambda: delete_abandoned(store, time.time()) == 1, "the server has freed its lock")
         server.execute("create schema loadtest_watchkeeper_of_somebody")
         ends.callback(server.execute, "drop schema loadtest_watchkeeper_of_somebody")
         assert delete_abandoned(store, time.time()) == 0
@@ -88,7 +88,7 @@ def test_the_next_one_deletes_it(server: Server, tmp_path: Path) -> None:
             with in_use(store):
                 return len(schemas(store)) - 1
 
-        until(lambda: beside_the_next() == 0, "it is deleted", 10)
+        until(lambda: beside_the_next() == 0, "it is deleted")
 
 
 def test_the_doctor_deletes_it_and_says_so(server: Server, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_doctor_deletes_it_and_says_so(server: Server, tmp_path: Path) -> No
         def told() -> list[str]:
             return [one.detail for one in examine(config) if one.what == "killed load tests"]
 
-        until(lambda: told() == ["databases that they left: 1 deleted"], "it is deleted", 10)
+        until(lambda: told() == ["databases that they left: 1 deleted"], "it is deleted")
         assert schemas(store) == set()
         assert told() == []
 

@@ -171,7 +171,7 @@ def send_body(log, kind, body):
     submission = parse.read(kind, body, "", log.rules(), log.decoders)
     log.submit([(submission, answers.put)])
     log.submit([])
-    return answers.get(timeout=30)
+    return answers.get(timeout=300)
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800", "a/b", "..", "x" * 129, "a\nb", "a\u202eb"], ids=ascii)

@@ -38,7 +38,7 @@ def alertmanager(folder: Path, receiver: str = "", port: int = 0) -> Iterator[st
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(300)
 
 
 def alerts(url: str) -> list[dict[str, Any]]:

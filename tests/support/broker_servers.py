@@ -88,7 +88,7 @@ class RabbitServer(Broker):
         self.kill()
         if self.names is not None:
             self.names.kill()
-            self.names.wait(10)
+            self.names.wait(300)
 
     def answers(self) -> bool:
         with socket.socket() as probe:

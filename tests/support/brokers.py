@@ -49,5 +49,5 @@ class Broker:
         """As a machine that fails."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(20)
+            self._process.wait(300)
             self._process = None

@@ -116,16 +116,16 @@ class Daemon:
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=300)
             self.process = None
 
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         """POST JSON."""
-        return http.post(f"{self.url}{path}", json=body, headers=headers, timeout=20, verify=self.verify)
+        return http.post(f"{self.url}{path}", json=body, headers=headers, timeout=300, verify=self.verify)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """GET."""
-        return http.get(f"{self.url}{path}", headers=headers, timeout=20, verify=self.verify)
+        return http.get(f"{self.url}{path}", headers=headers, timeout=300, verify=self.verify)
 
     def __enter__(self) -> "Daemon":
         return self.start()

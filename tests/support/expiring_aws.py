@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         with http.client() as client:
             address = self.server.behind + self.path
             headers = kept | {"Host": self.headers["Host"]}
-            answer = client.request(self.command, address, content=body, headers=headers, timeout=30)
+            answer = client.request(self.command, address, content=body, headers=headers, timeout=300)
         self._answer(answer.status_code, dict(answer.headers), answer.content)
 
     do_GET = do_POST = do_PUT = do_HEAD = _pass  # noqa: N815

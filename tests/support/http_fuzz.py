@@ -230,7 +230,7 @@ async def send(port: int, seed: int, seen: Seen) -> None:
     """Send the pieces of a seed, hang up, and take what comes until the other side is gone too."""
     data = b""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(300):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 for piece in pieces(seed):
@@ -279,7 +279,7 @@ class Neighbour(threading.Thread):
 
     def run(self) -> None:
         """Post until it is over."""
-        with http.client(timeout=20) as client:
+        with http.client(timeout=300) as client:
             while not self._is_over.wait(0.01):
                 record = {"id": f"n{self.taken}", "client": "acme", "model": "neighbour", "prediction": "ok"}
                 began = time.monotonic()
@@ -299,7 +299,7 @@ class Neighbour(threading.Thread):
     def stop(self) -> None:
         """Enough."""
         self._is_over.set()
-        self.join(30)
+        self.join(300)
 
 
 def main() -> None:

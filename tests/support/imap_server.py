@@ -110,4 +110,4 @@ def _running(place: Path) -> Iterator[ImapServer]:
         yield server
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(300)

@@ -58,8 +58,8 @@ class Ingest:
         if key:
             sent["authorization"] = f"Bearer {key}"
         if isinstance(body, bytes) or not isinstance(body, list | dict):
-            return http.post(self.url + path, content=body, headers=sent, timeout=60)
-        return http.post(self.url + path, json=body, headers=sent, timeout=60)
+            return http.post(self.url + path, content=body, headers=sent, timeout=300)
+        return http.post(self.url + path, json=body, headers=sent, timeout=300)
 
     def make_key(self, client: str, kind: KeyKind = KeyKind.INGEST, **options: Any) -> str:
         """A new API key."""
@@ -145,7 +145,7 @@ class Process:
         """SIGKILL."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(300)
 
     def _answers(self) -> bool:
         try:

@@ -89,8 +89,8 @@ def s3_server(folder: Path) -> Iterator[str]:
             return False
 
     try:
-        until(answers, "the S3 server answers", seconds=60)
+        until(answers, "the S3 server answers")
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=300)

@@ -45,7 +45,7 @@ def send(log: PredictionLog, kind: RecordKind, records: object, client: str = ""
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
     answer: Queue[Receipt | WatchkeeperError] = Queue()
     log.submit([(parse.read(kind, body, "application/json", rules, log.decoders, key), answer.put)])
-    receipt = answer.get(timeout=30)
+    receipt = answer.get(timeout=300)
     if isinstance(receipt, WatchkeeperError):
         raise receipt
     return receipt

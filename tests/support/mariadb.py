@@ -61,7 +61,7 @@ def mariadb() -> Iterator[int]:
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: _answers(port), "MariaDB answers", seconds=60)
+        until(lambda: _answers(port), "MariaDB answers")
         yield port
     finally:
         process.kill()

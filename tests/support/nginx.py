@@ -64,7 +64,7 @@ def publishing(folder: Path, daemon: str, path: str, *, strips: bool, tells: boo
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
 
 
 def _is_listening(port: int) -> bool:

@@ -119,7 +119,7 @@ class PagerDutyStandIn:
 
     def hang(self) -> None:
         """Keep a request waiting until the stand-in is closed."""
-        self._release.wait(30)
+        self._release.wait(300)
 
     def take(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Answer one POST as the real one does."""

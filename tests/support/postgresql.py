@@ -114,7 +114,7 @@ class Server:
             subprocess.run(
                 stop, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder
             )
-            self._process.wait(20)
+            self._process.wait(300)
             self._process = None
 
 

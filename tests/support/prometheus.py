@@ -29,7 +29,7 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an instant query."""
-        answer = http.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10).json()
+        answer = http.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=300).json()
         assert answer["status"] == "success", (expression, answer)
         return list(answer["data"]["result"])
 
@@ -67,7 +67,7 @@ def prometheus(folder: Path, target: str, history: str = "", *more: str) -> Iter
         yield Prometheus(url, f"http://{target}")
     finally:
         running.terminate()
-        running.wait(timeout=20)
+        running.wait(timeout=300)
 
 
 def _is_ready(url: str) -> bool:

@@ -48,7 +48,7 @@ class PubSubServer:
         """Publish to the topic of a subscription."""
         messages = [{"data": base64.b64encode(body).decode(), "attributes": attributes} for body in bodies]
         topic = name.replace("/subscriptions/from", "/topics/topic")
-        answer = http.post(f"{self.address}/v1/{topic}:publish", json={"messages": messages}, timeout=20)
+        answer = http.post(f"{self.address}/v1/{topic}:publish", json={"messages": messages}, timeout=300)
         assert answer.status_code == 200, answer.text
 
     def _put(self, name: str, body: dict[str, Any]) -> None:
@@ -72,11 +72,11 @@ def emulator(folder: Path) -> Iterator[PubSubServer]:
             return False
 
     try:
-        until(answers, "the emulator answers", seconds=60)
+        until(answers, "the emulator answers")
         yield PubSubServer(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
 
 
 @dataclass

@@ -50,13 +50,13 @@ class Process:
         """SIGKILL."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(300)
 
     def stop(self) -> int:
         """SIGTERM; its exit status."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(300)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `watchkeeper relay ...` with its file."""
@@ -88,7 +88,7 @@ def relaying(settings: RelaySettings) -> Iterator[tuple[Relay, httpx2.Client]]:
     relay.start()
     headers = {"Authorization": f"Bearer {KEY}"}
     try:
-        with running(relay.server) as url, http.client(base_url=url, timeout=20, headers=headers) as client:
+        with running(relay.server) as url, http.client(base_url=url, timeout=300, headers=headers) as client:
             yield relay, client
     finally:
         relay.end()

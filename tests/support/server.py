@@ -46,7 +46,7 @@ def serving(
     server = Server(
         published(Front(create(behind, routes), {}, behind.meters), settings.public_path), settings
     )
-    with running(server) as url, http.client(base_url=url, timeout=20) as client:
+    with running(server) as url, http.client(base_url=url, timeout=300) as client:
         yield client
 
 
@@ -60,5 +60,5 @@ def running(server: Server) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
-        thread.join(timeout=20)
+        thread.join(timeout=300)
         assert not thread.is_alive()

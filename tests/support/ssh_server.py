@@ -35,7 +35,7 @@ class SshServer:
 def ssh_key(path: Path) -> str:
     """Make a key pair; the public key."""
     words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
-    subprocess.run(words, check=True, timeout=30)
+    subprocess.run(words, check=True, timeout=300)
     return path.with_suffix(".pub").read_text().strip()
 
 
@@ -63,5 +63,5 @@ def ssh_server(place: Path, subsystem: str = "internal-sftp") -> Iterator[SshSer
         yield SshServer(port, place / "user", place / "known_hosts", folder)
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(300)
         log.close()

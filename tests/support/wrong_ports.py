@@ -34,7 +34,7 @@ def _serve(listening: socket.socket, answer: Answer) -> None:
 def _answered(line: socket.socket, answer: Answer) -> None:
     try:
         with line:
-            line.settimeout(30)
+            line.settimeout(300)
             answer(line)
     except OSError:
         return

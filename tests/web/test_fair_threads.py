@@ -37,14 +37,14 @@ def run(threads: int, each: Sequence[tuple[str, Callable[[], object]]]) -> list[
 
 def test_a_neighbour_finds_a_thread_while_another_has_asked_for_hundreds() -> None:
     came = threading.Event()
-    flood = [("acme", lambda: came.wait(15))] * 300
+    flood = [("acme", lambda: came.wait(300))] * 300
     assert run(6, [*flood, ("globex", lambda: came.set() or "here")]) == [True] * 300 + ["here"]
 
 
 def test_a_sender_that_is_alone_has_several_threads_and_keeps_its_order() -> None:
     order: list[int] = []
     meet = threading.Barrier(3)
-    work = [("acme", lambda: meet.wait(15))] * 3
+    work = [("acme", lambda: meet.wait(300))] * 3
     run(6, [*work, *(("acme", lambda number=number: order.append(number)) for number in range(40))])
     assert sorted(order) == list(range(40))
     assert run(1, [("acme", lambda number=number: number) for number in range(9)]) == list(range(9))
@@ -67,7 +67,7 @@ def test_beside_others_that_only_send_a_sender_has_one_thread(ago: float, most: 
                 highest = max(highest, at_once)
                 if highest == most:
                     hold.set()
-            hold.wait(15)
+            hold.wait(300)
             with lock:
                 at_once -= 1
 
@@ -79,7 +79,7 @@ def test_beside_others_that_only_send_a_sender_has_one_thread(ago: float, most: 
 
 def test_what_belongs_to_nobody_makes_nobody_share() -> None:
     meet = threading.Barrier(3)
-    run(6, [("", lambda: None), *[("acme", lambda: meet.wait(15))] * 3])
+    run(6, [("", lambda: None), *[("acme", lambda: meet.wait(300))] * 3])
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 5))
@@ -113,7 +113,7 @@ def test_who_gives_up_leaves_its_place() -> None:
     async def give_up() -> object:
         asyncio.get_running_loop().set_default_executor(FairThreads(1))
         hold, began = threading.Event(), threading.Event()
-        first = asyncio.create_task(as_sender("acme", lambda: began.set() or hold.wait(15)))
+        first = asyncio.create_task(as_sender("acme", lambda: began.set() or hold.wait(300)))
         while not began.is_set():
             await asyncio.sleep(0)
         second = asyncio.create_task(as_sender("acme", lambda: pytest.fail("it was cancelled")))

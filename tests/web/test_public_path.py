@@ -70,7 +70,7 @@ def published(shop: Shop, folder: Path, *, strips: bool) -> Iterator[httpx2.Clie
     with (
         serving(shop, **fields) as direct,
         publishing(folder, str(direct.base_url), PATH, strips=strips) as address,
-        http.client(base_url=address, timeout=20) as client,
+        http.client(base_url=address, timeout=300) as client,
     ):
         yield client
 

@@ -69,7 +69,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> No
     with pytest.raises(ExecutorError, match="did not end within 2 s and was killed") as failed:
         python(text, timeout="2s").make().execute(order())
     assert not failed.value.is_certain
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
     child = int((tmp_path / "child").read_text())
     until(lambda: _is_gone(child), "its child has ended")
 

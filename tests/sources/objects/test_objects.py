@@ -148,7 +148,7 @@ def test_law_an_object_that_can_never_be_read_delays_no_new_one(folder: Path, st
         since = source.state().failing_since
         for number in range(6):  # more than the pauses of a source that fails as a whole would allow
             write(folder / f"{number}.jsonl", record(number))
-            until(lambda wanted=number + 1: stored(store) == wanted, "the new one is stored", seconds=5)  # type: ignore[misc]
+            until(lambda wanted=number + 1: stored(store) == wanted, "the new one is stored", seconds=20)  # type: ignore[misc]
         assert source.state().failing_since == since
         until(lambda: source.state().waiting == 0, "nothing else waits")
 
@@ -245,7 +245,7 @@ def test_rows_of_parquet_are_records(folder: Path, store: Store) -> None:
     rows = [json.loads(record(number)) for number in range(12_000)]
     pa.parquet.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet", row_group_size=7_000)
     with running(store, section(str(folder))):
-        until(lambda: stored(store) == 12_000, "all rows are stored", seconds=60)
+        until(lambda: stored(store) == 12_000, "all rows are stored")
 
 
 def test_captures_of_sagemaker_become_predictions_and_outcomes(folder: Path, store: Store) -> None:

@@ -103,7 +103,7 @@ def test_a_statement_has_a_deadline_of_the_server(port: int) -> None:
     began = time.monotonic()
     with pytest.raises(SourceError, match=r"max_statement_time|interrupted|timed out"):
         source.open(dict)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     source.close()
 
 

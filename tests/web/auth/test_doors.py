@@ -140,12 +140,12 @@ def test_nginx_on_this_machine_gives_a_stranger_nothing(shop: Shop, tmp_path: Pa
         assert web.get("/staff/").status_code == 200
         with publishing(tmp_path, str(web.base_url), "", strips=False, tells=False) as address:
             for path in ("/staff/", "/staff/keys", "/api/v1/clients", "/metrics", "/c/acme/"):
-                assert httpx2.get(f"{address}{path}", timeout=20).status_code in (401, 404), path
+                assert httpx2.get(f"{address}{path}", timeout=300).status_code in (401, 404), path
             for form in ({}, {"key": ""}, {"key": " "}):
-                assert httpx2.post(f"{address}/enter", data=form, timeout=20).status_code == 404
-                assert httpx2.get(f"{address}/enter/link", params=form, timeout=20).status_code == 404
+                assert httpx2.post(f"{address}/enter", data=form, timeout=300).status_code == 404
+                assert httpx2.get(f"{address}/enter/link", params=form, timeout=300).status_code == 404
             form = {"kind": "staff", "client": "", "name": "x"}
-            assert httpx2.post(f"{address}/staff/keys/new", data=form, timeout=20).status_code == 404
+            assert httpx2.post(f"{address}/staff/keys/new", data=form, timeout=300).status_code == 404
 
 
 @pytest.mark.parametrize("key", ["", " ", "wk_", "wk_x"])

@@ -261,7 +261,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for method in sorted(set(route.methods) - {"OPTIONS"})
     ]
     with running(app.server) as url:
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=300)
         with contextlib.closing(connection):
             yield Site(connection, [*found, *(("POST", path) for path in hot)], tokens, fired.fingerprint)
     app.sources.stop()

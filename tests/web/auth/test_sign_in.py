@@ -111,7 +111,7 @@ def authorised(web: httpx2.Client, person: str, next_page: str = "/staff/") -> h
     """Go to the provider, say who one is, and come back to the callback."""
     away = web.get("/staff/sign-in", params={"next": next_page})
     assert away.status_code == 303
-    with http.client(timeout=10) as browser:
+    with http.client(timeout=300) as browser:
         form = browser.get(away.headers["location"])
         assert form.status_code == 200, form.text
         back = browser.post(away.headers["location"], data={"sub": person})
@@ -144,7 +144,7 @@ def test_the_provider_leads_back_through_a_proxy_with_a_path(
         chosen = settings(issuer).model_copy(update={"public_url": public})
         with serving(shop, **(services(shop, issuer) | {"settings": chosen}), port=port) as direct:
             base = f"{nginx}{path}" if is_public else str(direct.base_url).rstrip("/")
-            with http.client(timeout=20) as browser:
+            with http.client(timeout=300) as browser:
                 away = browser.get(f"{base}/staff/sign-in", params={"next": "/staff/"})
                 asked = parse_qs(urlsplit(away.headers["location"]).query)
                 assert asked["redirect_uri"] == [f"{base}/staff/callback"]

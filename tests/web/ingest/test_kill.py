@@ -35,7 +35,7 @@ class Sender(threading.Thread):
         ]
 
     def run(self) -> None:
-        with http.client(timeout=20) as client:
+        with http.client(timeout=300) as client:
             while True:
                 body = self.batch()
                 try:
@@ -85,7 +85,7 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(tmp_path, seed):
         )
         server.kill()
         for sender in senders:
-            sender.join(20)
+            sender.join(300)
             numbers[sender.prefix] = sender.number
             acknowledged |= sender.acknowledged
     found = logged(tmp_path)
@@ -110,7 +110,7 @@ def test_a_large_request_that_was_half_stored_is_there_once_when_it_is_sent_agai
         least = len(logged(tmp_path)) + rng.randrange(1, size // 4)
         until_stored(tmp_path, min(least, size))
         server.kill()
-        sender.join(100)
+        sender.join(300)
         halves.append(len(logged(tmp_path)))
         server.start()
     assert _sent(server.url, records)["accepted"] == size
@@ -120,7 +120,7 @@ def test_a_large_request_that_was_half_stored_is_there_once_when_it_is_sent_agai
 
 
 def _sent(url, records):
-    with http.client(timeout=100) as client:
+    with http.client(timeout=300) as client:
         try:
             answer = client.post(url + "/v1/predictions", json=records)
         except httpx2.TransportError:

@@ -45,7 +45,7 @@ class Sender(threading.Thread):
         self.done: set[int] = set()
 
     def run(self) -> None:
-        with http.client(timeout=20) as client:
+        with http.client(timeout=300) as client:
             while True:
                 try:
                     if not self.work(client, self.number):
@@ -74,7 +74,7 @@ def killed_again_and_again(
         )
         server.kill()
         for place, sender in enumerate(senders):
-            sender.join(20)
+            sender.join(300)
             numbers[place] = sender.number
             done |= sender.done
     return done
@@ -135,7 +135,7 @@ def test_runs_of_agents_are_whole_and_there_once_after_kill_9(tmp_path: Path, se
         child = fork_server.start("tests.web.ingest.test_kill_tasks", str(tmp_path))
         until(lambda least=least: len(stored(tmp_path, HELPER)) >= least, "some runs are stored")
         child.kill()
-        child.wait(20)
+        child.wait(300)
     for _ in range(2):
         with opened(str(tmp_path), 2 * OUTER_WAIT) as (store, making):
             making.release()
