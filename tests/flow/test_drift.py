@@ -95,7 +95,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
             "status"
         )
         with daemon:
-            until(made.is_learned, "the past is learned", 300)  # by a child that yields to all others
+            until(made.is_learned, "the past is learned", seconds=550)  # by a child that yields to all others
             yield made
 
 

@@ -81,7 +81,7 @@ def test_a_daemon_is_small_after_the_past_of_three_models_was_counted_and_learne
     migrate(store)
     load(store, streams, now - DAYS * DAY, DAYS, FEATURES, ROWS)
     with daemon:
-        until(lambda: are_learned(store, streams), "the past of all models is learned")
+        until(lambda: are_learned(store, streams), "the past of all models is learned", seconds=550)
         daemon.get("/metrics")
         held = memory(daemon, "VmRSS")
     assert held < MOST_AFTER_WORK_KB
