@@ -23,6 +23,7 @@ from monitor.drift.explain.attribution import Cause
 from monitor.drift.explain.drivers import drivers
 from monitor.drift.explain.impact import impacts
 from monitor.drift.explain.incident_summary import ALL, CAUSES, page
+from monitor.drift.explain.repetition import Repetition, repetition
 from monitor.drift.explain.segments import affected_segments, confined
 from monitor.drift.learning import budget_of, is_special
 from monitor.drift.model.calibration import Calibration
@@ -156,8 +157,10 @@ def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]
 def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[State, list[DriftVerdict]]:
     """Evaluate one window. Returns the state after it and its verdicts; those worth explaining are stored."""
     after, decision = advance(subject.calibration, before, counts, subject.limits)
+    recent = [counts]
     if decision.joined.any():
-        after = dated(subject.calibration, after, decision, _recent(subject, after, decision, counts))
+        recent = _recent(subject, after, decision, counts)
+        after = dated(subject.calibration, after, decision, recent)
     results = verdicts(subject.stream, subject.calibration, after, decision, subject.limits, subject.budget)
     worth_storing = [
         StoredVerdict(one.window.start, one.column, one.evidence / one.limit, one.significant, one.reason)
@@ -166,7 +169,7 @@ def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[Stat
     ]
     stored_drift.put_verdicts(subject.connection, subject.stream, worth_storing, subject.now)
     if decision.joined.any() or decision.closed:
-        _record(subject, before, after, decision, results)
+        _record(subject, before, after, decision, results, recent)
     return after, results
 
 
@@ -181,7 +184,12 @@ def _recent(subject: _Subject, after: State, decision: Decision, counts: WindowC
 
 
 def _record(
-    subject: _Subject, before: State, after: State, decision: Decision, results: list[DriftVerdict]
+    subject: _Subject,
+    before: State,
+    after: State,
+    decision: Decision,
+    results: list[DriftVerdict],
+    recent: list[WindowCounts],
 ) -> None:
     """Store the change of the incident."""
     incident = after.incident if after.incident.is_open else before.incident
@@ -195,7 +203,7 @@ def _record(
         float(decision.window.end) if decision.closed else None,
         begun,
         tuple(dict.fromkeys([*(stored.columns if stored else ()), *(one.column or ALL for one in joined)])),
-        stored.reason if stored else _explained(subject, joined, results, begun),
+        stored.reason if stored else _explained(subject, joined, results, begun, recent),
         earliest,
         latest,
     )
@@ -222,14 +230,23 @@ def _begun(
 
 
 def _explained(
-    subject: _Subject, joined: list[DriftVerdict], results: list[DriftVerdict], since: float
+    subject: _Subject,
+    joined: list[DriftVerdict],
+    results: list[DriftVerdict],
+    since: float,
+    recent: list[WindowCounts],
 ) -> str:
     """The reasons of the columns that opened an incident, and its likeliest causes."""
-    named = [f"{number}. {cause.words}" for number, cause in enumerate(_causes(subject, results, since), 1)]
+    scores = subject.calibration.scores
+    moved = [one for one in recent if one.window.start >= since] or recent[-1:]
+    causes = _causes(subject, results, since, repetition(scores.columns, scores.reference, moved))
+    named = [f"{number}. {cause.words}" for number, cause in enumerate(causes, 1)]
     return "\n".join([*(one.reason for one in joined), CAUSES, *named])
 
 
-def _causes(subject: _Subject, results: list[DriftVerdict], since: float) -> list[Cause]:
+def _causes(
+    subject: _Subject, results: list[DriftVerdict], since: float, repeated: Repetition
+) -> list[Cause]:
     connection, stream, base = subject.connection, subject.stream, subject.base_seconds
     layout, end = subject.baseline.layout, float(results[-1].window.end)
     versions = attribution.arrivals(connection, stream, layout, base, since, end)
@@ -238,12 +255,16 @@ def _causes(subject: _Subject, results: list[DriftVerdict], since: float) -> lis
     baseline = load(connection, stream, with_sample=True)
     known = drivers(connection, stream, baseline or subject.baseline)
     if now is None or baseline is None:
-        return attribution.causes(results, versions, subject.settings.importance, drivers=known)
+        return attribution.causes(
+            results, versions, subject.settings.importance, drivers=known, repeated=repeated
+        )
     moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
     alarmed = [one.column for one in results if one.significant]
     before = _before(subject, since) or baseline.profile
     segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
-    return attribution.causes(results, versions, subject.settings.importance, moved, segments, known)
+    return attribution.causes(
+        results, versions, subject.settings.importance, moved, segments, known, repeated
+    )
 
 
 def _before(subject: _Subject, since: float) -> Profile | None:

@@ -10,6 +10,7 @@ from monitor.drift.columns import Role
 from monitor.drift.decision.verdict import DriftVerdict
 from monitor.drift.explain.attribution import Arrival, causes
 from monitor.drift.explain.impact import impacts
+from monitor.drift.explain.repetition import Repetition
 from monitor.drift.explain.segments import affected_segments, confined
 from monitor.records import Stream, Window
 from monitor.windows.baseline_from_table import Baseline, from_table
@@ -151,6 +152,15 @@ def test_many_columns_at_once_suspect_the_feed_before_any_of_them() -> None:
     moved = [verdict(f"features.f{index}", 0.5) for index in range(6)]
     still = [verdict("features.g", 0.0, significant=False)]
     assert causes([*moved, *still], [], {})[0].words.startswith("6 of 7 columns moved at once")
+
+
+def test_rows_that_repeat_come_before_the_columns_and_columns_say_what_they_repeat() -> None:
+    moved = [verdict(f"features.{name}", 0.4) for name in "abc"]
+    repeated = Repetition("about 30% of all rows look like the same row", {"features.a": "one value repeats"})
+    told = [cause.words for cause in causes(moved, [], {"a": 10.0}, repeated=repeated)]
+    assert told[0] == repeated.rows
+    assert told[1].startswith("3 of 3 columns moved at once")
+    assert told[2] == "feature `a`: one value repeats"
 
 
 def moved_in(region: str, seed: int, amount: float = 1.0) -> pa.RecordBatch:

@@ -49,3 +49,12 @@ def test_one_page_names_the_likeliest_causes_stays_one_and_closes(ten_days: Path
     # Looks are rare here, so the rule's hour of recovering does not run out; the condition is over.
     assert (alert.state, alert.episode) == (State.RECOVERING, 1)
     scenario.store.close()
+
+
+def test_a_column_that_became_constant_is_told_so(learned: DriftScenario) -> None:
+    learned.write(4 * BASE)
+    learned.watch()
+    learned.write(6 * BASE, constant=0.25)
+    told = [one.because for one in learned.watch().measurements if one.because]
+    assert told
+    assert "1. feature `amount`: constant, or nearly: all of the last " in told[0]

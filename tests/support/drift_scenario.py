@@ -36,12 +36,13 @@ def rows(
     country: str = "",
     version: str = "7",
     older: float = 0.0,
+    constant: float | None = None,
 ) -> pa.RecordBatch:
     countries = rng.choice(["DE", "FR", "IT"], n)
     countries[: n // 10] = country or countries[: n // 10]
     return pa.RecordBatch.from_pydict(
         {
-            "features.amount": rng.normal(shift, 1, n),
+            "features.amount": rng.normal(shift, 1, n) if constant is None else np.full(n, constant),
             "features.age": rng.integers(18, 80, n).astype(float) + older,
             "features.country": pa.array(countries).dictionary_encode(),
             "prediction": pa.array(rng.choice(["fraud", "fine"], n, p=[0.1, 0.9])).dictionary_encode(),
@@ -60,13 +61,19 @@ class DriftScenario:
     at: int = START
 
     def write(
-        self, seconds: float, shift: float = 0.0, country: str = "", version: str = "7", older: float = 0.0
+        self,
+        seconds: float,
+        shift: float = 0.0,
+        country: str = "",
+        version: str = "7",
+        older: float = 0.0,
+        constant: float | None = None,
     ) -> None:
         with self.store.write() as connection:
             found = baseline.load(connection, STREAM)
             assert found is not None
             for start in range(self.at, int(self.at + seconds), BASE):
-                written = rows(self.rng, shift=shift, country=country, version=version, older=older)
+                written = rows(self.rng, 120, shift, country, version, older, constant)
                 profile = count(written, found.layout)
                 kept = StoredProfile(
                     Window(start, start + BASE), found.layout.id, profile.rows, codec.encode(profile)

@@ -15,6 +15,7 @@ from monitor.config.units import HOUR, format_duration, format_signed
 from monitor.drift.columns import Role
 from monitor.drift.decision.verdict import DriftVerdict, subject
 from monitor.drift.explain.impact import Impact
+from monitor.drift.explain.repetition import Repetition
 from monitor.drift.explain.segments import AffectedSegment
 from monitor.records import Stream
 from monitor.store import profiles
@@ -27,9 +28,10 @@ BEFORE = 3 * HOUR
 MANY = 0.5
 LONGEST = 6 * HOUR
 
-# The strength of each kind of cause: a version that started just before, many columns at once, the column that affects
-# the answers most, a segment. Changed answers are the effect, and rarely the cause.
-VERSION, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 80.0, 70.0, 60.0, 0.1
+# The strength of each kind of cause: a version that started just before, rows that repeat, many columns at once, the
+# column that affects the answers most, a segment. Changed answers are the effect, and rarely the cause.
+VERSION, REPEATED, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 90.0, 80.0, 70.0, 60.0, 0.1
+NOTHING_REPEATS = Repetition()
 
 # The change of a segment from which it has full strength.
 FULL_STRENGTH = 0.2
@@ -64,10 +66,11 @@ def causes(
     impacts: Mapping[str, Impact] = MappingProxyType({}),
     segments: Sequence[AffectedSegment] = (),
     drivers: Mapping[str, float] = MappingProxyType({}),
+    repeated: Repetition = NOTHING_REPEATS,
 ) -> list[Cause]:
-    """The likeliest causes first: a new version, many columns at once, the columns by evidence and by their effect on
-    the model (`importance` if configured, else `impacts` and the learned importance `drivers`), and the affected
-    segment.
+    """The likeliest causes first: a new version, rows that repeat, many columns at once, the columns by evidence and by
+    their effect on the model (`importance` if configured, else `impacts` and the learned importance `drivers`), and the
+    affected segment.
     """
     alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
     begun = min(
@@ -75,7 +78,8 @@ def causes(
     )
     weighed = [(_weight(one, importance, impacts, drivers), one) for one in alarmed]
     most = max((weight for weight, _ in weighed), default=1.0) or 1.0
-    candidates = [Cause(COLUMN * weight / most, _words_of(one, impacts)) for weight, one in weighed]
+    candidates = [Cause(COLUMN * weight / most, _words_of(one, impacts, repeated)) for weight, one in weighed]
+    candidates += [Cause(REPEATED, repeated.rows)] if repeated.rows else []
     candidates += [
         Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments
     ]
@@ -117,8 +121,9 @@ def _weight(
     return evidence * (impacts[verdict.column].size + ASIDE * effect * relevance)
 
 
-def _words_of(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
-    words = f"{subject(verdict)}: {verdict.part} ({format_signed(verdict.effect, 2)} sd)"
+def _words_of(verdict: DriftVerdict, impacts: Mapping[str, Impact], repeated: Repetition) -> str:
+    part = repeated.columns.get(verdict.column) or f"{verdict.part} ({format_signed(verdict.effect, 2)} sd)"
+    words = f"{subject(verdict)}: {part}"
     impact = impacts.get(verdict.column)
     return words if impact is None else f"{words}, which by the baseline's answers alone {impact.words}"
 
