@@ -2,7 +2,8 @@
 
 uvicorn closes a connection that is silent after an answer. It has no limit in time for a head or a body, none for the
 size of a head, and none for the number of connections that does not answer 503. These limits are kept here, by a
-protocol that passes what comes in to uvicorn's own, unchanged, and by one task that looks at all connections.
+protocol that passes what comes in to uvicorn's own (unchanged, but for the name of a header that offers another
+protocol), and by one task that looks at all connections.
 """
 
 import asyncio
@@ -15,12 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from h11 import LocalProtocolError
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
-from monitor.web.transport.strict_heads import StrictH11
 from monitor.web.transport.waiting import Peer, Waiting
 
 MAX_HEAD_BYTES = 65_536
@@ -41,7 +39,9 @@ _ACKNOWLEDGES_WITHIN = 45.0
 """Seconds after which a peer whose machine acknowledges nothing is gone. Streams send something every 15 s."""
 _CHECK_EVERY = 0.5
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_OFFER = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
+_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+_NO_OFFER = b"\r\nignored:"
+"""The same header under a name that means nothing, and is as long."""
 
 
 def _answer(status: bytes, error: bytes) -> bytes:
@@ -63,17 +63,18 @@ class Limits:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: passes everything to one of uvicorn's protocols, and knows for what it waits since when.
+    """One connection: passes everything to uvicorn's protocol, and knows for what it waits since when.
 
-    Which one is chosen by the first head. Where it offers to go on in another protocol, as Java's client does with
-    HTTP/2, it is uvicorn's h11, which leaves the offer and reads the request; httptools drops its body.
+    Where the first head offers to go on in another protocol, as Java's client does with HTTP/2, the header is passed on
+    under another name, since httptools drops the body of such a request. The answer is then the last of its connection:
+    where the next head begins is known to the parser alone.
     """
 
     def __init__(self, connections: "Connections", options: dict[str, Any]) -> None:
         self._connections = connections
         self._options = options
         self._transport: JoinedWrites
-        self._inner: H11Protocol | HttpToolsProtocol | None = None
+        self._inner: HttpToolsProtocol | None = None
         self._head = b""
         self._held = b""
         self._unread = 0
@@ -83,8 +84,8 @@ class Connection(asyncio.Protocol):
         """Address and port of the peer, and of this end."""
         self.is_of_same_user: bool | None = None
         """Whether a program of the daemon's user may hold the other end; None until it is asked for."""
-        self.ignores_upgrade = False
-        """Whether a request that offers another protocol is read whole."""
+        self.is_for_one_request = False
+        """Whether its first request offers another protocol: the answer to it is the last."""
         self.is_open = False
         """Whether a request is with the application."""
         self.waiting_since: float | None = None
@@ -126,8 +127,7 @@ class Connection(asyncio.Protocol):
             self._head += data
             if len(self._head) <= MAX_HEAD_BYTES and self._is_beginning():
                 return
-            data, self._head = self._head, b""
-            self._begin(data)
+            data, self._head = self._begin(self._head), b""
         self._feed(data)
 
     def _feed(self, data: bytes) -> None:
@@ -154,8 +154,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _pipelined(self) -> int:
-        """Requests that are parsed and wait for the one before them; h11 parses none ahead."""
-        return len(getattr(self._inner, "pipeline", ()))
+        """Requests that are parsed and wait for the one before them."""
+        return 0 if self._inner is None else len(self._inner.pipeline)
 
     def _parse(self, data: bytes) -> None:
         assert self._inner is not None
@@ -165,8 +165,6 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._inner.data_received(data)
-        except LocalProtocolError:  # h11 wanted to answer 400 where an answer was under way
-            self._transport.abort()
         except Exception:  # whatever is wrong with these bytes, it is this connection's fault alone
             self._connections.log_broken()
             self._transport.abort()
@@ -174,9 +172,10 @@ class Connection(asyncio.Protocol):
             # A request whose head is whole is with the application before this is called.
             self._connections.call_soon(self._check_head)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> None:
         """The peer sends no more."""
-        return None if self._inner is None else self._inner.eof_received()
+        if self._inner is not None:
+            self._inner.eof_received()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """It is closed."""
@@ -256,13 +255,16 @@ class Connection(asyncio.Protocol):
         """Whether what came may be the beginning of a head."""
         return self._head[:1].isalpha() and not _END_OF_HEAD.search(self._head)
 
-    def _begin(self, data: bytes) -> None:
+    def _begin(self, data: bytes) -> bytes:
+        """Have uvicorn's protocol begin; returns what it is to be given first."""
         end = _END_OF_HEAD.search(data)
-        self.ignores_upgrade = end is not None and _OFFER.search(data, 0, end.end()) is not None
+        head = data[: end.end()] if end is not None else b""
+        accepted, offers = _OFFER.subn(_NO_OFFER, head)
+        self.is_for_one_request = offers > 0
         state = {**self._options["app_state"], "connection": self}
-        protocol = StrictH11 if self.ignores_upgrade else HttpToolsProtocol
-        self._inner = protocol(**{**self._options, "app_state": state})
+        self._inner = HttpToolsProtocol(**{**self._options, "app_state": state})
         self._inner.connection_made(self._transport)
+        return accepted + data[len(head) :] if offers else data
 
     def _check_head(self) -> None:
         if self._unread > MAX_HEAD_BYTES and not self.is_open and not self._transport.is_closing():

@@ -2,16 +2,14 @@
 
 The ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
 accepting a prediction. All other requests go to the application, without a body where no route reads one. Invalid
-requests (protocol upgrades, control characters in a path, hundreds of headers) are answered here.
+requests (late protocol upgrades, control characters in a path, hundreds of headers) are answered here.
 """
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
-from h11 import LocalProtocolError
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.types.asgi_types import ReceiveMessage
@@ -103,6 +101,8 @@ class Front:
             connection.read(is_whole=is_whole)
             return message
 
+        if connection.is_for_one_request:
+            send = _last(send)
         try:
             await self._respond(scope, receive if is_whole else read, send, connection)
         finally:
@@ -111,7 +111,7 @@ class Front:
     async def _respond(
         self, scope: HTTPScope, receive: Receive, send: Send, connection: Connection | None
     ) -> None:
-        rejection = _rejection(scope, connection is None or connection.ignores_upgrade)
+        rejection = _rejection(scope)
         if rejection is not None:
             await self._send(rejection, send, connection)
             self._count("none", str(rejection.status)).inc()
@@ -163,11 +163,12 @@ class Front:
     async def _send(self, answer: Reply, send: Send, connection: Connection | None) -> None:
         try:
             await answer.send(send, self._headers)
-        except (LocalProtocolError, RuntimeError) as error:
-            await _end(connection, error)
+        except RuntimeError:
+            if connection is None or not connection.is_lost:
+                raise
 
 
-def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
+def _rejection(scope: HTTPScope) -> Reply | None:
     """The response to an invalid request; None for valid ones."""
     headers = list(scope["headers"])
     if scope["method"] == "CONNECT":
@@ -177,10 +178,8 @@ def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
     names = [name for name, _ in headers]
     if names.count(b"host") > 1 or names.count(b"authorization") > 1:
         return _TWICE
-    if not ignores_upgrade:
-        for name, _ in headers:
-            if name == b"upgrade":
-                return _UPGRADE_REJECTED
+    if b"upgrade" in names:
+        return _UPGRADE_REJECTED
     path = scope["path"]
     if not path.isprintable() and any(character < " " or character == "\x7f" for character in path):
         return _CONTROL_CHARACTER
@@ -188,32 +187,32 @@ def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
     return _CONTROL_CHARACTER if query and b"%00" in query else None
 
 
-async def _end(connection: Connection | None, error: Exception) -> None:
-    """Wait for the end of a connection to which uvicorn could not send.
-
-    The peer is gone (uvicorn notifies only the last of pipelined requests), or h11 received data after the request that
-    is not HTTP.
-
-    Raises:
-        Exception: it is neither.
-    """
-    if connection is None or not (connection.is_lost or connection.ignores_upgrade):
-        raise error
-    connection.close_early()
-    while not connection.is_lost:
-        await asyncio.sleep(0)
-
-
 def _to_those_who_left(send: Send, connection: Connection) -> Send:
-    """`send` that raises nothing where the peer is gone."""
+    """`send` that raises nothing where the peer is gone: uvicorn notifies only the last of pipelined requests."""
 
     async def send_response(message: Message) -> None:
         try:
             await send(message)
-        except (LocalProtocolError, RuntimeError) as error:
-            await _end(connection, error)
+        except RuntimeError:
+            if not connection.is_lost:
+                raise
 
     return send_response
+
+
+def _last(send: Send) -> Send:
+    """`send` that makes an answer the last one of its connection."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*_without_connection(message["headers"]), _CLOSE_HEADER]
+        await send(message)
+
+    return send_last
+
+
+def _without_connection(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return [(name, value) for name, value in headers if name.lower() != b"connection"]
 
 
 def _last_if_stream(send: Send, connection: Connection) -> Send:
@@ -224,7 +223,7 @@ def _last_if_stream(send: Send, connection: Connection) -> Send:
 
     async def send_last(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] not in _WITHOUT_BODY:
-            headers = [(name, value) for name, value in message["headers"] if name.lower() != b"connection"]
+            headers = _without_connection(message["headers"])
             if all(name.lower() != b"content-length" for name, _ in headers):
                 message["headers"] = [*headers, _CLOSE_HEADER]
                 connection.drop_further()

@@ -1,5 +1,7 @@
 """What every request meets first, on real connections: what is answered there, and what is the application's."""
 
+import contextlib
+
 import pytest
 
 from monitor.web.connections import MAX_HEAD_BYTES, MOST_HEADERS
@@ -100,19 +102,36 @@ def test_a_connection_that_ends_after_one_answer(server, options):
         assert connection.recv(1) == b""
 
 
+JAVA = {
+    "connection": "Upgrade, HTTP2-Settings",
+    "upgrade": "h2c",
+    "http2_settings": "AAMAAABkAAQAAP__",
+}
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_who_offers_another_protocol_is_answered_in_this_one(server, size):
     """Java's client offers HTTP/2 with each request; the offer may be left."""
-    offer = {"upgrade": "h2c", "http2_settings": "AAMAAABkAAQAAP__"}
-    data = post(b"first", connection="Upgrade, HTTP2-Settings", **offer)
-    data += post(b"second", connection="close, Upgrade, HTTP2-Settings", **offer)
+    body = b"a body\r\nUpgrade: stays\r\n\r\n"
+    data = post(body, **JAVA)
     with server.connect() as connection:
         for at in range(0, len(data), size):
             connection.sendall(data[at : at + size])
-        found = answers(connection, 2)
-        assert bodies(found) == [b"first", b"second"]
-        assert found[1][1][b"connection"] == b"close"
+        ((status, headers, answer),) = answers(connection, 1)
+        assert (status, answer, headers[b"connection"]) == (202, body, b"close")
         assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("path", ["/v1/hot", "/page", "/nowhere"])
+def test_after_an_offer_nothing_more_is_read_from_a_connection(server, path):
+    before = len(server.echo.seen)
+    for more in (post(b"second"), post(b"second", **JAVA)):
+        with server.connect() as connection:
+            connection.sendall(post(b"", path, method="GET", **JAVA) + more)
+            found = closed(connection)
+        assert found.count(b"HTTP/1.1 ") == found.count(b"connection: close") == 1
+        assert b"second" not in found
+    assert len(server.echo.seen) - before == (2 if path == "/v1/hot" else 0)
 
 
 def test_a_head_is_answered_without_a_body(server):
@@ -221,13 +240,44 @@ IN_TWO_WAYS = {
 
 
 @pytest.mark.parametrize("what", IN_TWO_WAYS)
-def test_law_a_message_whose_end_may_be_read_in_two_ways_is_refused_by_either_parser(server, what):
+def test_law_a_message_whose_end_may_be_read_in_two_ways_is_refused_with_an_offer_and_without(server, what):
     for offer in (b"", OFFER):
         with server.connect() as connection:
             connection.sendall(HEAD + offer + IN_TWO_WAYS[what] + post(b"smuggled"))
             found = closed(connection)
         assert b"HTTP/1.1 400" in found, offer
         assert b"smuggled" not in found, offer
+
+
+OFFERS = {
+    "as it should be": b"connection: Upgrade\r\nupgrade: h2c\r\n",
+    "in capitals": b"CONNECTION: UPGRADE\r\nUPGRADE: H2C\r\n",
+    "twice": b"connection: Upgrade\r\nupgrade: h2c\r\nUpgrade: websocket\r\n",
+    "without a connection header": b"upgrade: h2c\r\n",
+    "without an offer": b"connection: Upgrade\r\n",
+    "of nothing": b"connection: Upgrade\r\nupgrade:\r\n",
+    "with a space before the colon": b"connection: Upgrade\r\nupgrade : h2c\r\n",
+    "with a tab before the colon": b"connection: Upgrade\r\nupgrade\t: h2c\r\n",
+    "after a bare line feed": b"connection: Upgrade\r\nx: y\nupgrade: h2c\r\n",
+    "after a bare carriage return": b"connection: Upgrade\r\nx: y\rupgrade: h2c\r\n",
+    "on a folded line": b"connection: Upgrade\r\nx: y\r\n upgrade: h2c\r\n",
+    "of HTTP/2 by prior knowledge": b"connection: Upgrade\r\nupgrade: PRI * HTTP/2.0\r\n",
+}
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n", post(b"before")], ids=repr)
+@pytest.mark.parametrize("what", OFFERS)
+def test_law_a_body_is_never_read_as_a_request_however_another_protocol_is_offered(server, what, before):
+    inner = post(b"smuggled")
+    seen = len(server.echo.seen)
+    with server.connect() as connection:
+        connection.sendall(before + HEAD + OFFERS[what] + b"content-length: %d\r\n\r\n" % len(inner) + inner)
+        found = b""
+        with contextlib.suppress(ConnectionResetError):
+            while not found.endswith(inner) and (data := connection.recv(65_536)):
+                found += data
+    assert len(server.echo.seen) - seen <= (2 if before.strip() else 1)
+    assert b"HTTP/1.1 400" in found or found.endswith(inner)
 
 
 @pytest.mark.parametrize(("what", "data", "status"), REFUSED, ids=[row[0] for row in REFUSED])
