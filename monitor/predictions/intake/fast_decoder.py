@@ -9,7 +9,7 @@ same result. Names that a struct cannot have are not part of it: records with su
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -53,8 +53,8 @@ class StreamDecoder:
         """The maximum number of columns of its rows."""
         self.changes = 0
         """How often something was learned."""
-        self._settings = settings
-        self._decoders: dict[tuple[str, bool], Any] = {}
+        self.settings = settings
+        self._decoders: dict[object, Any] = {}
         self._failures = 0
         self._paused = 0
 
@@ -72,7 +72,7 @@ class StreamDecoder:
         for name in ignored:
             if len(self.ignored) >= _MAX_IGNORED:
                 break
-            if name not in self.ignored and _can_be_a_field(name, self._settings.max_label):
+            if name not in self.ignored and _can_be_a_field(name, self.settings.max_label):
                 self.ignored.add(name)
                 changed = True
         if changed:
@@ -85,7 +85,7 @@ class StreamDecoder:
         Raises:
             RecordError: they would exceed the maximum width of a stream.
         """
-        most = self._settings.max_features
+        most = self.settings.max_features
         for group in GROUPS:
             values = getattr(row, group)
             if not values or len(types := getattr(self, group)) + len(values) <= most:  # nearly always
@@ -107,7 +107,7 @@ class StreamDecoder:
                 kinds = types.get(name)
                 if kinds is None or (value is not None and type(value) not in kinds):
                     return False
-        is_full, longest = len(self.ignored) >= _MAX_IGNORED, self._settings.max_label
+        is_full, longest = len(self.ignored) >= _MAX_IGNORED, self.settings.max_label
         return is_full or not any(
             name not in self.ignored and _can_be_a_field(name, longest) for name in ignored
         )
@@ -149,12 +149,19 @@ class StreamDecoder:
         return is_long and body.count(b"{") * self.width > _MAX_PLACES
 
     def _decoder(self, form: str, bound: bool) -> Any:
-        decoders = self._decoders  # a local reference: another thread may replace the dict, see `_group`
+        decoders = self._decoders  # a local reference: another thread may replace the dict, see `group`
         if (form, bound) not in decoders:
             row = self._struct(bound)
             decoder: Any = msgspec.json.Decoder(row if form in ("one", "lines") else list[row])  # type: ignore[valid-type]
             decoders[form, bound] = decoder.decode_lines if form == "lines" else decoder.decode
         return decoders[form, bound]
+
+    def remembered(self, make: Callable[["StreamDecoder"], Any]) -> Any:
+        """What is made of the known names, until more are learned."""
+        decoders = self._decoders
+        if make not in decoders:
+            decoders[make] = make(self)
+        return decoders[make]
 
     def _struct(self, bound: bool) -> type[msgspec.Struct]:
         declared = self._declared()
@@ -167,10 +174,10 @@ class StreamDecoder:
             *declared[:1],
             ("timestamp", str | int | float | None, None),
             *declared[1:],
-            ("features", self._group("features", self.features, self._settings.max_text) | None, None),
-            ("segments", self._group("segments", self.segments, self._settings.max_label) | None, None),
-            ("probabilities", self._group("probabilities", self.probabilities, 0) | None, None),
-            ("attributions", self._group("attributions", self.attributions, 0) | None, None),
+            ("features", self.group("features", self.features, self.settings.max_text) | None, None),
+            ("segments", self.group("segments", self.segments, self.settings.max_label) | None, None),
+            ("probabilities", self.group("probabilities", self.probabilities, 0) | None, None),
+            ("attributions", self.group("attributions", self.attributions, 0) | None, None),
         ]
         names = {f"{IGNORED}{index}": name for index, name in enumerate(sorted(self.ignored))}
         skipped: list[Any] = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in names]
@@ -186,7 +193,7 @@ class StreamDecoder:
 
     def _declared(self) -> list[Any]:
         """The declared fields of a prediction, for `msgspec.defstruct`."""
-        longest = self._settings.max_label
+        longest = self.settings.max_label
         text = Annotated[str, msgspec.Meta(max_length=longest)]
         most = min(10 ** (longest - 1), 2**63) - 1  # becomes a text, which must not be longer
         version = Annotated[str, msgspec.Meta(max_length=min(longest, VERSION_BYTES // 4))]
@@ -207,12 +214,13 @@ class StreamDecoder:
         }
         return [(name, types[field.type] | None, None) for name, field in PREDICTION.items()]
 
-    def _group(self, group: str, known: dict[str, set[type]], longest: int) -> Any:
+    def group(self, group: str, known: dict[str, set[type]], longest: int) -> Any:
+        """The struct of the members of a group, whose texts have at most `longest` characters."""
         types: dict[type, Any] = {
             bool: bool,
             float: float,
             str: Annotated[str, msgspec.Meta(max_length=longest)],
-            list: Annotated[list[float], msgspec.Meta(max_length=self._settings.max_list)],
+            list: Annotated[list[float], msgspec.Meta(max_length=self.settings.max_list)],
         }
         fields: list[Any] = []
         # A copy: another thread may extend the decoder at the same time.

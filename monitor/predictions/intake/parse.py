@@ -173,7 +173,7 @@ def read(
         parsed = ParsedRequest(kind, len(body))
         records = bodies.records(body, content_type, rules.settings.max_records, most_objects)
         _parse_each(parsed, enumerate(records), rules, decoders)
-    _check_size(parsed)
+    check_size(parsed)
     if idempotency_key or parsed.identifiable:
         parsed.request = identity or identify(kind, body, rules.client, idempotency_key)
     return parsed
@@ -189,7 +189,7 @@ def check(
     """
     parsed = ParsedRequest(kind, size)
     _parse_each(parsed, enumerate(records), rules, decoders)
-    _check_size(parsed)
+    check_size(parsed)
     return parsed
 
 
@@ -201,11 +201,16 @@ def check_columns(rows: pa.RecordBatch, size: int, rules: Rules, decoders: FastD
         TooLargeError: the records would take more memory than one request may.
     """
     parsed = _of_columns(RecordKind.PREDICTIONS, rows, size, rules, decoders)
-    _check_size(parsed)
+    check_size(parsed)
     return parsed
 
 
-def _check_size(parsed: ParsedRequest) -> None:
+def check_size(parsed: ParsedRequest) -> None:
+    """Check that the rows are not too large as columns.
+
+    Raises:
+        TooLargeError: they would take more memory than one request may.
+    """
     if parsed.places > MAX_VALUES:
         hint = "send fewer records per request, or send records with the same features together"
         raise TooLargeError(f"the records take {counted(parsed.places, 'value')} as a table", hint=hint)
@@ -233,7 +238,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
     if _has_repeated(fields["id"]) or not _have_any(fields, *ANSWERS, "error"):
         return None
     times = column_of_micros(fields["timestamp"], rules.now)
-    if times is None or not _are_timely(times, rules):
+    if times is None or not are_timely(times, rules):
         return None
     ordered = by_field(fields, times) if len(rows) >= _MIN_ROWS_BY_FIELD else rows
     part = StreamRows(decoder.stream, ordered, times, decoder.width)
@@ -282,7 +287,8 @@ def _have_any(fields: Mapping[str, Sequence[Any]], *names: str) -> bool:
     )
 
 
-def _are_timely(times: Micros, rules: Rules) -> bool:
+def are_timely(times: Micros, rules: Rules) -> bool:
+    """Whether no time is too old or in the future."""
     earliest, latest = (min(times), max(times)) if isinstance(times, list) else (times.min(), times.max())
     return bool(earliest >= rules.earliest * 1e6 and latest <= rules.latest * 1e6)
 

@@ -7,6 +7,7 @@ never has them. Tokens and times are features, named as OpenTelemetry's spans an
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from monitor.errors import InputError
 from monitor.predictions.intake.arrow_types import is_number, is_text, readable
 from monitor.predictions.log.rows import by_field, columns, transpose
 from monitor.predictions.texts.call import LISTS, MOST_TEXTS, SINGLE, UNKNOWN_REASON, USAGE, Call
+from monitor.texts import storable
 from monitor.times.columns import Micros
 
 if TYPE_CHECKING:  # as in `call`
@@ -87,6 +89,36 @@ def with_calls(rows: Sequence[Any], times: Micros) -> pa.RecordBatch | None:
     return pa.RecordBatch.from_arrays(
         [*plain.columns, *arrays.values()], names=[*plain.schema.names, *arrays]
     )
+
+
+def with_texts(
+    rows: pa.RecordBatch, texts: Sequence[Any], reasons: Sequence[Any], asked: Sequence[Any]
+) -> pa.RecordBatch:
+    """Rows with the columns of their calls: the texts, with the names of a call's as attributes, why each ended, and
+    whether it was asked for JSON. A row is a call if one of these is not `UNSET`.
+    """
+    unset = msgspec.UNSET
+    known: dict[str, list[Any]] = {
+        "finish_reason": [None if one is unset else one or None for one in reasons],
+        "json_asked": [None if one is unset else one for one in asked],
+        "is_call": [
+            text is not None or reason is not unset or json is not unset or None
+            for text, reason, json in zip(texts, reasons, asked, strict=True)
+        ],
+    }
+    if any(texts):
+        for name in SINGLE:
+            column = [None if one is None else getattr(one, name) for one in texts]
+            known[name] = [None if text is None else storable(text) for text in column]
+        for name in LISTS:
+            lists = [None if one is None else getattr(one, name) for one in texts]
+            known[name] = [None if several is None else list(map(storable, several)) for several in lists]
+    arrays = {
+        f"{PREFIX}{name}": pa.array(values, TYPES[f"{PREFIX}{name}"])
+        for name, values in known.items()
+        if values.count(None) < len(values)
+    }
+    return pa.RecordBatch.from_arrays([*rows.columns, *arrays.values()], names=[*rows.schema.names, *arrays])
 
 
 def _arrays(calls: Sequence[Call | None]) -> dict[str, pa.Array]:

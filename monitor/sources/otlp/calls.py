@@ -9,12 +9,14 @@ superfluous.
 import hashlib
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from monitor.errors import TooLargeError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.identity import identify
+from monitor.predictions.intake.known_calls import read_together
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
@@ -116,17 +118,17 @@ class Calls:
                 parsed = self._parsed(part, rules, decoders)
             except TooLargeError:
                 return None
-            if parsed.rejected:  # perhaps because two calls have one id
+            if parsed is None:  # perhaps because two calls have one id
                 return None
             parsed.several = [name for names in self.names[part] for name in names]
             parsed.covered = [above for frame in self.covered[part] for above in frame]
             requests.append(parsed)
         return [*requests, *self.invalid]
 
-    def _parsed(self, part: slice, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
+    def _parsed(self, part: slice, rules: Rules, decoders: FastDecoders) -> ParsedRequest | None:
         records = self.records[part]
         size = self.size * len(records) // len(self.records)
-        return parse.check(RecordKind.PREDICTIONS, records, size, rules, decoders)
+        return read_together(records, size, rules, decoders)
 
     def each(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest]:
         """Each as a request of its own."""
@@ -258,6 +260,7 @@ def key_of_span(client: str, trace: bytes, span: bytes) -> bytes:
     return _key(_start(client, trace), "span", span.hex()).key
 
 
+@lru_cache(1024)
 def _start(client: str, trace: bytes) -> bytes:
     return hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + trace).digest()[:8]
 

@@ -14,6 +14,7 @@ from monitor.sources.otlp.span import Attributes
 MAX_DEPTH = 32
 NOT_TEXT = frozenset(("role", "type", "id", "name", "finish_reason", "tool_call_id", "mime_type", "modality"))
 """Keys of a message whose values are not what somebody said."""
+_SIMPLE = frozenset(("role", "parts", "content", "finish_reason"))
 _INPUT = ("gen_ai.input.messages", "gen_ai.system_instructions", "gen_ai.prompt")
 _OUTPUT = ("gen_ai.output.messages", "gen_ai.completion")
 _PLAIN = (*_INPUT, *_OUTPUT)
@@ -64,6 +65,9 @@ class Content(NamedTuple):
 def content_of(attributes: Attributes) -> Content:
     """The messages in the attributes of a span."""
     plain = {name: decoded(value) for name in _PLAIN if (value := attributes.get(name)) is not None}
+    names = " ".join(attributes)
+    if not any(side in names for side in _NUMBERED_SIDES):  # most have none
+        return Content(attributes, plain, ())
     numbered = [
         (match, value)
         for key, value in attributes.items()
@@ -98,7 +102,8 @@ def sizes(content: Content) -> dict[str, int]:
 
 def _plain(content: Content) -> tuple[list[int], list[int], set[Any]]:
     """The lengths of the attributes that hold all messages of a side, and one element for each message."""
-    plain, messages = content.plain, set[Any]()
+    messages: set[Any] = set()
+    plain = content.plain
     inputs = [characters(plain[name]) for name in _INPUT if name in plain]
     outputs = [characters(plain[name]) for name in _OUTPUT if name in plain]
     if isinstance(listed := plain.get(_MESSAGES), list):
@@ -114,18 +119,38 @@ def _plain(content: Content) -> tuple[list[int], list[int], set[Any]]:
 
 def characters(value: object) -> int:
     """The length of all texts in a value, without the names of roles and kinds."""
-    if isinstance(value, str):
-        return len(value)
-    count, waiting = 0, [(value, 0)]
-    while waiting:
-        outer, depth = waiting.pop()
-        if isinstance(outer, dict):
-            inner = [one for name, one in outer.items() if name not in NOT_TEXT]
-        else:
-            inner = outer if isinstance(outer, list) else []
-        for one in inner:
-            if isinstance(one, str):
-                count += len(one)
-            elif depth < MAX_DEPTH:
-                waiting.append((one, depth + 1))
+    return len(value) if isinstance(value, str) else _characters(value, 0)
+
+
+def simple_text(message: Mapping[str, Any]) -> str | None:
+    """The text of a message with one text and nothing else, as most have; None if it has another form."""
+    if not _SIMPLE.issuperset(message):
+        return None
+    parts = message.get("parts")
+    if parts is None:
+        content = message.get("content")
+        return content if isinstance(content, str) else None
+    if isinstance(parts, list) and len(parts) == 1 and "content" not in message:
+        part = parts[0]
+        if isinstance(part, dict) and len(part) == 2 and "type" in part:
+            content = part.get("content")
+            return content if isinstance(content, str) else None
+    return None
+
+
+def _characters(value: object, depth: int) -> int:
+    if isinstance(value, dict):
+        if (text := simple_text(value)) is not None and depth + 2 <= MAX_DEPTH:
+            return len(text)
+        inner = [one for name, one in value.items() if name not in NOT_TEXT]
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return 0
+    count = 0
+    for one in inner:
+        if isinstance(one, str):
+            count += len(one)
+        elif depth < MAX_DEPTH:
+            count += _characters(one, depth + 1)
     return count

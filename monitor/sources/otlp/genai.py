@@ -7,6 +7,7 @@ measured as signals, and kept by the policy of the client.
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -52,6 +53,7 @@ _NO_SERVICE = "unknown_service"
 """What SDKs call a program without OTEL_SERVICE_NAME."""
 _CLASS = re.compile(r"(?:<class ')?(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?:'>)?(?::|$)")
 _LONGEST_CLASS = 200
+_LARGEST = sys.float_info.max
 
 
 def _text(value: object) -> str | None:
@@ -64,6 +66,8 @@ def _text(value: object) -> str | None:
 
 def _number(value: object) -> float | None:
     """A finite number of at least 0, also as a text."""
+    if type(value) is float and 0 <= value <= _LARGEST:  # most are
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

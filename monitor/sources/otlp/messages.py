@@ -13,6 +13,7 @@ from monitor.sources.otlp.content import (
     NUMBERED_TEXT,
     Content,
     decoded,
+    simple_text,
 )
 from monitor.sources.otlp.span import Attributes, Span
 
@@ -67,6 +68,8 @@ def by_side(messages: Iterable[ChatMessage], context: Iterable[str]) -> dict[str
 
 def documents_of(span: Span) -> list[str]:
     """The documents that a span says were retrieved, in the notation of OpenInference."""
+    if _DOCUMENT not in " ".join(span.attributes):  # most have none
+        return []
     return [
         value
         for key, value in span.attributes.items()
@@ -126,24 +129,28 @@ def _numbered(content: Content) -> Iterator[ChatMessage]:
 
 def _written(value: object) -> list[str]:
     """All texts in a value in their order, without the names of roles and kinds."""
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, dict) and (text := simple_text(value)) is not None:
+        return [text] if text else []
     texts: list[str] = []
     _write(value, texts, 0)
     return texts
 
 
 def _write(value: object, texts: list[str], depth: int) -> None:
-    """Add the texts in a value to `texts`."""
-    if isinstance(value, str):
-        if value:
-            texts.append(value)
-    elif depth > MAX_DEPTH:
-        return
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            if name not in NOT_TEXT:
-                _write(one, texts, depth + 1)
+    """Add the texts in an object or a list to `texts`."""
+    if isinstance(value, dict):
+        inner = [one for name, one in value.items() if name not in NOT_TEXT]
     elif isinstance(value, list | tuple):
-        for one in value:
+        inner = value  # type: ignore[assignment]
+    else:
+        return
+    for one in inner:
+        if isinstance(one, str):
+            if one:
+                texts.append(one)
+        elif depth < MAX_DEPTH:
             _write(one, texts, depth + 1)
 
 
