@@ -2,12 +2,16 @@
 
 A transaction may commit a row after another one with a higher position was read. Therefore every row is read twice: at
 once, and again when `overlap` has passed. A row is recognized by its position, its key and its content.
+
+A row whose position is a time that lies ahead waits until that time has come: had it been read, the rows that appear
+until then would lie below it, and be lost.
 """
 
 import hashlib
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from time import monotonic, sleep, time
 from typing import Any, Literal, Self
 
@@ -16,6 +20,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from monitor.config.sections import Duration, Secret
+from monitor.config.units import DAY
 from monitor.sources.formats.plain import PlainFormat
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError, positions_after
@@ -24,6 +29,7 @@ from monitor.sources.sql.cells import plain, record_of
 from monitor.sources.sql.keyset import Keyset, Values
 from monitor.sources.sql.read_only import MYSQL, ReadOnlyDatabase, UnreadableRowsError
 from monitor.texts import shortened
+from monitor.visible import counted
 
 _NEW, _AGAIN = "rows", "overlap"
 """The shards: rows that are read at once, and those that are read again."""
@@ -32,6 +38,13 @@ _AT_ONCE = 5000
 _JSON = "application/json"
 _SHOWN = 150
 """Characters of a place in messages."""
+_AHEAD = 300.0
+"""Seconds by which the clock of the database may be ahead; no more than half of `overlap`, after which rows that
+appeared below the last one are read."""
+_OF_AHEAD = (
+    "they are read when that time has come: correct the rows, or the clock of what writes them (without a zone, a time "
+    "is UTC)"
+)
 _DAMAGED = "restore the database from a backup, or delete the row from source_positions"
 
 
@@ -117,6 +130,8 @@ class SqlTable:
         self._buffer: deque[Payload] = deque()
         self._ask_at = 0.0
         self._has_more = True
+        self._waiting: SourceError | None = None
+        """What waits because its time lies ahead."""
 
     def open(self, positions: Positions) -> None:
         """Find out where to continue."""
@@ -124,6 +139,9 @@ class SqlTable:
             self._places |= {shard: keyset.read(text) for shard, text in positions().items() if text}
         except ValueError as error:
             raise SourceError(f"the stored position is damaged: {error}", hint=_DAMAGED) from error
+        new, again = self._places[_NEW], self._places[_AGAIN]
+        if new is not None and again is not None and self._is_ahead(new) and not self._is_ahead(again):
+            self._places[_NEW] = again  # the clock was ahead when it was stored; what is known is recognized
         self._database.rows(self._statements.places(None, None, 1))
 
     def fetch(self, most: int, wait: float) -> Fetched:
@@ -132,7 +150,8 @@ class SqlTable:
             self._read_again()
         if not self._buffer:
             sleep(min(wait, max(0.0, self._ask_at - monotonic())))
-        return Fetched([self._buffer.popleft() for _ in range(min(most, len(self._buffer)))])
+        payloads = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
+        return Fetched(payloads, problem=self._waiting)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Continue after these rows. A database needs no acknowledgement."""
@@ -182,10 +201,10 @@ class SqlTable:
         """Some rows after the last one of a shard. A row that the driver cannot read stops only itself."""
         after = self._places[shard]
         try:
-            rows = self._database.rows(self._statements.rows(after, until, _AT_ONCE))
+            rows = self._come(self._database.rows(self._statements.rows(after, until, _AT_ONCE)), shard)
             return self._beyond(after, [self._payload(shard, row) for row in rows])
         except UnreadableRowsError:
-            places = self._database.rows(self._statements.places(after, until, _AT_ONCE))
+            places = self._come(self._database.rows(self._statements.places(after, until, _AT_ONCE)), shard)
         payloads: list[Payload] = []
         for row in places:
             try:
@@ -194,6 +213,27 @@ class SqlTable:
             except UnreadableRowsError as error:
                 payloads.append(self._payload(shard, row, error.message))
         return self._beyond(after, payloads)
+
+    def _come(self, rows: Sequence[Mapping[str, Any]], shard: str) -> Sequence[Mapping[str, Any]]:
+        """The rows whose time has come. The others are the last ones, because rows are read in order."""
+        if shard != _NEW:
+            return rows
+        first = next((at for at, row in enumerate(rows) if self._is_ahead(self._place(row))), len(rows))
+        self._waiting = None
+        if first < len(rows):
+            more = " or more" if len(rows) == _AT_ONCE else ""
+            which = f"{counted(len(rows) - first, 'row')}{more} with a {self._settings.position} ahead of now"
+            at = shortened(str(self._place(rows[first])[0]), _SHOWN)
+            self._waiting = SourceError(f"{self._settings.table}: {which}, the first at {at}", hint=_OF_AHEAD)
+        return rows[:first]
+
+    def _is_ahead(self, place: Values) -> bool:
+        """Whether the time of a position has not come; of a date, whether it has begun nowhere on earth."""
+        begins = place[0]
+        if isinstance(begins, date) and not isinstance(begins, datetime):
+            return datetime.combine(begins, datetime.min.time(), UTC).timestamp() > time() + DAY
+        seconds = keyset.seconds_of(begins)
+        return seconds is not None and seconds > time() + min(_AHEAD, self._settings.overlap / 2)
 
     def _beyond(self, after: Values | None, payloads: list[Payload]) -> list[Payload]:
         """The rows without that at the place itself: a database that rounds what it compares, as SQL Server does with
