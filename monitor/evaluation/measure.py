@@ -29,7 +29,7 @@ from monitor.evaluation.stream_measurement import (
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.usual_latency import UsualLatency
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable
-from monitor.metrics import FAMILIES, Family, families_of
+from monitor.metrics import Family, families_by_length, families_of, with_families
 from monitor.metrics.settings import MetricSettings
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import DAEMON, Measurement, Stream, Window
@@ -136,8 +136,8 @@ class Measurer:
         streams that are `is_mine` are measured; what is remembered of others is forgotten. `urgent` streams come first,
         the first group whatever the time, then those that receive records.
         """
-        wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
-        wanted[self.base] = FAMILIES
+        read = {length: metrics for length, metrics in read.items() if length != OPEN}
+        wanted = families_by_length(read, self.base)
         with self.store.read() as connection:
             known = stream_rows.figures_of_all(connection)
             changed = measurement_queue.load(connection, is_mine)
@@ -390,10 +390,6 @@ def _with_targets(wanted: FamiliesByLength, agreed: Collection[str]) -> Families
     if not agreed:
         return wanted
     return {
-        length: tuple(
-            one
-            for one in FAMILIES
-            if one in wanted.get(length, ()) or (length in target_judging.LENGTHS and one in of_targets)
-        )
+        length: with_families(wanted.get(length, ()), of_targets if length in target_judging.LENGTHS else ())
         for length in sorted({*wanted, *target_judging.LENGTHS})
     }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from monitor.config.units import format_duration
 from monitor.measurement_table import MeasurementTable, TableSchema, schema_of, table_of
-from monitor.metrics import AGAINST, COMPARED, Family, MetricSettings, Subject, measure
+from monitor.metrics import AGAINST, Family, MetricSettings, Subject, is_compared, measure
 from monitor.metrics.drift.column_drift import DRIFTED_SHARE
 from monitor.records import Stream, Window, labels
 from monitor.store import model_versions
@@ -50,7 +50,7 @@ class ReferenceFigures:
         now: float,
     ) -> list[MeasurementTable]:
         """The measurements of those families that can be compared, once per further baseline."""
-        settings, comparable = self.settings_of(stream), [one for one in families if one in COMPARED]
+        settings, comparable = self.settings_of(stream), [one for one in families if is_compared(one)]
         if not settings.also or not comparable:
             return []
         profile = rolling.profile(stream, window)

@@ -4,16 +4,18 @@
 enough for the last seconds. A new metric is one `MetricInfo` and one measurement in the file of its family.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
+from monitor.config.units import HOUR
 from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.attributions import attribution_drift
 from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores, task_decline
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
+from monitor.metrics.drift.column_drift import SomeDrift
 from monitor.metrics.estimated import cbpe, dle, expected_cost, gap
 from monitor.metrics.fairness import disparity
 from monitor.metrics.metric import MetricInfo, Subject
@@ -128,6 +130,44 @@ def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
     )
 
 
+def families_by_length(read: Mapping[int, Collection[str]], base: int) -> dict[int, tuple[Family, ...]]:
+    """The families that measure the metrics read, by length of window; all of them over base windows, which are stored.
+
+    Exporters show the drift of the hour. If that is measured, windows of other lengths have only the distances that are
+    read of them: distances are the dearest part of a window.
+    """
+    wanted = {length: families_of(read[length]) for length in sorted(read)}
+    wanted[base] = FAMILIES
+    if column_drift.measure not in wanted.get(HOUR, ()):
+        return wanted
+    return {
+        length: families if length in (base, HOUR) else _narrowed(families, read[length])
+        for length, families in wanted.items()
+    }
+
+
+def _narrowed(families: Sequence[Family], metrics: Collection[str]) -> tuple[Family, ...]:
+    read = frozenset(info.name for info in column_drift.INFO if info.name in metrics)
+    return tuple(SomeDrift(read) if one is column_drift.measure else one for one in families)
+
+
+def with_families(families: Sequence[Family], others: Collection[Family]) -> tuple[Family, ...]:
+    """The families and `others`, in their order; one that measures everything replaces its narrowed form."""
+    every = {*others, *families}
+    if column_drift.measure in every:
+        every = {one for one in every if not isinstance(one, SomeDrift)}
+    return tuple(sorted(every, key=_place))
+
+
+def _place(family: Family) -> int:
+    return FAMILIES.index(column_drift.measure if isinstance(family, SomeDrift) else family)
+
+
+def is_compared(family: Family) -> bool:
+    """Whether a family can be compared with a further baseline."""
+    return isinstance(family, SomeDrift) or family in COMPARED
+
+
 def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> MeasurementTable:
     """All measurements of the families for a window."""
     blocks: list[MeasurementTable] = []
@@ -151,6 +191,9 @@ __all__ = [
     "MetricInfo",
     "MetricSettings",
     "Subject",
+    "families_by_length",
     "families_of",
+    "is_compared",
     "measure",
+    "with_families",
 ]

@@ -118,7 +118,7 @@ def _arm(parts: Sequence[Slice], layout: Layout, labels: np.ndarray) -> Arm:
         return np.array([[part.total(name) for name in names] for part in parts]).reshape(-1, len(names))
 
     plan = plan_of(layout)
-    cells = np.array([plan.cells(part) for part in parts]).reshape(len(parts), -1)
+    cells = np.array([plan.cells(part.counts) for part in parts]).reshape(len(parts), -1)
     designs = np.array([max(part.design, 1.0) for part in parts])
     columns = _by_column(plan, cells, designs)
     outputs = {name: counts for name, counts in columns.items() if not name.startswith("features.")}

@@ -58,8 +58,10 @@ class BinnedDistances:
     expected_psi: np.ndarray
 
 
-def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -> BinnedDistances:
-    """Compare the cells of all columns."""
+def compare(
+    plan: DistancePlan, current: ComparedCounts, base: ComparedCounts, *, only_psi: bool = False
+) -> BinnedDistances:
+    """Compare the cells of all columns. With `only_psi`, what neither the PSI nor its p-value needs is NaN."""
     c, r = current.cells, base.cells
     n, m = np.maximum(current.rows, 1e-300), np.maximum(base.rows, 1e-300)
     big_n, big_m = plan.spread(n), plan.spread(m)
@@ -67,23 +69,36 @@ def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -
     seen = (c + r) > 0
     kinds = plan.sums(seen.astype(float))
     with np.errstate(divide="ignore", invalid="ignore"):
-        middle = np.where(seen, (p + q) / 2, 1.0)
-        divergence = _times_log(p, middle) + _times_log(q, middle)
         # Pearson's statistic of the two-row table is n m / (n + m) times this sum over pooled shares.
         pooled = (c + r) / (big_n + big_m)
         relative = np.where(seen, (p - q) ** 2 / np.where(seen, pooled, 1.0), 0.0)
     noise = current.design / n + base.design / m
     statistic = plan.sums(relative) / noise
     degrees = np.maximum(kinds - 1, 0)
+    others = (np.full(len(kinds), np.nan),) * 3 if only_psi else _other_distances(plan, p, q, seen)
     return BinnedDistances(
         psi=_psi(plan, c, r, seen, kinds, n, m),
-        jensen_shannon=np.sqrt(np.clip(plan.sums(divergence) / 2, 0, 1)),
-        hellinger=np.sqrt(np.clip(1 - plan.sums(np.sqrt(p * q)), 0, 1)),
-        total_variation=plan.sums(np.abs(p - q)) / 2,
+        jensen_shannon=others[0],
+        hellinger=others[1],
+        total_variation=others[2],
         chi_square=statistic,
         degrees=degrees,
         p_value=intervals.chi_square(statistic, degrees),
         expected_psi=degrees * noise,
+    )
+
+
+def _other_distances(
+    plan: DistancePlan, p: np.ndarray, q: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Jensen-Shannon, Hellinger and total variation."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = np.where(seen, (p + q) / 2, 1.0)
+        divergence = _times_log(p, middle) + _times_log(q, middle)
+    return (
+        np.sqrt(np.clip(plan.sums(divergence) / 2, 0, 1)),
+        np.sqrt(np.clip(1 - plan.sums(np.sqrt(p * q)), 0, 1)),
+        plan.sums(np.abs(p - q)) / 2,
     )
 
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from monitor.metrics.drift.distance_plan import DistancePlan
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
-from monitor.windows.layout.compact_counts import Kept, plain
-from monitor.windows.layout.layout import MINUS_INFINITY
-from monitor.windows.profile import Slice, as_floats
+from monitor.windows.layout.compact_counts import Kept
+from monitor.windows.profile import Slice
 
 _LIMB = 2.0**32
 
@@ -34,13 +33,10 @@ class ComparedCounts:
 
 def counts_of(plan: DistancePlan, part: Slice) -> ComparedCounts:
     """Prepare the counts of a window or a baseline."""
-    cells = plan.cells(part)
-    kept = plain(part.kept)
-    order = plan.order(kept)
-    numbers = plan.starts[plan.numeric]
-    values = np.add.reduceat(order, plan.first_ordered) if numbers.size else np.empty(0)
-    infinite = as_floats(kept[numbers + MINUS_INFINITY]) + _last_places(plan, kept)
-    finite = values - infinite
+    counts = part.counts
+    cells = plan.cells(counts)
+    values = plan.values(counts)
+    finite = values - counts[plan.ends[::2]] - counts[plan.ends[1::2] - 1]  # without those that are infinite
     means, deviations = _moments(plan, part, finite)
     return ComparedCounts(
         part.kept, cells, plan.sums(cells), values, finite, means, deviations, max(part.design, 1.0)
@@ -56,11 +52,6 @@ def baseline_counts_of(plan: DistancePlan, part: Slice) -> ComparedCounts:
     if side is None:
         side = _BASELINES[part] = counts_of(plan, part)
     return side
-
-
-def _last_places(plan: DistancePlan, kept: np.ndarray) -> np.ndarray:
-    ends = plan.starts[plan.numeric] + MINUS_INFINITY + plan.lengths - 1
-    return as_floats(kept[ends])
 
 
 def _moments(plan: DistancePlan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.windows.layout.compact_counts import Kept, plain
 from monitor.windows.layout.layout import LARGEST, MINUS_INFINITY, Column, Layout
-from monitor.windows.profile import Slice, as_floats
+from monitor.windows.profile import as_floats
 
 _PLANS_WITH_WIDTHS = 8
 """Plans whose widths are kept: the windows of a model are measured one after the other. With 50 features they take
@@ -39,15 +39,23 @@ class DistancePlan:
     cell_kept: np.ndarray
     first_cell: np.ndarray
     ordered: tuple[slice, ...]
+    ends: np.ndarray
     first_ordered: np.ndarray
     lengths: np.ndarray
     moments: np.ndarray
     units: np.ndarray
     origins: np.ndarray
 
-    def cells(self, part: Slice) -> np.ndarray:
+    def cells(self, counts: np.ndarray) -> np.ndarray:
         """The counts of the cells of all columns, shape (cells,)."""
-        return np.asarray(np.add.reduceat(part.counts, self.cell_starts)[self.cell_kept])
+        return np.asarray(np.add.reduceat(counts, self.cell_starts)[self.cell_kept])
+
+    def values(self, counts: np.ndarray) -> np.ndarray:
+        """The values of each number column, infinite ones included, shape (number columns,)."""
+        if not self.numbers:
+            return np.empty(0)
+        is_last = self.ends[-1] == counts.size
+        return np.asarray(np.add.reduceat(np.append(counts, 0.0) if is_last else counts, self.ends)[::2])
 
     def order(self, kept: Kept) -> np.ndarray:
         """The counts of the values of number columns, from minus to plus infinity, column by column."""
@@ -96,6 +104,9 @@ def _plan(layout: Layout) -> DistancePlan:
         cell_kept=kept,
         first_cell=first,
         ordered=tuple(slice(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers),
+        ends=np.array(
+            [(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers], np.int64
+        ).ravel(),
         first_ordered=np.cumsum([0, *lengths])[:-1].astype(np.int64),
         lengths=np.array(lengths, np.int64),
         moments=np.array([column.moment for column in numbers], np.int64),

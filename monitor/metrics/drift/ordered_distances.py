@@ -43,9 +43,10 @@ _LEAST = 2.0**-40
 class OrderedDistances:
     """Distances of number columns and the standard errors of their shifts, all of shape (number columns,).
 
-    NaN where a side has no value or the baseline does not vary.
+    NaN where a side has no value or the baseline does not vary. `compared` marks those with values on both sides.
     """
 
+    compared: np.ndarray
     kolmogorov_smirnov: np.ndarray
     p_value: np.ndarray
     wasserstein: np.ndarray
@@ -55,29 +56,29 @@ class OrderedDistances:
     spread_error: np.ndarray
 
 
-def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -> OrderedDistances:
-    """Compare the values of all number columns."""
+def compare(
+    plan: DistancePlan, current: ComparedCounts, base: ComparedCounts, *, only_shifts: bool = False
+) -> OrderedDistances:
+    """Compare the values of all number columns; with `only_shifts`, the other distances are NaN."""
     if plan.first_ordered.size == 0:
-        return OrderedDistances(*(np.empty(0) for _ in range(7)))
-    n, m = current.values, base.values
-    lengths = plan.lengths
+        return OrderedDistances(np.empty(0, bool), *(np.empty(0) for _ in range(7)))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        gaps = _shares(plan, current)
-        gaps -= _shares_of_baseline(plan, base)
-        gaps = _running(gaps, plan.first_ordered, lengths)
-        np.abs(gaps, out=gaps)
-        distance = np.where((n > 0) & (m > 0), np.maximum.reduceat(gaps, plan.first_ordered), np.nan)
         usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
         scale = np.where(usable, base.deviations, np.nan)
         shift = (current.means - base.means) / scale
-        gaps *= plan.widths()
-        moved = np.add.reduceat(gaps, plan.first_ordered) * plan.units / scale
         n_rows, m_rows = current.finite / current.design, base.finite / base.design
         ratio = current.deviations / scale
         mean_error = np.sqrt(ratio**2 / n_rows + 1 / m_rows)
         spread_error = np.sqrt(ratio**2 / (2 * n_rows) + ratio**2 / (2 * m_rows))
-        p_value = intervals.kolmogorov(np.nan_to_num(distance), n / current.design, m / base.design)
+        unknown = np.full(len(shift), np.nan)
+        largest, area = (unknown, unknown) if only_shifts else _gaps(plan, current, base)
+        compared = (current.values > 0) & (base.values > 0)
+        distance = np.where(compared, largest, np.nan)
+        moved = area * plan.units / scale
+        rows = current.values / current.design, base.values / base.design
+        p_value = unknown if only_shifts else intervals.kolmogorov(np.nan_to_num(distance), *rows)
     return OrderedDistances(
+        compared=compared,
         kolmogorov_smirnov=distance,
         p_value=p_value,
         wasserstein=np.fmax(moved, np.abs(shift)),
@@ -86,6 +87,17 @@ def compare(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -
         spread_shift=ratio - 1,
         spread_error=spread_error,
     )
+
+
+def _gaps(plan: DistancePlan, current: ComparedCounts, base: ComparedCounts) -> tuple[np.ndarray, np.ndarray]:
+    """The largest gap between the two distribution functions, and the area between them in units, per column."""
+    gaps = _shares(plan, current)
+    gaps -= _shares_of_baseline(plan, base)
+    gaps = _running(gaps, plan.first_ordered, plan.lengths)
+    np.abs(gaps, out=gaps)
+    largest = np.maximum.reduceat(gaps, plan.first_ordered)
+    gaps *= plan.widths()
+    return largest, np.add.reduceat(gaps, plan.first_ordered)
 
 
 def _shares(plan: DistancePlan, side: ComparedCounts) -> np.ndarray:

@@ -84,7 +84,7 @@ def _estimate(baseline: Baseline, part: Slice) -> Estimate | None:
     if baseline.loss is None or not part.has(baseline.layout.columns[-1].name):
         return None
     plan = plan_of(baseline.layout)
-    cells = plan.cells(part)
+    cells = plan.cells(part.counts)
     shares = cells / np.maximum(plan.spread(plan.sums(cells)), 1e-300)
     value, of_fit = baseline.loss.expected(shares)
     return Estimate(value, baseline.loss.variance, of_fit)
