@@ -4,6 +4,7 @@ It can be interrupted and repeated: a window is evaluated in the transaction tha
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,10 +22,11 @@ from monitor.drift.decision.verdict import METRIC, DriftVerdict, measurements, v
 from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
 from monitor.drift.explain.drivers import drivers
-from monitor.drift.explain.impact import impacts
+from monitor.drift.explain.impact import Impact, impacts
 from monitor.drift.explain.incident_summary import ALL, CAUSES, page
-from monitor.drift.explain.repetition import Repetition, repetition
-from monitor.drift.explain.segments import affected_segments, confined
+from monitor.drift.explain.other_day import like_another_day
+from monitor.drift.explain.repetition import repetition
+from monitor.drift.explain.segments import AffectedSegment, affected_segments, confined
 from monitor.drift.learning import budget_of, is_special
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.profile_columns import adapter
@@ -237,33 +239,38 @@ def _explained(
     recent: list[WindowCounts],
 ) -> str:
     """The reasons of the columns that opened an incident, and its likeliest causes."""
-    scores = subject.calibration.scores
     moved = [one for one in recent if one.window.start >= since] or recent[-1:]
-    causes = _causes(subject, results, since, repetition(scores.columns, scores.reference, moved))
+    causes = _causes(subject, results, since, moved)
     named = [f"{number}. {cause.words}" for number, cause in enumerate(causes, 1)]
     return "\n".join([*(one.reason for one in joined), CAUSES, *named])
 
 
 def _causes(
-    subject: _Subject, results: list[DriftVerdict], since: float, repeated: Repetition
+    subject: _Subject, results: list[DriftVerdict], since: float, moved: list[WindowCounts]
 ) -> list[Cause]:
+    """The likeliest causes; `moved` are the windows since the change began."""
     connection, stream, base = subject.connection, subject.stream, subject.base_seconds
-    layout, end = subject.baseline.layout, float(results[-1].window.end)
+    layout, end, scores = subject.baseline.layout, float(results[-1].window.end), subject.calibration.scores
     versions = attribution.arrivals(connection, stream, layout, base, since, end)
     now = attribution.since(connection, stream, layout, base, since, end)
     # The sample of the baseline is read only here: it is large, and incidents are rare.
     baseline = load(connection, stream, with_sample=True)
-    known = drivers(connection, stream, baseline or subject.baseline)
-    if now is None or baseline is None:
-        return attribution.causes(
-            results, versions, subject.settings.importance, drivers=known, repeated=repeated
-        )
-    moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
-    alarmed = [one.column for one in results if one.significant]
-    before = _before(subject, since) or baseline.profile
-    segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
+    impact: Mapping[str, Impact] = {}
+    segments: list[AffectedSegment] = []
+    if now is not None and baseline is not None:
+        impact = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
+        alarmed = [one.column for one in results if one.significant]
+        before = _before(subject, since) or baseline.profile
+        segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
     return attribution.causes(
-        results, versions, subject.settings.importance, moved, segments, known, repeated
+        results,
+        versions,
+        subject.settings.importance,
+        impact,
+        segments,
+        drivers(connection, stream, baseline or subject.baseline),
+        repetition(scores.columns, scores.reference, moved),
+        like_another_day(subject.calibration, moved),
     )
 
 

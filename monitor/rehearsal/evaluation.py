@@ -9,6 +9,7 @@ from monitor.drift.columns import Floats
 from monitor.drift.decision.change_point import MOST_WINDOWS
 from monitor.drift.decision.verdict import verdicts
 from monitor.drift.explain.incident_summary import ALL
+from monitor.drift.explain.other_day import like_another_day
 from monitor.drift.explain.repetition import repetition
 from monitor.records import Stream
 from monitor.rehearsal.result import RehearsedIncident
@@ -38,8 +39,9 @@ def evaluate_windows(
             joined = [names[i] for i in np.flatnonzero(decision.joined)]
             strongest = max(joined, key=lambda name: verdict_of[name].evidence / verdict_of[name].limit)
             opened = opened or _begun(state, decision)
-            said = _repeated(calibration, [one for one in recent if one.window.start >= opened.since], joined)
-            opened = opened.joined_by(joined, "; ".join([verdict_of[strongest].reason, *said]))
+            since = [one for one in recent if one.window.start >= opened.since]
+            said = [verdict_of[strongest].reason, *_known(calibration, since, joined)]
+            opened = opened.joined_by(joined, "; ".join(said))
         if opened is not None and decision.closed:
             yield opened.closed_at(counts.window.end)
             opened = None
@@ -47,17 +49,17 @@ def evaluate_windows(
         yield opened
 
 
-def _repeated(
-    calibration: drift.Calibration, recent: Sequence[drift.WindowCounts], joined: Sequence[str]
+def _known(
+    calibration: drift.Calibration, since: Sequence[drift.WindowCounts], joined: Sequence[str]
 ) -> list[str]:
-    """What repeats since the drift began: rows, and the values of the columns that joined."""
-    found = repetition(calibration.columns, calibration.scores.reference, recent)
+    """What counts since the drift began say of its cause: rows that repeat, another day, values of the columns."""
+    found = repetition(calibration.columns, calibration.scores.reference, since)
     of_columns = [
         f"{name.removeprefix('features.')}: {words}"
         for name, words in found.columns.items()
         if name in joined
     ]
-    return [*([found.rows] if found.rows else []), *of_columns]
+    return [words for words in (found.rows, like_another_day(calibration, since), *of_columns) if words]
 
 
 def _begun(state: drift.State, decision: drift.Decision) -> RehearsedIncident:

@@ -157,6 +157,10 @@ def test_many_columns_at_once_suspect_the_feed_before_any_of_them() -> None:
 def test_rows_that_repeat_come_before_the_columns_and_columns_say_what_they_repeat() -> None:
     moved = [verdict(f"features.{name}", 0.4) for name in "abc"]
     repeated = Repetition("about 30% of all rows look like the same row", {"features.a": "one value repeats"})
+    found = causes(
+        moved, [], {"a": 10.0}, repeated=repeated, other_day="the rows look as they do on weekends"
+    )
+    assert found[1].words == "the rows look as they do on weekends"
     told = [cause.words for cause in causes(moved, [], {"a": 10.0}, repeated=repeated)]
     assert told[0] == repeated.rows
     assert told[1].startswith("3 of 3 columns moved at once")

@@ -28,9 +28,10 @@ BEFORE = 3 * HOUR
 MANY = 0.5
 LONGEST = 6 * HOUR
 
-# The strength of each kind of cause: a version that started just before, rows that repeat, many columns at once, the
-# column that affects the answers most, a segment. Changed answers are the effect, and rarely the cause.
-VERSION, REPEATED, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 90.0, 80.0, 70.0, 60.0, 0.1
+# The strength of each kind of cause: a version that started just before, rows that repeat, rows like those of another
+# day, many columns at once, the column that affects the answers most, a segment. Changed answers are the effect, and
+# rarely the cause.
+VERSION, REPEATED, OTHER_DAY, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 90.0, 85.0, 80.0, 70.0, 60.0, 0.1
 NOTHING_REPEATS = Repetition()
 
 # The change of a segment from which it has full strength.
@@ -67,10 +68,11 @@ def causes(
     segments: Sequence[AffectedSegment] = (),
     drivers: Mapping[str, float] = MappingProxyType({}),
     repeated: Repetition = NOTHING_REPEATS,
+    other_day: str = "",
 ) -> list[Cause]:
-    """The likeliest causes first: a new version, rows that repeat, many columns at once, the columns by evidence and by
-    their effect on the model (`importance` if configured, else `impacts` and the learned importance `drivers`), and the
-    affected segment.
+    """The likeliest causes first: a new version, rows that repeat, rows of another kind of day, many columns at once,
+    the columns by evidence and by their effect on the model (`importance` if configured, else `impacts` and the learned
+    importance `drivers`), and the affected segment.
     """
     alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
     begun = min(
@@ -79,7 +81,8 @@ def causes(
     weighed = [(_weight(one, importance, impacts, drivers), one) for one in alarmed]
     most = max((weight for weight, _ in weighed), default=1.0) or 1.0
     candidates = [Cause(COLUMN * weight / most, _words_of(one, impacts, repeated)) for weight, one in weighed]
-    candidates += [Cause(REPEATED, repeated.rows)] if repeated.rows else []
+    told = ((REPEATED, repeated.rows), (OTHER_DAY, other_day))
+    candidates += [Cause(strength, words) for strength, words in told if words]
     candidates += [
         Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments
     ]
