@@ -1,6 +1,7 @@
 """Middlewares, models, language-model clients and functions: what they record, and that nobody notices."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path as File
@@ -20,7 +21,7 @@ from watchkeeper_client.integrations.asgi import WatchkeeperMiddleware as Asgi
 from watchkeeper_client.integrations.functions import timed, watch
 from watchkeeper_client.integrations.models import WatchedModel
 from watchkeeper_client.integrations.paths import MISSING, Path
-from watchkeeper_client.integrations.payload import LARGEST_BODY, Payload
+from watchkeeper_client.integrations.payload import FIELDS, LARGEST_BODY, Exchange, Payload
 from watchkeeper_client.integrations.wsgi import WatchkeeperMiddleware as Wsgi
 
 from tests.client.stored import stored
@@ -286,6 +287,71 @@ def test_a_payload_by_functions_by_rows_and_by_headers(client: Client, model: st
     asgi_call(app, "/models/7/predict", [b'{"rows": [[1, 2], [3, 4]]}'])
     rows = stored(client, model, stores)
     assert [(r["confidence"], r["features.x0"], r["features.x1"]) for r in rows[:1]] == [(0.1, 1, 2)]
+
+
+def test_a_payload_by_names_has_each_value_where_it_stands(client: Client, model: str, stores: File) -> None:
+    payload = Payload(
+        features={
+            "amount": "$.request.rows[*].amount",
+            "tier": "$.request.user.tier",
+            "gone": "$.request.none",
+        },
+        segments={
+            "country": "$.request.user.country",
+            "kind": lambda document: document["path"].split("/")[1],
+        },
+        prediction="$.response.labels[*]",
+    )
+    app = Asgi(answering([b'{"labels": ["x", "y"]}']), client, {"/models/*": payload})
+    asgi_call(
+        app,
+        "/models/7",
+        [b'{"rows": [{"amount": 1}, {"amount": 2}], "user": {"tier": "gold", "country": "DE"}}'],
+    )
+    rows = stored(client, model, stores)
+    assert [(row["prediction"], row["features.amount"]) for row in rows] == [("x", 1), ("y", 2)]
+    assert {(row["features.tier"], row["segments.country"], row["segments.kind"]) for row in rows} == {
+        ("gold", "DE", "models")
+    }
+    assert "features.gone" not in rows[0]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_function_that_raises_loses_its_field_and_no_record(name: str) -> None:
+    rules: dict[str, Any] = {"features": "$.request.x", "prediction": "$.response.label"}
+    rules[name] = lambda document: document["response"]["label"]["deep"]
+    failed = Exchange(
+        Payload(**rules), {"latency_ms": 1.0}, b'{"x": {"a": 1}}', b"", {}, "/", 500, "HTTP 500"
+    )
+    (record,) = failed.records()
+    assert record["error"] == "HTTP 500"
+    answered = Exchange(Payload(**rules), {}, b'{"x": {"a": 1}}', b'{"label": "ok"}', {}, "/", 200)
+    (record,) = answered.records()
+    assert record == {
+        field: value for field, value in {"features": {"a": 1}, "prediction": "ok"}.items() if field != name
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"segments": ["$.request.country"]},
+            "segments cannot be of type list: give a path .* or a dictionary of these",
+        ),
+        ({"features": {"a": 1}}, "features cannot be of type int"),
+        (
+            {"prediction": {"a": "$.response.a"}},
+            "prediction cannot be of type dict: give a path such as .*, a function$",
+        ),
+    ],
+)
+def test_what_is_no_rule_is_told_at_the_start(
+    fields: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    payload = Payload(**fields)
+    assert re.search(words, caplog.text.strip())
+    assert payload.rows({"request": {"country": "DE"}, "response": {}}) == [{}]
 
 
 json_values = st.recursive(
