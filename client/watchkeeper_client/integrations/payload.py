@@ -33,7 +33,7 @@ class Payload:
     out. What is no field or no path is logged and left out.
     """
 
-    def __init__(self, **fields: Union[Rule, Mapping[str, Rule]]) -> None:
+    def __init__(self, **fields: Rule | Mapping[str, Rule]) -> None:
         self._rules: dict[tuple[str, str], Path | Callable[[Document], Any]] = {}
         self._problems = Problems(time.monotonic)
         for name, field in fields.items():

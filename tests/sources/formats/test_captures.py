@@ -269,3 +269,23 @@ def test_rows_of_columns_and_of_lists() -> None:
 
 def test_categories_that_look_like_parts_of_a_number_are_texts() -> None:
     assert csv_rows("E11,e5,.,-\n1e5,.5,5.,-1e-3") == [["E11", "e5", ".", "-"], [1e5, 0.5, 5.0, -1e-3]]
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, "0", "0.0", False])
+@pytest.mark.parametrize("one", [1, 1.0, "1", True])
+def test_a_score_beside_a_label_of_zero_is_that_of_one(zero: object, one: object) -> None:
+    """SageMaker's linear learner writes the probability of 1 beside the label, whatever the label is."""
+    answers = [
+        ({"predicted_label": zero, "score": 0.1}, 0.9),
+        ({"predicted_label": zero, "score": 0.7}, 0.3),  # its threshold is not 0.5
+        ({"predicted_label": one, "score": 0.8}, 0.8),
+        ({"predicted_label": one, "score": 0.4}, 0.4),
+        ({"prediction": zero, "probability": 0.2}, 0.8),
+        ({"label": zero, "probability": 0.9}, 0.9),
+        ({"label": zero, "confidence": 0.2}, 0.2),
+        ({"label": "ok", "score": 0.2}, 0.2),
+    ]
+    body = json.dumps({"predictions": [answer for answer, _ in answers]})
+    rows = json.dumps({"instances": [[index] for index in range(len(answers))]})
+    records = read("sagemaker", capture(side(rows, "JSON"), side(body, "JSON"))).predictions
+    assert [one["confidence"] for one in records] == pytest.approx([sure for _, sure in answers])  # type: ignore[index]

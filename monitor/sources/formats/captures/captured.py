@@ -39,6 +39,7 @@ _PREDICTIONS = (
 """Keys of an answer that hold what was predicted, the surest first."""
 _CONFIDENCES = ("confidence", "probability", "score")
 _NUMBER = re.compile(NUMBER)
+_HALF = 0.5
 _ONE = 1e-3
 """How far the sum of probabilities may be from 1."""
 
@@ -320,10 +321,22 @@ def _of_object(answer: Mapping[str, Any]) -> dict[str, Any]:
         fields["prediction"] = answer[key]
     confidence = next((c for c in _CONFIDENCES if c != key and _share(answer.get(c)) is not None), None)
     if confidence is not None:
-        fields["confidence"] = _share(answer[confidence])
+        fields["confidence"] = _confidence(
+            key, fields.get("prediction"), confidence, _share(answer[confidence])
+        )
     if isinstance(answer.get("probabilities"), Mapping):
         fields["probabilities"] = answer["probabilities"]
     return fields
+
+
+def _confidence(key: str | None, label: object, name: str, share: float | None) -> float | None:
+    """How sure an answer is. Beside a label of 0, a score or probability may be that of 1: it is so in the notation of
+    SageMaker (`predicted_label` and `score`), and everywhere if it is below a half, or the label would be 1.
+    """
+    is_zero = label is False or label in ("0", "0.0") or (isinstance(label, int | float) and label == 0)
+    if share is None or name == "confidence" or not is_zero:
+        return share
+    return 1 - share if share < _HALF or (key, name) == ("predicted_label", "score") else share
 
 
 def _probabilities(values: Iterable[object]) -> list[float]:
