@@ -41,7 +41,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
 from monitor.windows import closing
-from monitor.windows.due_windows import MEASURED, RECENT, DueWindows, by_hour, together, with_first_hour
+from monitor.windows.due_windows import MEASURED, NEW, RECENT, DueWindows, by_hour, together, with_first_hour
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin, first_ones
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -264,7 +264,8 @@ class Measurer:
         newly = closing.between(progress.closed_until, edge, self.base, MEASURED // self.base)
         changes, is_moved = {*newly, *closing.closed(changed, edge)}, bool(newly or not progress.readings)
         hours = with_first_hour(by_hour(changes, now), figures, progress.hours, now)
-        return DueWindows(stream, until, edge, hours, is_moved, frozenset(changed))
+        is_new = figures.first_received > now - NEW
+        return DueWindows(stream, until, edge, hours, is_moved, frozenset(changed), is_new)
 
     def _measure(self, some: Sequence[DueWindows], wanted: FamiliesByLength, models: int, now: float) -> None:
         """Measure some streams; history one hour at a time."""
@@ -276,9 +277,6 @@ class Measurer:
             if due.is_moved:
                 progress = self._progress[due.stream]
                 progress.closed_until = max(due.edge, progress.closed_until)
-        self._on_measured(
-            (due.stream, window) for due in some for hour, windows in due.hours for window in (*windows, hour)
-        )
 
     def _with_history(self, due: DueWindows, wanted: FamiliesByLength, now: float) -> DueWindows:
         """Measure the hours of a stream with history, newest first, in the time that a tick has for them. Returns the
@@ -309,6 +307,7 @@ class Measurer:
                     commit(connection, results[place], now)
         for one in results:
             self._remember(one, now)
+        self._on_measured((one.stream, hour) for one in results for hour in one.hours)
 
     def _measure_stream(
         self, connection: Connection, due: DueWindows, wanted: FamiliesByLength, now: float
@@ -318,10 +317,10 @@ class Measurer:
         context = MeasurementContext(self.base, self.metrics, self.against, self.wall, self.usual)
         measurer = StreamMeasurer(context, connection, due.stream, due.edge, now)
         for hour, windows in due.hours:
-            self._measure_hour(measurer, hour, windows, due.edge, now)
+            self._measure_hour(measurer, hour, windows, due, now)
         agreed = self.targets.metrics(due.stream)
         for length, families in _with_targets(wanted, agreed).items() if due.is_moved else ():
-            if length not in progress.readings or self._is_due(length, due.edge, progress):
+            if due.is_new or length not in progress.readings or self._is_due(length, due.edge, progress):
                 window = Window(due.edge - length, due.edge)
                 measurer.result.readings[length] = measurer.measure(window, families)
                 if AVAILABILITY.name in agreed:
@@ -329,14 +328,15 @@ class Measurer:
         return measurer.finish()
 
     def _measure_hour(
-        self, measurer: StreamMeasurer, hour: Window, windows: Sequence[Window], edge: int, now: float
+        self, measurer: StreamMeasurer, hour: Window, windows: Sequence[Window], due: DueWindows, now: float
     ) -> None:
-        """Measure the changed windows of an hour, and the hour itself; the current hour only every few minutes."""
+        """Measure the changed windows of an hour, and the hour; the current one every few minutes, if it is not new."""
         for window in windows:
             if window.start >= now - RECENT:
                 measurer.measure_for_store(window)
         progress = self._progress[measurer.result.stream]
-        if hour.end <= edge or self._is_due(HOUR, edge, progress) or hour.start not in progress.hours:
+        is_due = hour.end <= due.edge or hour.start not in progress.hours
+        if is_due or due.is_new or self._is_due(HOUR, due.edge, progress):
             measurer.measure_for_store(hour)
             measurer.result.hours.append(hour)
         measurer.result.windows += windows

@@ -14,6 +14,9 @@ OLD_HOURS = 25
 """Maximum number of older hours of a stream that a tick measures: history must not delay current windows."""
 MEASURED = int(RECENT) + (OLD_HOURS + 1) * HOUR
 """Seconds before the newest closed window in which closed windows can be measured, by the limits above."""
+NEW = 600
+"""Seconds after its first record in which a stream's current hour is measured whenever a base window closes: the page
+of a new model is being looked at, and its first figures are those of its first seconds."""
 STREAMS = 4
 """Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it."""
 
@@ -23,7 +26,7 @@ class DueWindows:
     """The windows of a stream to measure: hours with their base windows, newest first, and whether a window closed.
 
     `until` is the time up to which event time is closed, `edge` the end of the last closed base window. Windows that
-    are `queued` are due again in the next tick if they are not measured in this one.
+    are `queued` are due again in the next tick if they are not measured in this one. `is_new`: see `NEW`.
     """
 
     stream: Stream
@@ -32,6 +35,7 @@ class DueWindows:
     hours: Sequence[tuple[Window, Sequence[Window]]]
     is_moved: bool
     queued: frozenset[Window] = frozenset()
+    is_new: bool = False
 
     @property
     def is_much(self) -> bool:

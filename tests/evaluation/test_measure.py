@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,30 @@ def test_the_first_hour_of_a_model_has_a_figure_before_its_first_minute_has_clos
     daemon.predict(30)
     daemon.measure()
     assert volume(daemon, NOW, 3600) == 30
+
+
+def test_the_hour_of_a_new_model_is_measured_with_each_minute_and_its_day_summed_up_then(
+    daemon: MeasuringDaemon,
+) -> None:
+    """The first figures are those of the first seconds; a page said `36 decisions` of 300 for three minutes."""
+    told: list[float] = []
+    daemon.measuring._on_measured = lambda touched: told.extend(
+        volume(daemon, window.start, window.seconds) or 0.0
+        for _, window in touched
+        if window == Window(int(NOW), int(NOW) + 3600)
+    )
+    daemon.clock.advance(17)
+    daemon.predict(30)
+    daemon.measure()
+    hours = [30.0]
+    for _ in range(20):
+        daemon.clock.advance(60)
+        daemon.predict(10)
+        daemon.measure()
+        hours.append(volume(daemon, NOW, 3600) or 0.0)
+    assert all(now > before for before, now in pairwise(hours[:10]))
+    assert len(set(hours[11:])) < 6  # no longer new: every third minute
+    assert told == sorted(set(hours))
 
 
 def test_a_rolling_length_is_the_sum_of_its_minutes(daemon: MeasuringDaemon) -> None:
