@@ -265,7 +265,7 @@ def test_one_click_makes_a_report_that_is_shut_off_from_everything(tmp_path: Pat
         with serving(shop, drilldowns=drilldowns) as web:
             where = asked(web, alert)
             assert 'http-equiv="refresh"' in web.get(where).text
-            until(lambda: "Open the report" in web.get(where).text, "the report is ready")
+            until(lambda: "Open the report" in web.get(where).text, "the report is ready", seconds=550)
             report = web.get(f"{where}/report.html")
             policy = report.headers["content-security-policy"]
             assert policy.startswith("sandbox allow-scripts; default-src 'none'")
