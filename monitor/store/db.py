@@ -306,11 +306,10 @@ def sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
 
 def _limits(patience: float | None) -> str:
     """The `SET` statements of one transaction on PostgreSQL; `patience` in seconds."""
-    frozen = f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'"
     if patience is None:
-        return frozen
-    longer = f"{patience:.0f}s"
-    return f"{frozen}; SET LOCAL statement_timeout = '{longer}'; SET LOCAL lock_timeout = '{longer}'"
+        return f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'"
+    names = ("idle_in_transaction_session_timeout", "statement_timeout", "lock_timeout")
+    return "; ".join(f"SET LOCAL {name} = '{max(patience, FROZEN_AFTER):.0f}s'" for name in names)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ class Connection(asyncio.Protocol):
         self.is_lost = True
         self._connections.remove(self)
         if self._inner is not None:
-            # Without the error, with which uvicorn keeps its timer, and so the connection, for five seconds.
+            # Without the error, with which uvicorn keeps its timer, and so the connection.
             self._inner.connection_lost(None)
 
     def pause_writing(self) -> None:
@@ -327,6 +327,9 @@ class Connections:
         """Check all connections periodically."""
         while True:
             await asyncio.sleep(_CHECK_EVERY)
+            # uvloop runs timers before it reads. After a pause of ours, let it read what came and begin with it.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             now = self.now()
             for connection in list(self._open):
                 connection.check_deadlines(now, self._limits.head_within)

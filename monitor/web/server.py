@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from monitor.config.units import DAY
 from monitor.web.certificate import Certificate, Handshakes
 from monitor.web.connections import Connections, Limits
 from monitor.web.fair_threads import FairThreads
@@ -61,6 +62,7 @@ class Server:
             forwarded_allow_ips=",".join(settings.allowed_proxies) or None,
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.private_key,
+            timeout_keep_alive=DAY,  # `Connections` closes those that are silent
             timeout_graceful_shutdown=2,  # after `GRACE`, no connection is left
             callback_notify=self._check_certificate,
             timeout_notify=CERTIFICATE_CHECK_SECONDS,

@@ -43,6 +43,37 @@ def test_silence_is_closed():
         assert closed(connection) == b""
 
 
+def test_what_comes_while_the_loop_stands_still_is_no_silence(monkeypatch):
+    """As on a machine that is overloaded or was suspended: the deadline is over when the daemon computes again."""
+    began, go_on, hours = threading.Event(), threading.Event(), []
+    receive, now = connections.Connection.data_received, connections.Connections.now
+
+    def stand_still(connection, data):
+        if b"stand still" in data:
+            began.set()
+            assert go_on.wait(300)
+            threading.Event().wait(0.05)  # long enough that the next check is due
+        receive(connection, data)
+
+    monkeypatch.setattr(connections.Connection, "data_received", stand_still)
+    monkeypatch.setattr(connections.Connections, "now", lambda self: now(self) + 3600 * len(hours))
+    monkeypatch.setattr(connections, "_CHECK_EVERY", 0.001)
+    with running(head_within=100.0) as server, server.connect() as busy:
+        callers = [server.connect() for _ in range(5)]
+        for caller in callers[:3]:
+            caller.sendall(post(b"before"))
+            assert bodies(answers(caller, 1)) == [b"before"]
+        busy.sendall(post(b"stand still"))
+        assert began.wait(300)
+        for caller in callers:
+            caller.sendall(post(b"meanwhile"))
+        hours.append(1)
+        go_on.set()
+        for caller in callers:
+            assert bodies(answers(caller, 1)) == [b"meanwhile"]
+            caller.close()
+
+
 def test_the_body_of_a_page_has_one_deadline_however_it_drips():
     with running(body_within=0.5, head_within=0.5) as server, server.connect() as connection:
         connection.sendall(post(b"", "/form", length=False, content_length=1000))
