@@ -66,6 +66,7 @@ class Site:
         config = CONFIG.format(store=url, command=script, timeout=timeout)
         self.daemons = [Daemon(self._made(folder / str(number)), config) for number in range(daemons)]
         self.daemon = self.daemons[0]
+        self.newest: tuple[Behaviour, int] = (GOOD, 0)
         self.store = Store(url)
         migrate(self.store)
         with self.store.write() as connection:
@@ -126,8 +127,11 @@ class Site:
     def traffic(self, canary: Behaviour, seconds: int) -> None:
         """Both versions have answered a hundred times a second until now, as the daemon has counted it."""
         random, now = np.random.default_rng(3), int(time.time())
-        for start in range(now - seconds, now):
+        behaved, until_then = self.newest
+        first = max(now - seconds, until_then if canary is behaved else 0)
+        for start in range(first, now):
             put_minute(self.store, STREAM, start, {"7": (100, GOOD), "8": (100, canary)}, random, seconds=1)
+        self.newest = (canary, now)
 
     def share(self) -> float:
         """What the switch is told."""
@@ -136,9 +140,15 @@ class Site:
         return float(answer.json()["share"])
 
     def rises(self, told: list[float], before: float) -> bool:
-        """Ask for the share, and keep what was told."""
+        """Ask for the share while the traffic goes on, and keep what was told."""
+        self.traffic(GOOD, 60)
         told.append(self.share())
         return told[-1] > before
+
+    def is_ordered_under(self, canary: Behaviour) -> bool:
+        """The order has reached the platform, while the traffic goes on."""
+        self.traffic(canary, 20)
+        return self.orders.exists()
 
     def steps(self) -> tuple[Step, ...]:
         with self.store.read() as connection:
@@ -173,7 +183,7 @@ def test_a_rollout_survives_kill_9_at_each_step_and_ends_in_one_order(site: Site
 
     site.traffic(BAD, 20)
     site.daemon.start()
-    until(site.orders.exists, "the order reaches the platform")
+    until(partial(site.is_ordered_under, BAD), "the order reaches the platform")
     site.daemon.kill()  # while the platform is at work: nobody knows whether it will succeed
     [sent] = site.ordered()
     assert (sent.version, sent.other, sent.state) == ("8", "7", RollbackState.SENT)
