@@ -148,13 +148,20 @@ def _mapping(message: Mapping[str, object]) -> tuple[FieldMapping, list[str]]:
 
 
 def _may_be_feature(leaf: _Leaf) -> bool:
-    """Whether a value is neither a list nor, by its name or place, a part of the answer."""
+    """Whether a value is a single one or a vector, and by its name and place no part of the answer."""
     places = {_plain_name(step) for step in re.split(r"[.\[\]]", leaf.path)[:-1]}
+    if isinstance(leaf.value, list):
+        places.add(_plain_name(leaf.name))
     return (
-        not isinstance(leaf.value, list)
+        (not isinstance(leaf.value, list) or _is_vector(leaf.value))
         and _plain_name(leaf.name) not in _NAMES_OF_ANSWERS
         and places.isdisjoint(_SHARES)
     )
+
+
+def _is_vector(values: list[object]) -> bool:
+    """Whether a list has numbers alone, as an embedding does."""
+    return bool(values) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
 
 
 def _rows(message: Mapping[str, object]) -> str:

@@ -55,6 +55,14 @@ def test_a_flat_message_gives_its_other_values_as_features() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "inner", [{"features": {"embedding": [0.1, 2], "amount": 3}}, {"embedding": [0.1, 2], "amount": 3}]
+)
+def test_vectors_are_proposed_as_features_but_not_those_of_the_answer(inner: dict[str, Any]) -> None:
+    answer = {"id": "a", "label": "x", "scores": [0.1, 0.9], "Logits": [1, 2], "empty": [], "flags": [True]}
+    assert first({**answer, **inner})["features"] == {"embedding": [0.1, 2], "amount": 3}
+
+
 def test_a_late_truth_is_an_outcome() -> None:
     assert first({"order_id": "o-1", "actual": "late", "date": "2026-11-23"})["truth"] == "late"
 

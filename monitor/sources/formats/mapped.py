@@ -1,9 +1,12 @@
 """`mapped`: a team's own JSON messages, read by a mapping in the configuration. No code is needed for them."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from monitor.predictions.fields import ANSWERS, OUTCOME_FIELDS
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.validation import RecordError
+from monitor.predictions.texts.call import FIELDS as CALL
+from monitor.predictions.texts.call_columns import SENT
 from monitor.sources.formats import json_path, plain
 from monitor.sources.formats.format import Contents, FieldMapping, Unreadable
 from monitor.sources.formats.paths import RecordPaths
@@ -24,6 +27,10 @@ class MappedFormat:
             msg = f"`rows` begins with $, not @: {mapping.rows!r}"
             raise ValueError(msg)
         self._paths = RecordPaths(mapping.fields)
+        self._unknown: dict[str, Any] = {}
+        """The fields of outcomes, null, where the messages are no predictions."""
+        if not any(name in (*ANSWERS, "error", *CALL, *SENT) for name in mapping.fields):
+            self._unknown = {name: None for name in mapping.fields if name in OUTCOME_FIELDS}
 
     def read(self, payload: Payload) -> Contents:
         """The records of a payload.
@@ -41,6 +48,6 @@ class MappedFormat:
             if not rows:
                 hint = "correct `rows` in the configuration of the source"
                 unreadable.append(Unreadable(message, f"there is nothing at {self._rows.text}", hint))
-            records += [self._paths.record(message, row) for row in rows]
+            records += [self._unknown | self._paths.record(message, row) for row in rows]
         contents = plain.contents_of(records)
-        return Contents(contents.predictions, contents.outcomes, unreadable)
+        return Contents(contents.predictions, contents.outcomes, [*unreadable, *contents.unreadable])

@@ -7,10 +7,12 @@ from monitor.predictions.fields import ANSWERS, OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.outcome_scores import FIELD as SCORES
 from monitor.predictions.intake.validation import RecordError
+from monitor.predictions.texts.call import FIELDS as CALL
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
 from monitor.sources.source import Payload
 
 _ANSWERED = (*ANSWERS, "error")
+_LATER = "leave it out until it is known; in a table, `position` has to grow when the truth is written"
 _OF_BOTH = (*STREAM_FIELDS, "id")
 
 
@@ -41,6 +43,9 @@ def contents_of(records: list[object]) -> Contents:
             unreadable.append(Unreadable("", record.message, record.hint))
         elif not isinstance(record, dict):
             predictions.append(record)  # its validation says what it is
+        elif unknown := _unknown(record):
+            error = f"{unknown} is not known yet (null), and there is no prediction"
+            unreadable.append(Unreadable(record, error, _LATER))
         elif not is_outcome(record):
             predictions.append(record)
         elif any(record.get(name) is not None for name in _ANSWERED):
@@ -55,6 +60,15 @@ def contents_of(records: list[object]) -> Contents:
 def is_outcome(record: Mapping[str, Any]) -> bool:
     """Whether a record is an outcome."""
     return _has_scores(record) or any(record.get(name) is not None for name in OUTCOME_FIELDS)
+
+
+def _unknown(record: Mapping[str, Any]) -> str:
+    """The field that is null where a record has nothing else to tell; empty if it does."""
+    if is_outcome(record) or not CALL.isdisjoint(record):
+        return ""
+    if any(record.get(name) is not None for name in _ANSWERED):
+        return ""
+    return next((name for name in OUTCOME_FIELDS if name in record), "")
 
 
 def split(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

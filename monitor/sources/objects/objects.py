@@ -50,7 +50,7 @@ class ObjectsSettings(SourceSettings):
     kind: Literal["objects"] = "objects"
     """Objects of a folder or bucket."""
     url: FileName = Field(min_length=1)
-    """A folder with all folders in it, a path with wildcards (`captures/**/*.jsonl`), or `s3://bucket/folder`."""
+    """A folder with all folders in it, one file, a path with wildcards (`captures/**/*.jsonl`), or `s3://bucket/folder`."""
     every: Duration = Field(default=10.0, ge=1.0)
     """How often the objects are listed."""
     settled: Duration = Field(default=60.0, ge=1.0)

@@ -46,16 +46,19 @@ class ObjectStore(Protocol):
 
 
 class Folder:
-    """Files of this machine. `pattern` is a folder, read with all folders in it, or a path with wildcards."""
+    """Files of this machine. `pattern` is a folder, read with all folders in it, a file, or a path with wildcards."""
 
     def __init__(self, pattern: Path) -> None:
         self._root, self._pattern = _split(pattern)
         self._is_folder = _WILD.search(str(pattern)) is None
 
     def listed(self) -> list[StoredObject]:
-        """Files that vanish meanwhile are left out."""
+        """Files that vanish meanwhile are left out. The path of one file names that file alone."""
+        if self._is_folder and self._root.is_file():
+            status = self._root.stat()
+            return [StoredObject(str(self._root), status.st_size, status.st_mtime)]
         if not self._root.is_dir():
-            raise SourceError(f"{self._root} is not a folder", hint=_HINT)
+            raise SourceError(f"{self._root} is neither a folder nor a file", hint=_HINT)
         objects = []
         for path in self._root.glob(self._pattern):
             try:

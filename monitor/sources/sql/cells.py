@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, STREAM_FIELDS
+from monitor.predictions.fields import ANSWERS, GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, STREAM_FIELDS
 from monitor.predictions.texts.call import FIELDS as CALL
 
 _FIELDS = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *OUTCOME_FIELDS, *CALL))
+_TOLD = frozenset((*ANSWERS, "error", *OUTCOME_FIELDS, *CALL))
+"""What a row tells of a prediction or its outcome."""
 _PREFIXES = tuple(f"{group}." for group in (*GROUPS, "texts", "usage"))
 
 
@@ -35,6 +37,8 @@ def record_of(row: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]
             features[name] = value
     if features:
         record["features"] = {**features, **_group(record, "features")}
+    if record.keys().isdisjoint(_TOLD):  # the format says that the truth is not known yet
+        record |= {field: None for name in row if (field := _field(name, row)) in OUTCOME_FIELDS}
     return record
 
 

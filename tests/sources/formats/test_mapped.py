@@ -111,3 +111,14 @@ def test_a_body_that_is_not_json_is_refused_as_a_whole(body: bytes) -> None:
 def test_a_mapping_that_cannot_be_used_is_refused(fields: dict[str, str], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         MappedFormat(FieldMapping("$", fields))
+
+
+def test_a_truth_that_is_not_known_yet_is_told_as_such() -> None:
+    fields = {"id": "$.id", "truth": "$.paid"}
+    body = json.dumps([{"id": "a", "paid": None}, {"id": "b"}, {"id": "c", "paid": "yes"}]).encode()
+    contents = MappedFormat(FieldMapping(fields=fields)).read(Payload(body, "here"))
+    assert [one["id"] for one in contents.outcomes if isinstance(one, dict)] == ["c"]
+    assert not contents.predictions
+    assert [one.error.partition(" (")[0] for one in contents.unreadable] == ["truth is not known yet"] * 2
+    with_answer = FieldMapping(fields={**fields, "prediction": "$.answer"})
+    assert len(MappedFormat(with_answer).read(Payload(b'{"id": "a"}', "here")).predictions) == 1

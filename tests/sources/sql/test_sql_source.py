@@ -154,13 +154,15 @@ def test_a_nightly_table_of_truths_becomes_outcomes(warehouse: Database, store: 
     )
     with running(store, section(warehouse.url)) as source:
         until(lambda: source.state().accepted == 2, "the truths are stored")
-        until(lambda: source.state().rejected == 1, "a row that says nothing is refused")
+        until(lambda: source.state().rejected == 1, "the truth that is not known yet is told")
+        warehouse.run(f"update truths set truth = 'ok', loaded_at = '{at(1)}' where uid = 2")
+        until(lambda: source.state().accepted == 3, "it is read when it is known")
     with store.read() as connection:
         rows = connection.execute(outcomes.OUTCOMES.select()).all()
         kept = quarantine.latest(connection)
-    assert sum(row.rows for row in rows) == 2
+    assert sum(row.rows for row in rows) == 3
     assert kept[0].rejected.error.startswith("source orders, loaded_at ")
-    assert "uid 2: prediction is missing" in kept[0].rejected.error
+    assert "uid 2: truth is not known yet (null), and there is no prediction" in kept[0].rejected.error
 
 
 def test_hostile_names_of_tables_and_columns_are_quoted(warehouse: Database, store: Store) -> None:
