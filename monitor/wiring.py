@@ -53,6 +53,7 @@ from monitor.web.api.rollouts import routes as rollout_routes
 from monitor.web.api.sites import routes as site_routes
 from monitor.web.app import create
 from monitor.web.auth.authentication import Access
+from monitor.web.auth.senders import Senders
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind
@@ -268,11 +269,15 @@ def ingest(
 
 
 def server(
-    config: Config, application: Litestar, hot: Mapping[str, Endpoint], meters: DaemonMeters
+    config: Config,
+    application: Litestar,
+    hot: Mapping[str, Endpoint],
+    meters: DaemonMeters,
+    senders: Senders,
 ) -> Server:
     """The web server: the endpoints of the ingest, and the application behind them."""
     web = config.web
-    front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
+    front = Front(application, hot, meters, senders.of, is_secure=web.is_secure, body_within=web.body_within)
     return Server(behind(front, web.public_path), web)
 
 

@@ -9,7 +9,6 @@ protocol), and by one task that looks at all connections.
 import asyncio
 import contextlib
 import re
-import resource
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from monitor.web.transport.descriptors import descriptors_for_connections
+from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.turns import Turns
 from monitor.web.transport.waiting import Peer, Waiting
 
 MAX_HEAD_BYTES = 65_536
@@ -44,16 +46,6 @@ _NO_OFFER = b"\r\nignored:"
 """The same header under a name that means nothing, and is as long."""
 
 
-def _answer(status: bytes, error: bytes) -> bytes:
-    body = b'{"error": "%b", "hint": ""}' % error
-    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    return head % (status, len(body)) + body
-
-
-_TOO_LARGE = _answer(b"431 Request Header Fields Too Large", b"the request head is too large")
-_TOO_SLOW = _answer(b"408 Request Timeout", b"the request head did not arrive in time")
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many connections there may be, and the seconds that a head (or the silence before it) may take."""
@@ -76,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._transport: JoinedWrites
         self._inner: HttpToolsProtocol | None = None
         self._head = b""
+        self._arrived = b""
         self._held = b""
         self._unread = 0
         self._unsent, self._unsent_since = 0, 0.0
@@ -113,7 +106,27 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came in."""
+        """Bytes came in. They are looked at in a turn of their address, and nothing more is read until then."""
+        if self._arrived:
+            self._arrived += data
+            self._transport.pause_reading()
+        elif self._connections.turns.take(self.peer):
+            self._receive(data)
+        else:
+            self._arrived = data
+            self._transport.pause_reading()
+            self._connections.turns.wait(self.peer, self._receive_arrived)
+
+    def _receive_arrived(self) -> None:
+        data, self._arrived = self._arrived, b""
+        if self.is_lost or not data:
+            return
+        self._receive(data)
+        is_paused = self._held or (self._inner is not None and self._inner.flow.read_paused)
+        if not is_paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _receive(self, data: bytes) -> None:
         if self._is_last:
             self._unread += len(data)
             if self._unread > _MOST_AHEAD:
@@ -174,6 +187,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer sends no more."""
+        self._receive_arrived()
         if self._inner is not None:
             self._inner.eof_received()
 
@@ -239,9 +253,11 @@ class Connection(asyncio.Protocol):
         elif now - self._unsent_since > _SENDS_WITHIN:
             self._transport.abort()
             return
+        if self._arrived:
+            return
         is_late = self.waiting_since is not None and now - self.waiting_since > head_within
         if is_late and not self.is_open and not unsent and not self._transport.is_closing():
-            self.close_early(_TOO_SLOW if self._head or self._unread else b"")
+            self.close_early(TOO_SLOW if self._head or self._unread else b"")
 
     def _wait_for_peer(self) -> None:
         self.waiting_since = self._connections.now()
@@ -268,19 +284,27 @@ class Connection(asyncio.Protocol):
 
     def _check_head(self) -> None:
         if self._unread > MAX_HEAD_BYTES and not self.is_open and not self._transport.is_closing():
-            self.close_early(_TOO_LARGE)
+            self.close_early(TOO_LARGE)
 
 
 class Connections:
     """All of them, on one event loop."""
 
-    def __init__(self, limits: Limits, on_broken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_broken: Callable[[], None],
+        is_proxy: Callable[[str], bool] = lambda _address: False,
+    ) -> None:
+        """Connections of addresses that are proxies, of many senders, do not take turns, only their requests do."""
         self._limits = limits
         self._most = min(limits.connections, descriptors_for_connections())
         self._open: dict[Peer, None] = {}
         self._by_peer: Counter[str] = Counter()
         self._waiting = Waiting[Peer]()
         self.flush = Flush()
+        self.turns = Turns(is_proxy)
+        """The event loop's turns, shared by the addresses that connect."""
         self.log_broken = on_broken
 
     def __call__(self, **options: Any) -> Connection:
@@ -378,18 +402,3 @@ def _give_up_silent_peers(transport: asyncio.Transport) -> None:
     if known is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         with contextlib.suppress(OSError):  # it is closed, or has another family
             known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_ACKNOWLEDGES_WITHIN * 1000))
-
-
-def descriptors_for_connections() -> int:
-    """How many of the process's descriptors connections may use: deliveries and the store keep the others.
-
-    The soft limit is raised as far as this process may.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    if soft == resource.RLIM_INFINITY:
-        return 65_536
-    return max(soft - 256, soft // 2)

@@ -15,7 +15,6 @@ from monitor.web import host_names
 from monitor.web.auth import response_headers
 from monitor.web.auth.audit import STRANGER, AuditLog
 from monitor.web.auth.rate_limit import Limiter
-from monitor.web.auth.senders import Senders
 from monitor.web.auth.session import LOCAL
 from monitor.web.fair_threads import work_for
 from monitor.web.pages import rendering
@@ -47,7 +46,7 @@ class Guard(ASGIMiddleware):
         self._audit = audit
         self._meters = meters
         self._limiter = Limiter(services.settings.requests_per_minute)
-        self._senders = Senders()
+        self._senders = services.senders
         self._names = host_names.names_of(services.settings)
         secure = services.settings.is_secure
         self._headers = {name: _encoded(headers) for name, headers in _headers(services, secure).items()}

@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 from monitor.config.units import DAY
 from monitor.web.certificate import Certificate, Handshakes
 from monitor.web.connections import Connections, Limits
 from monitor.web.fair_threads import FairThreads
 from monitor.web.settings import WebSettings
-from monitor.web.transport.accepting import accept_in_bulk
+from monitor.web.transport.accepting import accept_in_turns
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class Server:
 
     def __init__(self, application: Any, settings: WebSettings) -> None:
         limits = Limits(settings.max_connections, settings.head_within)
-        self.connections = Connections(limits, _log_broken)
+        is_proxy = _TrustedHosts(list(settings.allowed_proxies)).__contains__
+        self.connections = Connections(limits, _log_broken, is_proxy)
         self._config = uvicorn.Config(
             application,
             host=settings.host,
@@ -101,7 +103,7 @@ class Server:
         factory = self._config.get_loop_factory()
         loop = factory() if factory is not None else asyncio.new_event_loop()
         FairThreads(min(_MOST_THREADS, (os.cpu_count() or 1) + 4)).serve(loop)
-        accept_in_bulk(loop)
+        accept_in_turns(loop, self.connections.turns)
         if self._config.is_ssl:
             # A handshake has the deadline of a head, and counts as a connection; uvicorn has no settings for it.
             handshakes = Handshakes(loop, self.connections, self._handshake_within)

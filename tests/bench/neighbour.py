@@ -1,14 +1,15 @@
 """What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour
 [ATTACK ...]`, and `--worst 10` for ten minutes of all attacks at once, with `--senders` of each.
 
-A real daemon with SQLite and two keys. The neighbour sends at a steady rate, each request measured from the moment it
-should have been sent, so that a stall counts for all that fell into it: one prediction twenty times a second, or what
-`--sends` names. It opens another connection where none is free: with a few of them, answers that take longer than the
-rate allows make a queue at the sender, which grows as long as the measurement lasts. It sends from an address of its
-own, as clients do. The other sends in a process of its own, as fast as it is answered: the same machine serves both, so
-the figure holds what its computing costs as well. `--worst` has the neighbour send to a second daemon at the same time,
-which nobody attacks: that one shows what the machine's load costs alone. On a busy machine, compare the ratios of
-`--turns 5`: each is of an attack and the quiet just before it.
+Two real daemons with SQLite and two keys each, of which one is attacked. The neighbour sends to both at the same time
+and at a steady rate, each request measured from the moment it should have been sent, so that a stall counts for all
+that fell into it: one prediction twenty times a second, or what `--sends` names. It opens another connection where
+none is free: with a few of them, answers that take longer than the rate allows make a queue at the sender, which
+grows as long as the measurement lasts. It sends from an address of its own, as clients do. The other sends in a
+process of its own, as fast as it is answered. The goal is twice what the daemon that is spared needs in the same
+moments: that one has the machine's load as well, that of the attacker too. The second line of each kind is what the
+daemon computed, in all its threads, from the sending of a request until its answer, which does not depend on what
+else the machine does.
 """
 
 import argparse
@@ -43,56 +44,93 @@ clients: {acme: {name: Acme}, globex: {name: Globex}}
 web: {listen: LISTEN, requests_per_minute: 1000000}
 notify: {console: false}
 """
+_LOST = (60_000.0, 60_000.0)
+"""What counts for a request without an answer."""
 _MOST_AT_ONCE = 100
 """Requests of the neighbour that may wait for an answer."""
 
 
 def lines(attacks: Sequence[str] = (), sends: str = "", turns: int = 1) -> list[Line]:
-    """The 99th percentile of the neighbour's request beside each kind of attack, and undisturbed just before."""
+    """The 99th percentile of the neighbour's request beside each kind of attack, and at the same time of a daemon that
+    is not attacked.
+    """
     found, sent = [], SENDS[sends or ONE]
-    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
-        keys = _keys(daemon)
-        _posts(daemon.port, keys, 3.0)  # pages and downloads are of a model that has sent something
-        _posts(daemon.port, keys, 3.0, sent)
+    with _two_daemons() as both:
+        _of_both(both, 3.0, SENDS[ONE])  # pages and downloads are of a model that has sent something
+        quiet, _ = _of_both(both, SECONDS, sent)
+        found.append(_quiet(sent, quiet))
         for name in (name for name in attacks or ATTACKS for _ in range(turns)):
-            quiet = _posts(daemon.port, keys, SECONDS, sent)
-            found.append(show(Line(f"a neighbour's {sent.name}, p99, quiet", GOAL, quiet, None, "ms", None)))
-            with _attacking(daemon.port, keys, name):
-                beside = _posts(daemon.port, keys, SECONDS, sent)
-            work = f"a neighbour's {sent.name}, p99, beside {name}"
-            found.append(show(against_goal(work, beside, 2 * quiet, "ms")))
+            with _attacking(both[0].port, both[0].keys, name):
+                found += _compared(f"a neighbour's {sent.name}, p99, beside {name}", both, SECONDS, sent)
     return found
 
 
 def worst(minutes: int, senders: int) -> list[Line]:
-    """The neighbour's post minute by minute while another client does everything at once, and at the same time to a
-    daemon beside that is not attacked: what the machine's load costs.
-    """
-    found = []
+    """The neighbour's post minute by minute while another client does everything at once."""
+    found, sent = [], SENDS[ONE]
+    with _two_daemons() as both:
+        _of_both(both, 3.0, sent)
+        quiet, _ = _of_both(both, 30.0, sent)
+        found.append(_quiet(sent, quiet))
+        with _attacking(both[0].port, both[0].keys, EVERYTHING, senders):
+            for minute in range(1, minutes + 1):
+                work = f"a neighbour's post, p99, minute {minute} of everything at once"
+                found += _compared(work, both, 60.0, sent)
+        after, _ = _of_both(both, 30.0, sent)
+        found.append(_quiet(sent, after))
+    return found
+
+
+@dataclass(frozen=True)
+class Target:
+    """A daemon that the neighbour sends to."""
+
+    port: int
+    pid: int
+    keys: Mapping[str, str]
+
+    def computed(self) -> float:
+        """Seconds of a processor that it has used so far."""
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+
+@dataclass(frozen=True)
+class Waited:
+    """99th percentiles in milliseconds: of the clock, and of what the daemon computed meanwhile."""
+
+    clock: float
+    computed: float
+
+
+@contextmanager
+def _two_daemons() -> Iterator[list[Target]]:
+    """One that is attacked, and one that is not."""
     with (
         tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryDirectory() as other,
         Daemon(Path(folder), CONFIG, loads_itself=True) as daemon,
         Daemon(Path(other), CONFIG, loads_itself=True) as beside,
     ):
-        both = [(one.port, _keys(one)) for one in (daemon, beside)]
-        _of_both(both, 3.0)
-        quiet, _ = _of_both(both, 30.0)
-        found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
-        with _attacking(*both[0], EVERYTHING, senders):
-            for minute in range(1, minutes + 1):
-                attacked, spared = _of_both(both, 60.0)
-                work = f"a neighbour's post, p99, minute {minute} of everything at once"
-                found.append(show(against_goal(work, attacked, 2 * spared, "ms")))
-        after, _ = _of_both(both, 30.0)
-        found.append(show(Line("a neighbour's post, p99, quiet again", GOAL, after, None, "ms", None)))
-    return found
+        yield [Target(one.port, one.pid, _keys(one)) for one in (daemon, beside)]
 
 
-def _of_both(daemons: Sequence[tuple[int, Mapping[str, str]]], seconds: float) -> list[float]:
+def _quiet(sent: "Sent", waited: Waited) -> Line:
+    return show(Line(f"a neighbour's {sent.name}, p99, quiet", GOAL, waited.clock, None, "ms", None))
+
+
+def _compared(work: str, both: Sequence[Target], seconds: float, sent: "Sent") -> list[Line]:
+    """What the neighbour waits for at the daemon that is attacked and at the other, by the clock and in computing."""
+    attacked, spared = _of_both(both, seconds, sent)
+    return [
+        show(against_goal(work, attacked.clock, 2 * spared.clock, "ms")),
+        show(against_goal(work, attacked.computed, 2 * spared.computed, "ms computed")),
+    ]
+
+
+def _of_both(daemons: Sequence[Target], seconds: float, sent: "Sent") -> list[Waited]:
     """What `_posts` measures of several daemons at the same time."""
     with ThreadPoolExecutor(len(daemons)) as threads:
-        return list(threads.map(lambda one: _posts(*one, seconds), daemons))
+        return list(threads.map(lambda one: _posts(one, seconds, sent), daemons))
 
 
 def _keys(daemon: Daemon) -> dict[str, str]:
@@ -126,24 +164,26 @@ def _attacking(port: int, keys: Mapping[str, str], name: str, senders: int = 1) 
         time.sleep(3)
 
 
-def _posts(port: int, keys: Mapping[str, str], seconds: float, sent: "Sent | None" = None) -> float:
-    """The 99th percentile in milliseconds of requests at a steady rate, from when each should have been sent."""
-    sent = sent or SENDS[ONE]
+def _posts(target: Target, seconds: float, sent: "Sent") -> Waited:
+    """The 99th percentiles of requests at a steady rate, from when each should have been sent."""
     free: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
-    headers = {"Authorization": f"Bearer {keys[sent.key]}", "Content-Type": JSON, **sent.headers}
+    headers = {"Authorization": f"Bearer {target.keys[sent.key]}", "Content-Type": JSON, **sent.headers}
 
-    def send(due: float) -> float:
+    def send(due: float) -> tuple[float, float]:
+        before = target.computed()
         try:
             connection = free.get_nowait()
         except queue.Empty:
             own = ("127.0.0.2", 0)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=own)
-        body = sent.body(f"{port}/{due}")
+            connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=60, source_address=own)
+        body = sent.body(f"{target.port}/{due}")
         connection.request("POST" if body else "GET", sent.path, body or None, headers)
         answer = connection.getresponse()
         answer.read()
         free.put(connection)
-        return (time.monotonic() - due) * 1000 if answer.status in (200, 202) else 60_000.0
+        if answer.status not in (200, 202):
+            return _LOST
+        return (time.monotonic() - due) * 1000, (target.computed() - before) * 1000
 
     began, waits = time.monotonic() + 0.1, []
     with ThreadPoolExecutor(_MOST_AT_ONCE) as threads:
@@ -153,7 +193,8 @@ def _posts(port: int, keys: Mapping[str, str], seconds: float, sent: "Sent | Non
             waits.append(threads.submit(send, due))
     while not free.empty():
         free.get().close()
-    return float(np.percentile([60_000.0 if one.exception() else one.result() for one in waits], 99))
+    both = np.array([_LOST if one.exception() else one.result() for one in waits])
+    return Waited(*(float(one) for one in np.percentile(both, 99, axis=0)))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Echo:
 class Running:
     """A server in a thread, and its counts."""
 
-    def __init__(self, echo, **settings):
+    def __init__(self, echo, sender_of=lambda _scope: "", **settings):
         self.echo, self.meters = echo, DaemonMeters()
         self.settings = WebSettings(listen=f"127.0.0.1:{free_port()}", **settings)
         application = Litestar(
@@ -85,6 +85,7 @@ class Running:
             application,
             {"/v1/hot": echo},
             self.meters,
+            sender_of,
             is_secure=True,
             body_within=self.settings.body_within,
         )
@@ -99,8 +100,8 @@ class Running:
 
 
 @contextmanager
-def running(echo=None, **settings):
-    found = Running(echo or Echo(), **settings)
+def running(echo=None, sender_of=lambda _scope: "", **settings):
+    found = Running(echo or Echo(), sender_of, **settings)
     with under_way(found.server):
         yield found
 

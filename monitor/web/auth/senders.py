@@ -1,6 +1,7 @@
 """Who sent a request, as far as that is known before it is authenticated: for shares, never for access."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 
 from litestar.types import HTTPScope
 
@@ -14,12 +15,20 @@ class Senders:
     Credentials that were never accepted count for their address, so that inventing some brings nothing.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(
+        self, most: int = _MOST, of_key: Callable[[Mapping[str, str]], str] = lambda _headers: ""
+    ) -> None:
+        """`of_key` tells whose an API key is, from the header Authorization; empty if it is not known."""
         self._known: dict[bytes, str] = {}
-        self._most = most
+        self._most, self._of_key = most, of_key
 
     def of(self, scope: HTTPScope) -> str:
         """The sender that a request counts for."""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                key = self._of_key({"authorization": value.decode("latin-1")})
+                if key:
+                    return key
         address = scope["client"][0] if scope["client"] else ""
         return self._known.get(_digest(scope), f"address {address}")
 

@@ -6,7 +6,7 @@ requests (late protocol upgrades, control characters in a path, hundreds of head
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
@@ -21,7 +21,9 @@ from monitor.web.connections import MOST_HEADERS, Connection
 from monitor.web.ingest import reply, request_body
 from monitor.web.ingest.incoming_body import DisconnectedError
 from monitor.web.ingest.reply import Headers, Reply
+from monitor.web.ingest.request import USED
 from monitor.web.statuses import status_of, words_of
+from monitor.web.transport.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,7 @@ _UPGRADE_REJECTED = reply.of_error(
     400, "only HTTP/1.1 is supported", "send the request without the header Upgrade", _CLOSE
 )
 _TOO_MANY_HEADERS = reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
-_TWICE = reply.of_error(
-    400,
-    "the header Host or Authorization is there twice",
-    "a proxy may read the other one; send it once",
-    _CLOSE,
-)
+_NO_HOST = reply.of_error(400, "the header Host is missing", "HTTP/1.1 requires it", _CLOSE)
 _CONTROL_CHARACTER = reply.of_error(
     400, "the URL contains a control character", "remove it from path and query"
 )
@@ -61,13 +58,17 @@ class Endpoint(Protocol):
 
 
 class Front:
-    """The ASGI application of the server. `hot` are the endpoints by path."""
+    """The ASGI application of the server. `hot` are the endpoints by path.
+
+    Requests of one sender, as `sender_of` tells it, are begun in turns with those of others.
+    """
 
     def __init__(
         self,
         application: ASGIApp,
         hot: Mapping[str, Endpoint],
         meters: DaemonMeters,
+        sender_of: Callable[[HTTPScope], str] = lambda _scope: "",
         *,
         is_secure: bool = False,
         body_within: float = 60.0,
@@ -75,6 +76,7 @@ class Front:
         self._application = application
         self._hot = {f"{path}{end}": (path, endpoint) for path, endpoint in hot.items() for end in ("", "/")}
         self._meters = meters
+        self._sender_of, self._turns = sender_of, Turns()
         self._body_within = body_within
         self._headers: Headers = [
             (name.lower().encode(), value.encode())
@@ -104,6 +106,7 @@ class Front:
         if connection.is_for_one_request:
             send = _last(send)
         try:
+            await self._turns.of(self._sender_of(scope))
             await self._respond(scope, receive if is_whole else read, send, connection)
         finally:
             connection.close(is_whole=is_whole)
@@ -176,8 +179,12 @@ def _rejection(scope: HTTPScope) -> Reply | None:
     if len(headers) > MOST_HEADERS:
         return _TOO_MANY_HEADERS
     names = [name for name, _ in headers]
-    if names.count(b"host") > 1 or names.count(b"authorization") > 1:
-        return _TWICE
+    if len(set(names)) < len(names) and (
+        repeated := next((one for one in USED if names.count(one) > 1), b"")
+    ):
+        return _twice(repeated.decode())
+    if b"host" not in names and scope["http_version"] == "1.1":
+        return _NO_HOST
     if b"upgrade" in names:
         return _UPGRADE_REJECTED
     path = scope["path"]
@@ -185,6 +192,11 @@ def _rejection(scope: HTTPScope) -> Reply | None:
         return _CONTROL_CHARACTER
     query = scope["query_string"]
     return _CONTROL_CHARACTER if query and b"%00" in query else None
+
+
+def _twice(name: str) -> Reply:
+    hint = "a proxy may read the other one; send it once"
+    return reply.of_error(400, f"the header {name.title()} is there twice", hint, _CLOSE)
 
 
 def _to_those_who_left(send: Send, connection: Connection) -> Send:

@@ -32,6 +32,8 @@ _USED_HEADERS = {
     )
 }
 """The headers that are used; others are not decoded."""
+USED = tuple(_USED_HEADERS)
+"""Their names. Each may be there once: another program may read the other one."""
 _REASONS = {
     400: "malformed",
     401: "wrong_key",

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from monitor.web.connections import MAX_HEAD_BYTES, MOST_HEADERS
+from monitor.web.ingest.request import USED
 from tests.support.echo_server import answers, asked, bodies, closed, post, running
 from tests.support.waiting import until
 
@@ -199,6 +200,7 @@ REFUSED = [
     ("a negative length", post(b"", length=False, content_length=-1), b"400"),
     ("an offer after a request", post(b"1") + post(b"2", connection="Upgrade", upgrade="h2c"), b"400"),
     ("many headers", post(b"", **{f"x{n}": 1 for n in range(MOST_HEADERS)}), b"431"),
+    ("no host", post(b"").replace(b"host: x\r\n", b"", 1), b"400"),
     ("two hosts", post(b"").replace(b"\r\n", b"\r\nHost: other.example\r\n", 1), b"400"),
     (
         "two keys",
@@ -299,3 +301,18 @@ def test_every_method_is_answered(server, method):
 def test_a_page_is_asked_for_its_head(server):
     ((status, headers, _),) = asked(server, post(b"", "/page", method="HEAD"), bodiless=True)
     assert (status, headers[b"content-length"]) == (200, b"6")
+
+
+@pytest.mark.parametrize("name", [name.decode() for name in USED])
+def test_law_a_header_that_is_used_may_be_there_once(server, name):
+    seen = len(server.echo.seen)
+    twice = f"{name}: 1\r\n{name.title()}: 2\r\n".encode()
+    with server.connect() as connection:
+        connection.sendall(post(b"").replace(b"\r\n", b"\r\n" + twice, 1))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+    assert len(server.echo.seen) == seen
+
+
+def test_before_http_1_1_no_host_is_needed(server):
+    ((status, _, _),) = asked(server, post(b"", version="1.0").replace(b"host: x\r\n", b"", 1))
+    assert status == 202

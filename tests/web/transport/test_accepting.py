@@ -5,7 +5,8 @@ import socket
 
 import uvloop
 
-from monitor.web.transport.accepting import AT_ONCE, accept_in_bulk
+from monitor.web.transport.accepting import accept_in_turns
+from monitor.web.transport.turns import OF_ALL, Turns
 from tests.support.waiting import until
 
 CONNECTIONS = 100
@@ -39,11 +40,11 @@ async def accepted_in(loop: asyncio.AbstractEventLoop) -> list[int]:
 
 def test_a_burst_of_connections_is_accepted_in_a_few_turns() -> None:
     loop = uvloop.new_event_loop()
-    accept_in_bulk(loop, AT_ONCE)
+    accept_in_turns(loop, Turns())
     turns = loop.run_until_complete(accepted_in(loop))
     loop.close()
     assert len(turns) == CONNECTIONS
-    assert turns[-1] - turns[0] <= CONNECTIONS // AT_ONCE + 1
+    assert turns[-1] - turns[0] <= CONNECTIONS // OF_ALL + 3
 
 
 def test_nobody_listens_once_it_is_closed() -> None:
@@ -55,7 +56,7 @@ def test_nobody_listens_once_it_is_closed() -> None:
         return address
 
     loop = uvloop.new_event_loop()
-    accept_in_bulk(loop, AT_ONCE)
+    accept_in_turns(loop, Turns())
     address = loop.run_until_complete(closed(loop))
     until(lambda: refuses(address), "nobody listens")
     loop.close()
