@@ -49,7 +49,6 @@ from monitor.store.db import Store, store_of
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
 from monitor.web.auth.authentication import Access
-from monitor.web.auth.senders import Senders
 from monitor.web.listen_address import ensure_free
 from monitor.web.services import Readiness, Services
 
@@ -119,12 +118,11 @@ class App:
         self.rollbacks = wiring.rollbacks(config, self.clock, self.store, self.rules, leader)
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
-        self.senders = Senders(of_key=self.access.sender_of)
         self.application, self.exporters = wiring.outward(config, self._services(), leader)
         waiting = WaitingCalls(self.log, self.store), WaitingRuns(self.log, self.store)
         self.waiting_calls, self.waiting_runs = waiting
         hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges, *waiting)
-        self.server = wiring.server(config, self.application, hot, self.meters, self.senders)
+        self.server = wiring.server(config, self.application, hot, self.meters, self.access)
         self.scheduler = Scheduler(self.store.faults)
         self.service_manager = ServiceManager()
 
@@ -341,7 +339,6 @@ class App:
             access=self.access,
             meters=self.meters,
             counters=self.counters,
-            senders=self.senders,
             measured=self._measured,
             channels=sorted(self.channels),
             intake=self.log.stats,

@@ -53,7 +53,6 @@ from monitor.web.api.rollouts import routes as rollout_routes
 from monitor.web.api.sites import routes as site_routes
 from monitor.web.app import create
 from monitor.web.auth.authentication import Access
-from monitor.web.auth.senders import Senders
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind
@@ -273,11 +272,13 @@ def server(
     application: Litestar,
     hot: Mapping[str, Endpoint],
     meters: DaemonMeters,
-    senders: Senders,
+    access: Access,
 ) -> Server:
     """The web server: the endpoints of the ingest, and the application behind them."""
     web = config.web
-    front = Front(application, hot, meters, senders.of, is_secure=web.is_secure, body_within=web.body_within)
+    front = Front(
+        application, hot, meters, access.senders.of, is_secure=web.is_secure, body_within=web.body_within
+    )
     return Server(behind(front, web.public_path), web)
 
 

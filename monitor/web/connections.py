@@ -7,9 +7,7 @@ protocol), and by one task that looks at all connections.
 """
 
 import asyncio
-import contextlib
 import re
-import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from monitor.web.transport.descriptors import descriptors_for_connections
 from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
+from monitor.web.transport.silent_peers import give_up_silent_peers
 from monitor.web.transport.turns import Turns
 from monitor.web.transport.waiting import Peer, Waiting
 
@@ -37,8 +36,6 @@ _MOST_PIPELINED = 16
 """Requests that may wait for the one before them; bytes of further ones wait unparsed."""
 _SENDS_WITHIN, _SENDS_AT_LEAST = 30.0, 65_536
 """A peer that reads an answer takes at least so many bytes in so many seconds."""
-_ACKNOWLEDGES_WITHIN = 45.0
-"""Seconds after which a peer whose machine acknowledges nothing is gone. Streams send something every 15 s."""
 _CHECK_EVERY = 0.5
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -98,7 +95,7 @@ class Connection(asyncio.Protocol):
         own = transport.get_extra_info("sockname")
         self.ends = ((peer[0], peer[1]), (own[0], own[1])) if peer and own else None
         self.waiting_since = self._connections.now()
-        _give_up_silent_peers(transport)
+        give_up_silent_peers(transport)
         if self.handshake is not None:
             self._connections.remove(self.handshake)
             self.handshake = None
@@ -253,10 +250,14 @@ class Connection(asyncio.Protocol):
         elif now - self._unsent_since > _SENDS_WITHIN:
             self._transport.abort()
             return
-        if self._arrived:
-            return
         is_late = self.waiting_since is not None and now - self.waiting_since > head_within
-        if is_late and not self.is_open and not unsent and not self._transport.is_closing():
+        if (
+            is_late
+            and not self._arrived
+            and not self.is_open
+            and not unsent
+            and not self._transport.is_closing()
+        ):
             self.close_early(TOO_SLOW if self._head or self._unread else b"")
 
     def _wait_for_peer(self) -> None:
@@ -391,14 +392,3 @@ def _has_few_lines(data: bytes) -> bool:
         if end < 0:
             return True
     return False
-
-
-def _give_up_silent_peers(transport: asyncio.Transport) -> None:
-    """Have the system close the connection if its peer vanishes silently, as a laptop that sleeps does.
-
-    Otherwise the system would send again for a quarter of an hour, during which the connection counts as open.
-    """
-    known = transport.get_extra_info("socket")
-    if known is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with contextlib.suppress(OSError):  # it is closed, or has another family
-            known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_ACKNOWLEDGES_WITHIN * 1000))

@@ -46,7 +46,7 @@ class Guard(ASGIMiddleware):
         self._audit = audit
         self._meters = meters
         self._limiter = Limiter(services.settings.requests_per_minute)
-        self._senders = services.senders
+        self._senders = services.access.senders
         self._names = host_names.names_of(services.settings)
         secure = services.settings.is_secure
         self._headers = {name: _encoded(headers) for name, headers in _headers(services, secure).items()}

@@ -31,7 +31,6 @@ from monitor.sites.settings import KnownSite, SiteSettings
 from monitor.status import NOTHING_CONFIGURED, Configured
 from monitor.store.db import Store
 from monitor.web.auth.authentication import Access
-from monitor.web.auth.senders import Senders
 from monitor.web.settings import WebSettings
 from monitor.windows.settings import WindowSettings
 
@@ -61,7 +60,7 @@ class Surroundings:
 class Services:
     """The parts of the daemon that handlers use.
 
-    `counters` counts predictions, `intake` received records; `senders` knows whose credentials a request has.
+    `counters` counts predictions, `intake` received records.
 
     `/healthz` calls `stuck` for the reason why the evaluation loop is stuck, `/readyz` calls `ready`. `base_seconds` is
     the length of a base window. `measured` returns the measurements of the last tick; `channels` are the configured
@@ -88,7 +87,6 @@ class Services:
     base_seconds: int = 60
     meters: DaemonMeters = field(default_factory=DaemonMeters)
     counters: PredictionCounters = field(default_factory=PredictionCounters)
-    senders: Senders = field(default_factory=Senders)
     measured: Callable[[], Measured] = dict
     channels: Sequence[str] = ()
     intake: Callable[[], IntakeStats | None] = lambda: None

@@ -7,7 +7,7 @@ import struct
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from monitor.web.connections import _ACKNOWLEDGES_WITHIN
+from monitor.web.transport.silent_peers import ACKNOWLEDGES_WITHIN
 from tests.support.waiting import until
 from tests.web.ingest.test_front import answers, post, running
 
@@ -39,4 +39,4 @@ def test_the_system_gives_up_a_peer_that_acknowledges_nothing():
         known = open_one._transport.get_extra_info("socket")
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
         found = known.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-        assert found == _ACKNOWLEDGES_WITHIN * 1000
+        assert found == ACKNOWLEDGES_WITHIN * 1000

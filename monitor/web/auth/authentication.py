@@ -20,6 +20,7 @@ from monitor.store import api_keys
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.db import Store
 from monitor.web.auth.refused_keys import UNKNOWN, RefusedKeys
+from monitor.web.auth.senders import Senders
 from monitor.web.host_names import host_of
 from monitor.web.settings import RANKS
 
@@ -83,6 +84,8 @@ class Access:
         self._first = api_keys.digest(secrets.token_urlsafe(32)) if needs_token else b""
         self._read_at = float("-inf")
         self._used: dict[str, float] = {}
+        self.senders = Senders(of_key=self.sender_of)
+        """Whose the credentials of requests are, for shares."""
         self._reading: threading.Thread | None = None
         self._failure: StoreError | None = None
         self._is_public = bool(public_url) and not _is_here(host_of(public_url))
