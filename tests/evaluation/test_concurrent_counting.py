@@ -19,6 +19,7 @@ from tests.support import schema
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon
 from tests.support.postgresql import postgresql
+from tests.support.thorough import thinned
 from tests.support.waiting import until
 
 
@@ -190,7 +191,7 @@ def test_one_who_counts_waits_for_one_who_writes_down_and_the_other_way_round(
     assert seen == [before + 1]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", thinned(range(6), 2))
 def test_whatever_two_daemons_do_in_between_the_last_word_is_right(
     daemon: MeasuringDaemon, other: MeasuringDaemon, seed: int
 ) -> None:
