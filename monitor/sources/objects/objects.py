@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from pydantic import Field
 from monitor.config.sections import Duration, FileName
 from monitor.config.units import DAY, HOUR
 from monitor.runtime.faults import one_line
-from monitor.sources.objects.delta import DeltaLogs
+from monitor.sources.objects.delta import DeltaLogs, with_partition
 from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
 from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.parts import (
@@ -192,7 +193,9 @@ class Objects:
         self, stored_object: StoredObject, position: Position, *, is_settled: bool
     ) -> ObjectPart | None:
         if not is_gzip(stored_object.name):
-            return next_part(self._store, stored_object, position, self._tables, is_settled=is_settled)
+            part = next_part(self._store, stored_object, position, self._tables, is_settled=is_settled)
+            partition = self._delta.partition_of(stored_object.name)
+            return replace(part, body=with_partition(part.body, partition)) if part and partition else part
         return next_unzipped(self._gzip, stored_object, position) if is_settled else None
 
     def _place(self, stored_object: StoredObject) -> Position:
