@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 from monitor.config.units import DAY
 from monitor.web.certificate import Certificate, Handshakes
@@ -18,6 +17,7 @@ from monitor.web.connections import Connections, Limits
 from monitor.web.fair_threads import FairThreads
 from monitor.web.settings import WebSettings
 from monitor.web.transport.accepting import accept_in_turns
+from monitor.web.transport.proxies import proxies_among
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ class Server:
 
     def __init__(self, application: Any, settings: WebSettings) -> None:
         limits = Limits(settings.max_connections, settings.head_within)
-        is_proxy = _TrustedHosts(list(settings.allowed_proxies)).__contains__
-        self.connections = Connections(limits, _log_broken, is_proxy)
+        self.connections = Connections(limits, _log_broken, proxies_among(settings.allowed_proxies))
         self._config = uvicorn.Config(
             application,
             host=settings.host,
