@@ -44,7 +44,7 @@ SUITE = {
         gx("column_values_to_be_in_set", column="kind"),
         gx("column_kl_divergence_to_be_less_than", column="kind"),
         gx("column_values_to_not_be_null", column={"$PARAMETER": "x"}),
-        gx("column_values_to_not_be_null", column="x", row_condition="y > 1"),
+        gx("column_values_to_not_be_null", column="x", row_condition="not y > 1"),
         "nonsense",
     ],
 }

@@ -22,6 +22,7 @@ from monitor.expectations.exchange.parts import (
     type_of,
 )
 from monitor.expectations.exchange.regexes import either_of, like, searched
+from monitor.expectations.exchange.row_conditions import limited
 from monitor.expectations.exchange.several_columns import (
     all_different,
     pairs_of,
@@ -40,6 +41,8 @@ _STANDARD = {
     "batch_id",
     "meta",
     "severity",
+    "row_condition",
+    "condition_parser",
 }
 
 
@@ -83,9 +86,19 @@ def _expectation(one: Any) -> Expectation:
     severity = one.get("severity") or given.get("severity") or "warning"
     tier = Tier(severity) if severity in list(Tier) else Tier.WARNING
     try:
-        return reader(given, tolerated, tier)
+        expectation, condition = reader(given, tolerated, tier), given.get("row_condition")
+        return expectation if condition in (None, "") else _limited(kind, expectation, given)
     except KeyError as error:
         raise UnsupportedError(f"{kind}: {error.args[0]} is missing") from error
+
+
+def _limited(kind: str, expectation: Expectation, given: dict[str, Any]) -> Expectation:
+    """The expectation about the rows that its `row_condition` names."""
+    condition, parser = given["row_condition"], given.get("condition_parser")
+    try:
+        return limited(expectation, given.get("column"), condition, parser)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{kind}: row_condition: {error}{hint_of('row_condition', given)}") from error
 
 
 def _bounded(check: Check) -> Reader:
