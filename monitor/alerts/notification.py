@@ -1,14 +1,20 @@
 """A notification: composed once, stored in the outbox as JSON, rendered by each channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from monitor.records import Action, Alert, Labels
+from monitor.visible import one_line
 
 MOST_MEMBERS = 50
 """How many members a group or storm lists by name; the others are counted."""
+_TEXTS = (
+    "title", "impact", "client", "model", "environment", "alert", "value", "limit", "baseline", "sample", "reason",
+    "note", "worst",
+)  # fmt: skip
+_LISTS = ("checks", "members", "causes", "commands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,15 @@ def legible(notification: Notification) -> Notification:
     except UnicodeEncodeError:
         return decode(encode(notification))
     return notification
+
+
+def printable(notification: Notification) -> Notification:
+    """As `legible`, with each text on one line of what can be shown. Keys, labels and addresses stay."""
+    notification = legible(notification)
+    shown: dict[str, Any] = {name: one_line(getattr(notification, name)) for name in _TEXTS}
+    shown |= {name: tuple(map(one_line, getattr(notification, name))) for name in _LISTS}
+    shown["links"] = tuple(Link(one_line(link.text), link.href) for link in notification.links)
+    return replace(notification, **shown)
 
 
 def _readable(value: Any) -> Any:

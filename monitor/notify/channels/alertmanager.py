@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from pydantic import field_validator
 
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Duration, Secret
 from monitor.notify.addresses import web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
@@ -84,7 +84,7 @@ class Alertmanager:
 
 def alert(notification: Notification, resend_every: float) -> dict[str, Any]:
     """An alert in Alertmanager's JSON. Its labels are its identity, so they contain no measured values."""
-    notification = legible(notification)
+    notification = printable(notification)
     labels = {name: value for name, value in notification.labels if name != "alert"}
     annotations = {
         "summary": notification.title,

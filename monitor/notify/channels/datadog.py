@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from pydantic import Field
 
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.units import DAY
 from monitor.notify.addresses import OptionalUrl, SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
@@ -74,7 +74,7 @@ class DatadogEvents:
 
 def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, Any]:
     """The body of an event, within all limits of the API."""
-    notification = legible(notification)
+    notification = printable(notification)
     is_end = notification.action is Action.RESOLVE
     moment = (notification.ended_at if is_end else None) or notification.started_at
     newest = max(notification.said_at, moment)
@@ -90,8 +90,8 @@ def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, A
     shown = [f"{name}:{one_line(value)}" for name, value in labels.items() if value]
     text = headline(notification) if notification.is_small else "\n".join(lines(notification))
     return {
-        "title": shortened(headline(notification), LONGEST_TITLE) or "Watchkeeper",
-        "text": text[:LONGEST_TEXT],
+        "title": shortened(_quiet(headline(notification)), LONGEST_TITLE) or "Watchkeeper",
+        "text": _quiet(text)[:LONGEST_TEXT],
         "date_happened": int(moment if newest - moment < OLDEST else newest),
         "alert_type": "success" if is_end else _TYPES.get(notification.severity, "info"),
         "priority": "normal" if notification.severity == "critical" else "low",
@@ -99,3 +99,8 @@ def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, A
         "source_type_name": "my_apps",
         "tags": [tag[:LONGEST_TAG] for tag in (*shown, *tags)],
     }
+
+
+def _quiet(text: str) -> str:
+    """Text that mentions nobody (`@name`) and is no Markdown (`%%%`)."""
+    return text.replace("%%", "%\u200b%").replace("@", "@\u200b")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import Field, field_validator
 
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import SecretKey, web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
@@ -62,7 +62,7 @@ class Jsm:
 
     def send(self, notification: Notification) -> str:
         """Send one request; the response is 202, and the alert is made a moment later."""
-        settings, notification = self._settings, legible(notification)
+        settings, notification = self._settings, printable(notification)
         key = settings.clients.get(notification.client, settings.api_key).get_secret_value()
         url, body = settings.url, alert(notification, settings.tags)
         if notification.action is not Action.TRIGGER:

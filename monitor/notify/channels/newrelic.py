@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import Field
 
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.units import DAY
 from monitor.notify.addresses import OptionalUrl, SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
@@ -77,7 +77,7 @@ class NewRelicEvents:
 
 def event(notification: Notification) -> dict[str, Any]:
     """One event, within all limits of the API. Its names are none of NRQL's reserved words."""
-    notification = legible(notification)
+    notification = printable(notification)
     ended = notification.ended_at if notification.action is Action.RESOLVE else None
     moment = ended or notification.started_at
     newest = max(notification.said_at, moment)

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from monitor import outgoing
 from monitor.alerts.dedup_key import LONGEST_KEY, fitted
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
@@ -24,6 +24,7 @@ from monitor.notify.failure import AttemptError
 from monitor.notify.http_failure import from_exception, from_response
 from monitor.outgoing.client import Transport
 from monitor.records import Action
+from monitor.visible import one_line
 
 LONGEST_SUMMARY = 1024
 LARGEST_EVENT = 512_000 - 12_000
@@ -97,7 +98,7 @@ class PagerDuty:
         Raises:
             AttemptError: PagerDuty did not accept it, or cannot be reached.
         """
-        notification = legible(notification)
+        notification = printable(notification)
         client = self._clients.get(notification.client) or self._clients[""]
         try:
             if notification.action is Action.CHANGE:
@@ -119,7 +120,7 @@ class PagerDuty:
 
 def event(notification: Notification) -> dict[str, Any]:
     """The arguments of `send_event`, within all limits of the Events API."""
-    key = fitted(notification.key)
+    notification, key = printable(notification), fitted(notification.key)
     if notification.action is not Action.TRIGGER:
         return {"action": notification.action.value, "dedup_key": key}
     payload: dict[str, Any] = {
@@ -149,6 +150,7 @@ def event(notification: Notification) -> dict[str, Any]:
 
 def change(notification: Notification) -> dict[str, Any]:
     """The arguments of `send_change_event`; always with a timestamp, because the client's default is invalid."""
+    notification = printable(notification)
     moment = datetime.fromtimestamp(notification.started_at, UTC).isoformat()
     payload: dict[str, Any] = {
         "summary": notification.title[:LONGEST_SUMMARY],
@@ -158,7 +160,7 @@ def change(notification: Notification) -> dict[str, Any]:
     if notification.is_small:
         return {"payload": payload}
     reason = {"reason": notification.reason} if notification.reason else {}
-    payload["custom_details"] = {**reason, **dict(notification.labels)}
+    payload["custom_details"] = {**reason, **{name: one_line(value) for name, value in notification.labels}}
     links = [{"href": link.href, "text": link.text} for link in notification.links]
     return {"payload": payload, "links": links} if links else {"payload": payload}
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 from pydantic import Field, field_validator, model_validator
 
-from monitor.alerts.notification import Notification, legible
+from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
@@ -30,6 +30,7 @@ IN_PROGRESS, RESOLVED = "2", "6"
 _ENDED = (RESOLVED, "7", "8")
 """States of an incident that is resolved, closed or cancelled."""
 _LEVELS = {"critical": "1", "warning": "2", "info": "3"}
+_CODE = re.compile(r"\[(?=/?code)", re.IGNORECASE)
 _SYS_ID = re.compile(r"[0-9a-f]{32}")
 _T = TypeVar("_T")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,79}")
@@ -119,7 +120,7 @@ class ServiceNow:
         Raises:
             AttemptError: ServiceNow cannot be reached, or did not accept it.
         """
-        notification, budget = legible(notification), Budget(self.seconds)
+        notification, budget = printable(notification), Budget(self.seconds)
         known = self._find(correlation(notification.key), budget)
         if notification.action is Action.TRIGGER and known is None:
             body = msgspec.json.encode(incident(notification, self._settings.fields))
@@ -164,8 +165,8 @@ def incident(notification: Notification, fields: dict[str, str]) -> dict[str, An
         "impact": level,
         "urgency": level,
         **fields,
-        "short_description": shortened(headline(notification), LONGEST_SHORT),
-        "description": "\n".join(text)[:LONGEST_DESCRIPTION],
+        "short_description": shortened(_quiet(headline(notification)), LONGEST_SHORT),
+        "description": _quiet("\n".join(text))[:LONGEST_DESCRIPTION],
         "correlation_id": correlation(notification.key),
         "correlation_display": "Watchkeeper",
     }
@@ -173,12 +174,17 @@ def incident(notification: Notification, fields: dict[str, str]) -> dict[str, An
 
 def change(notification: Notification, close_code: str) -> dict[str, str]:
     """The changed fields of an incident that is there."""
-    notes = "\n".join(lines(notification))[:LONGEST_DESCRIPTION]
+    notes = _quiet("\n".join(lines(notification)))[:LONGEST_DESCRIPTION]
     if notification.action is Action.RESOLVE:
         return {"state": RESOLVED, "close_code": close_code, "close_notes": notes, "work_notes": notes}
     if notification.action is Action.ACKNOWLEDGE:
-        return {"state": IN_PROGRESS, "work_notes": headline(notification)}
+        return {"state": IN_PROGRESS, "work_notes": _quiet(headline(notification))}
     return {"work_notes": notes}
+
+
+def _quiet(text: str) -> str:
+    """Text in which `[code]`, between which notes are HTML, means nothing."""
+    return _CODE.sub("[\u200b", text)
 
 
 def _read(content: bytes, kind: type[_T]) -> _T:

@@ -82,7 +82,7 @@ def message(notification: Notification) -> dict[str, Any]:
     )
     head = _text(title, LONGEST_TITLE) | {"size": "Large", "weight": "Bolder", "color": colour}
     buttons = [
-        {"type": "Action.OpenUrl", "title": one_line(link.text)[:75] or "Link", "url": link.href}
+        {"type": "Action.OpenUrl", "title": _plain(link.text, 75) or "Link", "url": link.href}
         for link in notification.links
         if _is_address(link.href)
     ][:MOST_BUTTONS]
@@ -95,7 +95,7 @@ def message(notification: Notification) -> dict[str, Any]:
         if size > LARGEST - 500:
             break
         body.append(block)
-    return {"type": "message", "attachments": [_attachment(body, buttons, shortened(title, LONGEST_TITLE))]}
+    return {"type": "message", "attachments": [_attachment(body, buttons, _plain(title, LONGEST_TITLE))]}
 
 
 def _attachment(body: list[dict[str, Any]], buttons: list[dict[str, Any]], summary: str) -> dict[str, Any]:
