@@ -1,4 +1,4 @@
-"""Texts of messages: counts with their nouns, and outside text made harmless for a terminal, a log and a header."""
+"""Texts of messages: counts with nouns, and outside text made harmless for a terminal, a log, a header or a table."""
 
 import re
 
@@ -7,6 +7,9 @@ JOINERS = "\u00a0\u200c\u200d"
 and joiner.
 """
 
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also in full width, which some spreadsheets read as the usual signs."""
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
@@ -28,6 +31,15 @@ def beginning(text: str, most: int, *, keep: str = "") -> str:
 def one_line(text: str) -> str:
     """Return `text` on one line: line breaks and tabs become spaces, other unprintable characters are escaped."""
     return " ".join(visible(text, keep="\r\n\t" + JOINERS).split())
+
+
+def cell(text: str) -> str:
+    """A cell of a CSV file that a spreadsheet does not take for a formula, as it takes `-2+3`.
+
+    Every cell that is written to a CSV file, headings too, goes through this.
+    """
+    is_formula = text.lstrip(" ")[:1] in _BEGINS_FORMULA and not _NUMBER.fullmatch(text)
+    return f"'{text}" if text and is_formula else text
 
 
 def _escaped(character: str, keep: str) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from monitor.maintenance.restored_erasures import EVERYTHING
 from monitor.predictions.log.batch import compacted, decode, encode
 from monitor.predictions.log.hashing import hash_texts
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
@@ -159,7 +160,7 @@ def erase_client(
     """
     with store.write() as connection:
         removed = erasing.of_client(connection, client, sources)
-        _add(connection, client, now, who, address, f"erase everything: {sum(removed.values())} rows")
+        _add(connection, client, now, who, address, f"{EVERYTHING}: {sum(removed.values())} rows")
     stays = (STAYS[1].replace(", and erased records only by the HMAC of this receipt", ""), STAYS[2])
     is_overwritten = erasing.overwrite_deleted(store)
     is_rewritten = erasing.rewrite(store, is_alone=True)

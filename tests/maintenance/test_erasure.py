@@ -12,7 +12,7 @@ from monitor.maintenance.erasure import Subject, erase_client, erase_records, ps
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.export import batches_with_outcomes
 from monitor.records import Silence, Stream
-from monitor.store import audit, backup, baselines, predictions, silences, streams, texts
+from monitor.store import audit, backup, baselines, predictions, silences, sqlcipher, streams, texts
 from monitor.store.baselines import StoredBaseline
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
@@ -24,6 +24,7 @@ from tests.support.log import NOW, STREAM, running, send
 from tests.support.postgresql import postgresql
 
 LEFT = sorted(Path("tests/data").glob("store-*.db.xz"))[-1]
+KEY = "ab" * 32
 PERSON, HOSTILE = "person-4711", "o'\"\\\r\u2028\u202e%_\ud7ff" + "x" * 200
 SECRETS = (b"person-4711", b"ADA LOVELACE", b"her words")
 
@@ -132,7 +133,7 @@ def test_a_damaged_batch_is_told_and_stops_no_other(filled: Store) -> None:
     assert receipt.removed["prediction_batches"] == 1
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", "encrypted", "postgresql"])
 def test_nothing_of_a_client_is_left_but_the_audit_log(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(lzma.decompress(LEFT.read_bytes()))
@@ -147,6 +148,19 @@ def test_nothing_of_a_client_is_left_but_the_audit_log(tmp_path: Path, kind: str
     assert found(tmp_path, (b"acme/",))
     if kind == "sqlite":
         _erased(store)
+        assert found(tmp_path, (b"acme/",)) == set()
+        return
+    if kind == "encrypted":
+        store.close()
+        sqlcipher.export(path, tmp_path / "locked.db", "", KEY)
+        path.unlink()
+        locked = Store(f"sqlite:///{tmp_path}/locked.db", key=KEY)
+        _erased(locked)
+        with locked.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA freelist_count").scalar() == 0
+        locked.close()
+        sqlcipher.export(tmp_path / "locked.db", tmp_path / "opened.db", KEY, "")
+        assert found(tmp_path, (b"globex/",)), "it is readable now"
         assert found(tmp_path, (b"acme/",)) == set()
         return
     backup.write(store, tmp_path / "copy")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.health.version_events import VersionEvent
 from monitor.records import Measurement
 from monitor.store import measurements
+from monitor.visible import cell
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
@@ -27,10 +27,7 @@ from monitor.web.pages import approvals, client_view, rendering, subscriptions, 
 from monitor.web.pages.charts import marks, series
 from monitor.web.pages.charts.svg import Chart, moment
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Also in full width, which some spreadsheets read as the usual signs."""
 _LENGTHS = {DAY: "24 hours", HOUR: "hour"}
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -222,17 +219,11 @@ def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: From
 
 
 def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerows([plain(cell) for cell in row] for row in (head, *rows))
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerows([cell(text) for text in row] for row in (head, *rows))
     headers = {"Content-Disposition": rendering.attachment(name)}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def plain(cell: str) -> str:
-    """A cell that a spreadsheet does not interpret as a formula: also `-2+3`, and what it reads as such a sign."""
-    is_formula = cell.lstrip(" ")[:1] in _BEGINS_FORMULA and not _NUMBER.fullmatch(cell)
-    return f"'{cell}" if cell and is_formula else cell
+    return Response(written.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 HANDLERS = (client_page, model_page, days_csv, figures_csv)

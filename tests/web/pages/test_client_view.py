@@ -15,7 +15,7 @@ from monitor.records import Severity
 from monitor.store import releases, rollouts
 from monitor.store.releases import Release
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
-from monitor.web.pages import client as client_page
+from monitor.visible import cell
 from monitor.web.pages import client_view
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
@@ -164,7 +164,7 @@ def test_figures_can_be_downloaded_and_no_cell_is_a_formula(shop: Shop) -> None:
 
 @pytest.mark.parametrize("number", ["-1", "1.5", "-1.25e-07", "0", "", "a=b"])
 def test_a_number_and_a_word_stay_as_they_are(number: str) -> None:
-    assert client_page.plain(number) == number
+    assert cell(number) == number
 
 
 def test_a_hundred_models_and_ninety_days_come_lightly(tmp_path) -> None:

@@ -1,13 +1,18 @@
 """`backup`, `restore`: everything that is stored, as one file."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.cli.output import bar, put, say
-from monitor.visible import counted
+from monitor.visible import counted, visible
+
+if TYPE_CHECKING:
+    from monitor.config.root import Config
+    from monitor.store.audit import Entry
 
 
 def register(app: typer.Typer) -> None:
@@ -42,20 +47,43 @@ def restore(
 ) -> None:
     """Restore a backup into the database of the configuration. Stop all daemons first.
 
+    What was erased since the backup is back: it is listed, with the commands that erase it again.
+
     Example: watchkeeper restore backup.db --replace
     """
     from monitor.cli.store_option import made
     from monitor.config.root import load
+    from monitor.maintenance import restored_erasures
     from monitor.store.db import store_of
     from monitor.store.restoring import restore as put_back
 
     settings = load(config)
     store = store_of(settings.store)
+    erased = restored_erasures.erasures(store)
     with bar("restoring") as progress:
         counts = put_back(file, store, replaces=replace, progress=progress)
     with made(settings).write():
         pass  # the entry in the audit log
+    _tell_of_erased(settings, erased)
     put(f"{counted(sum(counts.values()), 'row')} restored from {file}")
     for fault in store.faults.active():
         say(f"skipped: {fault.part} {fault.subject}: {fault.reason}")
     say("keys that were revoked since the backup are valid again: see watchkeeper key list")
+
+
+def _tell_of_erased(settings: "Config", erased: "list[Entry] | None") -> None:
+    from monitor.cli.store_option import made, user
+    from monitor.maintenance import restored_erasures as again
+
+    if erased is None:
+        say(
+            "no audit log was here that tells what was erased since the backup: repeat the erasures of your receipts"
+        )
+        return
+    store = made(settings)
+    back = again.brought_back(erased, again.erasures(store) or [])
+    if back:
+        again.enter(store, back, time.time(), user())
+    for one in back:
+        say(f"back although it was erased: {visible(one.client)}: {again.words(one)}")
+        say(f"  erase it again: {again.command(one)}")

@@ -8,7 +8,7 @@ import typer
 from monitor.cli.output import put_table, say
 from monitor.cli.stream_names import stream_of
 from monitor.errors import InputError, NotFoundError
-from monitor.visible import counted, visible
+from monitor.visible import cell, counted, visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,7 +109,7 @@ def _write(table: "pa.Table", out: Path) -> None:
     part = out.with_name(f".{out.name}.part")
     try:
         if out.suffix.lower() == ".csv":
-            csv.write_csv(table, part)
+            csv.write_csv(_as_cells(table), part)
         else:
             parquet.write_table(table, part)
         part.replace(out)
@@ -117,6 +117,26 @@ def _write(table: "pa.Table", out: Path) -> None:
         raise InputError(f"{visible(str(out))} cannot be written: {visible(str(error))}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _as_cells(table: "pa.Table") -> "pa.Table":
+    """A table whose texts and headings no spreadsheet takes for formulas."""
+    import pyarrow as pa
+
+    columns, changed = [], 0
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            values = column.to_pylist()
+            cells = [None if one is None else cell(one) for one in values]
+            changed += sum(one != was for one, was in zip(cells, values, strict=True))
+            column = pa.chunked_array([cells], column.type)
+        columns.append(column)
+    if changed:
+        what = f"{counted(changed, 'text')} that a spreadsheet would take for formulas"
+        say(f"{what}: written with ' before them; a .parquet file has them as they are")
+    return pa.table(columns, names=[cell(name) for name in table.column_names])
 
 
 def _show(drawn: "Anonymised", baseline: "Baseline") -> None:
