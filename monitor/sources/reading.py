@@ -187,7 +187,16 @@ class PayloadReader:
         why = RecordError("malformed", _placed(self.source, payload, error), hint=hint or _REMAINDER)
         content = payload.body[:MAX_RECORD_BYTES].decode(errors="replace")
         request.reject(0, content, why, self.log.rules(self.client))
-        return self._identified(request, payload)
+        return self._identified(self._of_model(request), payload)
+
+    def _of_model(self, request: ParsedRequest) -> ParsedRequest:
+        """With what names no model counted for that of the source."""
+        model = self.defaults.get("model", "")
+        request.rejected = [
+            replace(one, rejected=replace(one.rejected, model=one.rejected.model or model))
+            for one in request.rejected
+        ]
+        return request
 
     def _requests(self, payload: Payload, contents: Contents, rules: Rules) -> list[ParsedRequest]:
         complete = partial(completed, defaults=self.defaults, sent_at=payload.sent_at)
@@ -217,7 +226,7 @@ class PayloadReader:
             for index, part in enumerate(contents.unreadable):
                 why = RecordError("malformed", _placed(self.source, payload, part.error), hint=part.hint)
                 rest.reject(index, part.content, why, rules)
-            requests.append(rest)
+            requests.append(self._of_model(rest))
         return [self._identified(one, payload, place) for place, one in enumerate(requests)]
 
     def _identified(self, request: ParsedRequest, payload: Payload, place: int = 0) -> ParsedRequest:

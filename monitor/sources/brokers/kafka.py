@@ -7,7 +7,7 @@ are ahead of the group's offsets after a crash: on assignment each partition con
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
 from monitor.runtime import abandoned
-from monitor.sources.brokers.kafka_ages import Ages
+from monitor.sources.brokers.kafka_partitions import Ages, Gaps, Partition, gone, shard_of
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Lag, Payload, Positions, Source, SourceError
@@ -140,13 +140,13 @@ class Kafka:
         self._positions: Positions = dict
         self._gone: Gone | None = None
         self._stored: Mapping[str, str] = {}
-        self._ages = Ages()
+        self._ages, self._gaps = Ages(), Gaps(self._first_of)
 
     def open(self, positions: Positions) -> None:
         """Join the group."""
         self._connect(self._settings.group)
         self._positions = positions
-        self._gone = _gone(positions(), self._partitions(time.monotonic() + _CALL_SECONDS))
+        self._gone = gone(positions(), self._partitions(time.monotonic() + _CALL_SECONDS))
         self._consumer.subscribe(list(self._settings.every_topic), on_assign=self._assigned)
 
     def peek(self, most: int, wait: float) -> Sequence[Payload]:
@@ -184,14 +184,15 @@ class Kafka:
                 offset = message.offset()
                 if offset >= expected.get(where, 0):
                     expected[where] = offset + 1
+                    payloads += self._gaps.before(where, offset)
                     payload = _payload(message, *where, offset)
                     payloads.append(payload)
                     size += len(payload.body)
         if not payloads and self._problem:
             raise self._failure(self._cause or self._problem)
         self._ages.fetched(payloads)
-        gone, self._gone = self._gone, None
-        return Fetched(payloads, expected, gone)
+        missing, self._gone = self._gone, None
+        return Fetched(payloads, expected, missing)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Commit the offsets to the group. The store's positions count; this is for other tools that show lag."""
@@ -211,7 +212,7 @@ class Kafka:
             waiting = self._within(self._waiting)
         except self._client.KafkaException as error:
             raise self._failure(error) from error
-        assigned = [_shard(one.topic, one.partition) for one in self._consumer.assignment()]
+        assigned = [shard_of(one.topic, one.partition) for one in self._consumer.assignment()]
         if not assigned:
             return Lag()
         self._ages.looked(looked_at, assigned, waiting)
@@ -223,10 +224,18 @@ class Kafka:
         ends = time.monotonic() + _CALL_SECONDS
         for at in self._consumer.position(self._consumer.assignment()):
             low, high = self._consumer.get_watermark_offsets(at, timeout=_left(ends), cached=False)
-            known = int(self._stored.get(_shard(at.topic, at.partition), low))
+            known = int(self._stored.get(shard_of(at.topic, at.partition), low))
             if behind := max(0, high - max(at.offset if at.offset >= 0 else known, low)):
-                waiting[_shard(at.topic, at.partition)] = behind
+                waiting[shard_of(at.topic, at.partition)] = behind
         return waiting
+
+    def _first_of(self, where: Partition) -> int:
+        """The first offset that a partition has."""
+        place = self._client.TopicPartition(*where)
+        try:
+            return int(self._consumer.get_watermark_offsets(place, timeout=_CALL_SECONDS, cached=False)[0])
+        except self._client.KafkaException as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Leave the group. A broker that does not answer is waited for no longer than for any other call."""
@@ -299,13 +308,14 @@ class Kafka:
     def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Continue where the store or the group is, whichever is further."""
         stored = self._stored = self._positions()
-        self._ages.forget(_shard(one.topic, one.partition) for one in partitions)
+        self._ages.forget(shard_of(one.topic, one.partition) for one in partitions)
         committed = consumer.committed(list(partitions), timeout=_CALL_SECONDS)
         for partition, of_group in zip(partitions, committed, strict=True):
-            known = int(stored.get(_shard(partition.topic, partition.partition), -1))
+            known = int(stored.get(shard_of(partition.topic, partition.partition), -1))
             furthest = max(known, of_group.offset if of_group.offset >= 0 else -1)
             if furthest >= 0:
                 partition.offset = furthest
+        self._gaps.assigned({(at.topic, at.partition): at.offset for at in partitions if at.offset >= 0})
         consumer.incremental_assign(list(partitions))
 
     def _note(self, error: Any) -> None:
@@ -367,7 +377,7 @@ def _payload(message: Any, topic: str, partition: int, offset: int) -> Payload:
     return Payload(
         _unframed(message.value() or b""),
         f"{topic}, partition {partition}, offset {offset}",
-        _shard(topic, partition),
+        shard_of(topic, partition),
         str(offset + 1),
         sent_at=milliseconds / 1000 if kind else None,
         headers=_headers(pairs) if (pairs := message.headers()) else {},
@@ -377,18 +387,6 @@ def _payload(message: Any, topic: str, partition: int, offset: int) -> Payload:
 def _unframed(value: bytes) -> bytes:
     """JSON without the five bytes that serializers of a schema registry write before it."""
     return value[5:] if value[:1] == b"\0" and value[5:6] in (b"{", b"[") else value
-
-
-def _gone(stored: Iterable[str], there: Iterable[Any]) -> Gone | None:
-    """The positions in partitions that a topic no longer has: should it get them again, they begin at the beginning."""
-    shards = {_shard(one.topic, one.partition) for one in there}
-    topics = {shard.rpartition("/")[0] for shard in shards}
-    missing = [shard for shard in stored if shard not in shards and shard.rpartition("/")[0] in topics]
-    return Gone(missing, time.time()) if missing else None
-
-
-def _shard(topic: str, partition: int) -> str:
-    return f"{topic}/{partition}"
 
 
 def _headers(pairs: Sequence[tuple[str, bytes | None]]) -> Mapping[str, str]:
