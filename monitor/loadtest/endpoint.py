@@ -20,6 +20,7 @@ from monitor.outgoing.budget import Budget
 from monitor.outgoing.headers import given_header
 from monitor.outgoing.names import addresses
 from monitor.outgoing.persistent import Answer, Peer
+from monitor.outgoing.tls import verifying
 from monitor.visible import visible
 
 DEFAULT_TEMPLATE: Mapping[str, Any] = {"features": "$features"}
@@ -154,7 +155,7 @@ def _refused(answer: Answer, expected: bytes) -> str:
 
 def _tls(ca_file: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        return verifying(ca_file)
     except (OSError, ssl.SSLError) as error:
         raise InputError(f"--ca-file: {visible(ca_file)} cannot be read: {visible(str(error))}") from error
 

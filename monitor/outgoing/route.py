@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
+from monitor.outgoing.tls import verifying
+
 DIRECT = "direct"
 """In place of a proxy's URL: none, whatever the environment says."""
 
@@ -31,7 +33,7 @@ class Route:
             return _system()
         for name in filter(None, (self.ca_file, self.certificate, self.key)):
             Path(name).open("rb").close()  # its error names the file; that of OpenSSL does not
-        context = ssl.create_default_context(cafile=self.ca_file or None)
+        context = verifying(self.ca_file)
         if self.certificate:
             # A key with a passphrase would be asked for on the terminal; the daemon has none.
             context.load_cert_chain(self.certificate, self.key or None, password=_no_passphrase)
@@ -52,7 +54,7 @@ def _no_passphrase() -> str:
 @cache
 def _system() -> ssl.SSLContext:
     """The system's certificates. Loading them takes longer than a request."""
-    return ssl.create_default_context()
+    return verifying()
 
 
 def proxy_for(scheme: str, host: str) -> str:

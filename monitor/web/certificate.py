@@ -64,7 +64,9 @@ class Handshakes:
         self, factory: Callable[[], Connection], *where: Any, **options: Any
     ) -> asyncio.Server:
         """As that of the loop."""
-        context = options.pop("ssl")
+        context: ssl.SSLContext = options.pop("ssl")
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
         return await self._create_server(partial(self._begin, factory, context), *where, **options)
 
     def _begin(self, factory: Callable[[], Connection], context: ssl.SSLContext) -> Any:

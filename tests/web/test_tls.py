@@ -3,6 +3,8 @@
 import shutil
 import socket
 import ssl
+import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +61,25 @@ def test_the_daemon_speaks_tls_that_a_client_verifies(tmp_path: Path) -> None:
         authority.configure_trust(old)
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
         assert httpx2.get(f"{daemon.url}/healthz", verify=old).status_code == 200
+
+
+def test_no_version_before_1_2_and_no_second_handshake_is_taken(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate, key = written(tmp_path, authority, "own")
+    with running(tmp_path, certificate, key) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        old = trusting(authority)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        with socket.create_connection(address) as peer, pytest.raises((ssl.SSLError, ConnectionError)):
+            old.wrap_socket(peer, server_hostname="localhost")
+        asked = ["openssl", "s_client", "-connect", f"127.0.0.1:{address[1]}", "-tls1_2"]
+        said = subprocess.run(asked, input=b"R\n", capture_output=True, timeout=300, check=False)
+        assert b"RENEGOTIATING" in said.stdout + said.stderr
+        assert b"no renegotiation" in said.stderr
+        assert httpx2.get(f"{url}/healthz", verify=trusting(authority)).status_code == 200
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from monitor.notify.html import html
 from monitor.notify.text import headline, lines
 from monitor.outgoing import Budget
 from monitor.outgoing.headers import mail_header
+from monitor.outgoing.tls import verifying
 from monitor.records import Action
 from monitor.visible import JOINERS, visible
 
@@ -85,7 +86,7 @@ class Email:
 
     def __init__(self, settings: EmailSettings) -> None:
         self._settings = settings
-        self._context = ssl.create_default_context(cafile=settings.ca_file or None)
+        self._context = verifying(settings.ca_file)
 
     def send(self, notification: Notification) -> str:
         """One mail, one attempt."""

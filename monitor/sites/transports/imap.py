@@ -16,6 +16,7 @@ from typing import Any
 from monitor.errors import InputError
 from monitor.outgoing import Budget
 from monitor.outgoing.sockets import open_socket
+from monitor.outgoing.tls import verifying
 from monitor.sites.receiving import Imported, read_mail
 from monitor.sites.settings import ImapMailbox, KnownSite
 from monitor.sites.transports.attachments import LARGEST_MAIL
@@ -48,7 +49,7 @@ class ImapSession(imaplib.IMAP4):
             imaplib.IMAP4.error: it refuses the sign-in, or does not speak IMAP.
         """
         self._budget = budget
-        context = ssl.create_default_context(cafile=mailbox.ca_file or None)
+        context = verifying(mailbox.ca_file)
         self._tls = context if mailbox.security == "tls" else None
         super().__init__(mailbox.host, mailbox.port)
         try:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from monitor.config.sections import Duration, FileName, Secret
+from monitor.outgoing.tls import verifying
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.asynchronous import Calls
@@ -105,7 +106,7 @@ class NatsSettings(SourceSettings):
         if self.credentials:
             options["user_credentials"] = self.credentials
         if self.certificates:
-            options["tls"] = ssl.create_default_context(cafile=self.certificates)
+            options["tls"] = verifying(self.certificates)
         return options
 
 

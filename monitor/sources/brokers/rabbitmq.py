@@ -5,7 +5,6 @@ Several daemons may read the queue. Messages that were not acknowledged come aga
 """
 
 import logging
-import ssl
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from monitor.config.sections import Duration, FileName, Secret, WholeNumber
+from monitor.outgoing.tls import verifying
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.amqp import AmqpConnection, words_of
 from monitor.sources.causes import Advice
@@ -68,7 +68,7 @@ class RabbitSettings(SourceSettings):
             parts = urlsplit(server)
             options = None
             if parts.scheme == "amqps":
-                context = ssl.create_default_context(cafile=self.certificates or None)
+                context = verifying(self.certificates)
                 options = library.SSLOptions(context, parts.hostname)
             parameters_of_url.append(
                 library.ConnectionParameters(
