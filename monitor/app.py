@@ -44,7 +44,7 @@ from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import audit
 from monitor.store import faults as stored_faults
-from monitor.store.audit import Entry as AuditEntry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store, store_of
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate

@@ -54,7 +54,7 @@ from monitor.web.api.sites import routes as site_routes
 from monitor.web.app import create
 from monitor.web.auth.authentication import Access
 from monitor.web.ingest.endpoints import endpoints
-from monitor.web.ingest.front import Endpoint, Front
+from monitor.web.ingest.front import Front, HotEndpoint
 from monitor.web.public_path import behind
 from monitor.web.server import Server
 from monitor.web.services import Services, Surroundings
@@ -259,7 +259,7 @@ def ingest(
     gauges: GaugeGroup,
     waiting: WaitingCalls,
     runs: WaitingRuns,
-) -> Mapping[str, Endpoint]:
+) -> Mapping[str, HotEndpoint]:
     """The endpoints of the ingest, by path."""
     within = config.web.body_within
     return endpoints(
@@ -270,7 +270,7 @@ def ingest(
 def server(
     config: Config,
     application: Litestar,
-    hot: Mapping[str, Endpoint],
+    hot: Mapping[str, HotEndpoint],
     meters: DaemonMeters,
     access: Access,
 ) -> Server:

@@ -17,7 +17,7 @@ from monitor.config.root import Config
 from monitor.errors import StoreError
 from monitor.runtime.faults import one_line
 from monitor.store import audit
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.migrate import ensure_known, is_current, migrate
 
@@ -93,16 +93,16 @@ def made(settings: Config) -> Store:
     return store
 
 
-def entry(action: str) -> Entry:
+def entry(action: str) -> AuditEntry:
     """The entry of the command that runs now: its words, and the client that it names."""
     context = _current(silent=True)
     if context is None:
-        return Entry(time.time(), user(), platform.node(), action, "", "watchkeeper", 0)
+        return AuditEntry(time.time(), user(), platform.node(), action, "", "watchkeeper", 0)
     named = {name: str(context.params[name]) for name in _NAMING if context.params.get(name)}
     subject = named.get("model") or named.get("stream", "")
     client = named.get("client") or subject.partition("/")[0]
     words = " ".join(["watchkeeper", *_words(context), *named.values()])
-    return Entry(time.time(), user(), platform.node(), action, client, words, 0)
+    return AuditEntry(time.time(), user(), platform.node(), action, client, words, 0)
 
 
 def _words(context: Any) -> list[str]:

@@ -20,7 +20,7 @@ from monitor.visible import visible
 if TYPE_CHECKING:
     from monitor.config.root import Config
     from monitor.records import Stream
-    from monitor.store.audit import Entry
+    from monitor.store.audit import AuditEntry
 
 KEY, URL = "WATCHKEEPER_KEY", "WATCHKEEPER_URL"
 SECONDS, READING_SECONDS = 20.0, 60.0
@@ -90,7 +90,7 @@ class RunningDaemon:
             ) from error
 
 
-def ask_leave(settings: "Config", entry: "Entry") -> None:
+def ask_leave(settings: "Config", entry: "AuditEntry") -> None:
     """Ask the running daemon whether a command may do what its entry in the audit log says.
 
     Raises:

@@ -14,7 +14,7 @@ from monitor.health.settings import ClientSettings
 from monitor.health.version_events import EventKind, VersionEvent, running_words
 from monitor.records import Stream
 from monitor.store import digests, rollouts
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 from monitor.texts import shortened
 from monitor.visible import one_line
 
@@ -37,7 +37,7 @@ def load(connection: Connection, stream: Stream, start: float, due: Due, zone: Z
 
 
 def words(
-    known: Iterable[tuple[Rollout, Sequence[Step]]],
+    known: Iterable[tuple[Rollout, Sequence[RolloutStep]]],
     happened: Iterable[VersionEvent],
     start: float,
     now: float,
@@ -62,7 +62,7 @@ def _name(version: str) -> str:
     return shortened(one_line(version), _LONGEST_NAME)
 
 
-def _running(rollout: Rollout, last: Step, now: float, zone: ZoneInfo) -> str:
+def _running(rollout: Rollout, last: RolloutStep, now: float, zone: ZoneInfo) -> str:
     return running_words(_name(rollout.canary), last.share, wording.moment(last.at, zone, now))
 
 

@@ -5,7 +5,7 @@ from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
 from monitor.drift.decision.budget import Budget, limits, parse
 from monitor.drift.decision.change_point import dated, span_needed
 from monitor.drift.decision.decide import Decision, advance
-from monitor.drift.decision.state import State, begin
+from monitor.drift.decision.state import DecisionState, begin
 from monitor.drift.model.calibration import Calibration, fit
 from monitor.drift.settings import DriftSettings
 
@@ -15,9 +15,9 @@ __all__ = [
     "Column",
     "ColumnType",
     "Decision",
+    "DecisionState",
     "DriftSettings",
     "Role",
-    "State",
     "WindowCounts",
     "advance",
     "begin",

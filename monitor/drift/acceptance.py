@@ -18,7 +18,7 @@ from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.store import audit
 from monitor.store import drift as stored_drift
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.drift import StoredState
 from monitor.windows.baseline import load
@@ -87,7 +87,7 @@ def accept(
         )
         stored_drift.put_acceptance(connection, stream, now, since, author)
         what = f"accept the data of {stream} since {iso(since)}"
-        audit.add(connection, [Entry(now, author, address, "change", stream.client, what, 200)])
+        audit.add(connection, [AuditEntry(now, author, address, "change", stream.client, what, 200)])
         for incident in stored_drift.incidents(connection, stream):
             if incident.closed is None:
                 stored_drift.put_incident(connection, stream, replace(incident, closed=now), now)

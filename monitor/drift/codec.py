@@ -16,7 +16,7 @@ from monitor.drift.decision import recovery
 from monitor.drift.decision.current_effect import CurrentEffect
 from monitor.drift.decision.e_detector import Evidence, Unseen
 from monitor.drift.decision.recovery import Recovery
-from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.decision.state import DecisionState, IncidentState
 from monitor.drift.model.amplitude import Amplitude
 from monitor.drift.model.autocorrelation import Autocorrelation
 from monitor.drift.model.calibration import Calibration
@@ -62,12 +62,12 @@ _ATTRIBUTES = {
 }
 
 
-def encode_state(state: State) -> bytes:
+def encode_state(state: DecisionState) -> bytes:
     """Return compact, versioned bytes."""
-    return _write({item.name: _plain(getattr(state, item.name)) for item in fields(State)})
+    return _write({item.name: _plain(getattr(state, item.name)) for item in fields(DecisionState)})
 
 
-def decode_state(blob: bytes) -> State:
+def decode_state(blob: bytes) -> DecisionState:
     """Return the state that `encode_state` encoded.
 
     Raises:
@@ -76,7 +76,7 @@ def decode_state(blob: bytes) -> State:
     content = {name: _rich(value) for name, value in _read(blob).items()}
     if "recovery" not in content:  # an earlier version wrote it
         content["recovery"] = recovery.begin(len(content["dense_rows"]), len(content["present"].unseen))
-    return State(**content)
+    return DecisionState(**content)
 
 
 def encode_calibration(calibration: Calibration) -> bytes:

@@ -17,7 +17,7 @@ from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
 from monitor.drift.decision.change_point import dated, span_needed
 from monitor.drift.decision.decide import Decision, advance
-from monitor.drift.decision.state import IncidentState, State, begin
+from monitor.drift.decision.state import DecisionState, IncidentState, begin
 from monitor.drift.decision.verdict import METRIC, DriftVerdict, measurements, verdicts
 from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
@@ -156,7 +156,9 @@ def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]
     return latest
 
 
-def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[State, list[DriftVerdict]]:
+def _judge(
+    subject: _Subject, before: DecisionState, counts: WindowCounts
+) -> tuple[DecisionState, list[DriftVerdict]]:
     """Evaluate one window. Returns the state after it and its verdicts; those worth explaining are stored."""
     after, decision = advance(subject.calibration, before, counts, subject.limits)
     recent = [counts]
@@ -175,7 +177,9 @@ def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[Stat
     return after, results
 
 
-def _recent(subject: _Subject, after: State, decision: Decision, counts: WindowCounts) -> list[WindowCounts]:
+def _recent(
+    subject: _Subject, after: DecisionState, decision: Decision, counts: WindowCounts
+) -> list[WindowCounts]:
     """The windows from which it is computed when the drift began; the last is the one just evaluated."""
     span, layout = span_needed(after, decision), subject.baseline.layout
     spans = reference.spans(span.start, counts.window.start, subject.calibration.seconds)
@@ -187,8 +191,8 @@ def _recent(subject: _Subject, after: State, decision: Decision, counts: WindowC
 
 def _record(
     subject: _Subject,
-    before: State,
-    after: State,
+    before: DecisionState,
+    after: DecisionState,
     decision: Decision,
     results: list[DriftVerdict],
     recent: list[WindowCounts],

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from monitor.errors import InputError, NotFoundError
 from monitor.health.verdict import ClientIncident
 from monitor.store import audit, incident_notes
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.incident_notes import IncidentNote
 from monitor.texts import storable
 from monitor.visible import counted, one_line
@@ -97,4 +97,4 @@ def by_incident(notes: Sequence[IncidentNote]) -> dict[tuple[str, int], tuple[In
 
 
 def _audited(connection: Connection, who: str, address: str, client: str, what: str, now: float) -> None:
-    audit.add(connection, [Entry(now, who, address[:64], "change", client, what[:512], 200)])
+    audit.add(connection, [AuditEntry(now, who, address[:64], "change", client, what[:512], 200)])

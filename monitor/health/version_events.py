@@ -17,7 +17,7 @@ from monitor.records import Stream
 from monitor.store import releases, rollbacks, rollouts
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
 TOLD_FOR = float(DAY)
 """Seconds for which a page says on top what happened to a version."""
@@ -123,7 +123,7 @@ def read(
 
 
 def events(
-    ended: Iterable[tuple[Rollout, Step]], released: Iterable[Release], back: Iterable[Rollback]
+    ended: Iterable[tuple[Rollout, RolloutStep]], released: Iterable[Release], back: Iterable[Rollback]
 ) -> list[VersionEvent]:
     """Releases, ends of rollouts and rollbacks, newest first. Pure.
 
@@ -168,7 +168,7 @@ def running_words(version: str, share: float, at: str) -> str:
 
 
 def current(
-    running: Iterable[tuple[Rollout, Step]],
+    running: Iterable[tuple[Rollout, RolloutStep]],
     happened: Sequence[VersionEvent],
     titles: Mapping[Stream, str],
     zone: ZoneInfo,
@@ -191,7 +191,7 @@ def current(
     return sentences
 
 
-def _introduced(title: str, step: Step, zone: ZoneInfo, now: float) -> str:
+def _introduced(title: str, step: RolloutStep, zone: ZoneInfo, now: float) -> str:
     share, at = f"{format_number(step.share)} %", moment(step.at, zone, now)
     return f"{title}: a new version is being introduced. It answers {share} of the requests since {at}."
 

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 from monitor.config.units import format_number
 from monitor.loadtest.limits import milliseconds
 from monitor.loadtest.run import LoadTest
-from monitor.loadtest.stage import Judged, StageResult, State
+from monitor.loadtest.stage import Judged, ObjectiveState, StageResult
 from monitor.loadtest.verdict import missed_words, trusted, value_words
 from monitor.rollouts.verdict import Outcome
 from monitor.visible import one_line
@@ -89,7 +89,7 @@ def _stage(stage: StageResult, cores: int) -> dict[str, Any]:
                 "objective": one.objective.text,
                 "value": _finite(one.value),
                 "state": one.state.value,
-                "reason": one.reason or (missed_words(one) if one.state is State.MISSED else ""),
+                "reason": one.reason or (missed_words(one) if one.state is ObjectiveState.MISSED else ""),
             }
             for one in stage.judged
         ],
@@ -121,7 +121,9 @@ def junit(test: LoadTest) -> str:
 
 
 def _judgement(one: Judged) -> tuple[str, str]:
-    kind = {State.HELD: "", State.MISSED: "failure", State.UNKNOWN: "error"}[one.state]
+    kind = {ObjectiveState.HELD: "", ObjectiveState.MISSED: "failure", ObjectiveState.UNKNOWN: "error"}[
+        one.state
+    ]
     return kind, one.reason or f"{value_words(one)}, agreed {one.objective.text}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.loadtest.stage import State
+from monitor.loadtest.stage import ObjectiveState
 
 UP = 1.5
 """The factor from step to step."""
@@ -18,26 +18,26 @@ class Tried:
     """A rate, and what became of it."""
 
     rate: float
-    state: State
+    state: ObjectiveState
 
 
 def held(tried: Sequence[Tried]) -> float | None:
     """The highest rate that was held below every rate that was missed; None if there is none."""
     ceiling = missed(tried)
-    rates = [one.rate for one in tried if one.state is State.HELD]
+    rates = [one.rate for one in tried if one.state is ObjectiveState.HELD]
     return max((rate for rate in rates if ceiling is None or rate < ceiling), default=None)
 
 
 def missed(tried: Sequence[Tried]) -> float | None:
     """The lowest rate that was missed; None if there is none."""
-    return min((one.rate for one in tried if one.state is State.MISSED), default=None)
+    return min((one.rate for one in tried if one.state is ObjectiveState.MISSED), default=None)
 
 
 def next_rate(wanted: float, highest: float, tried: Sequence[Tried], most_stages: int) -> float | None:
     """The rate of the next stage; None if the search is over. `highest` is never exceeded."""
     if not tried:
         return wanted
-    if tried[-1].state is State.UNKNOWN or len(tried) >= most_stages:
+    if tried[-1].state is ObjectiveState.UNKNOWN or len(tried) >= most_stages:
         return None
     low, high = held(tried), missed(tried)
     if high is None:

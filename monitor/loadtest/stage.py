@@ -20,7 +20,7 @@ _PAUSE = 1.0
 """Seconds of calls that may gather without meaning anything: a pause of the machine is not a growing backlog."""
 
 
-class State(StrEnum):
+class ObjectiveState(StrEnum):
     """Whether the objectives were held."""
 
     HELD = "held"
@@ -44,7 +44,7 @@ class Judged:
 
     objective: Objective
     value: float | None
-    state: State
+    state: ObjectiveState
     reason: str = ""
 
 
@@ -69,14 +69,14 @@ class StageResult:
     backlog_grows: bool
     around: Surroundings
     judged: tuple[Judged, ...]
-    state: State
+    state: ObjectiveState
     retry_after: float = 0.0
     stopped: str = ""
 
     @property
     def missed(self) -> list[Judged]:
         """The objectives that were missed."""
-        return [one for one in self.judged if one.state is State.MISSED]
+        return [one for one in self.judged if one.state is ObjectiveState.MISSED]
 
 
 def result(rate: float, calls: Calls, objectives: Sequence[Objective], around: Surroundings) -> StageResult:
@@ -123,23 +123,25 @@ def percentile(values: Floats, percent: float) -> float:
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
-def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> State:
+def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> ObjectiveState:
     states = {one.state for one in judged}
-    if State.MISSED in states or grows:
-        return State.MISSED
+    if ObjectiveState.MISSED in states or grows:
+        return ObjectiveState.MISSED
     if calls.stopped:
-        return State.UNKNOWN
-    return State.UNKNOWN if State.UNKNOWN in states else State.HELD
+        return ObjectiveState.UNKNOWN
+    return ObjectiveState.UNKNOWN if ObjectiveState.UNKNOWN in states else ObjectiveState.HELD
 
 
 def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) -> Judged:
     if one.kind is ObjectiveKind.LAG:
         if around.lag is None:
-            return Judged(one, None, State.UNKNOWN, "the lag was not measured")
-        return Judged(one, around.lag, State.HELD if around.lag < one.limit else State.MISSED)
+            return Judged(one, None, ObjectiveState.UNKNOWN, "the lag was not measured")
+        return Judged(
+            one, around.lag, ObjectiveState.HELD if around.lag < one.limit else ObjectiveState.MISSED
+        )
     count = len(latency)
     if not count:
-        return Judged(one, None, State.UNKNOWN, "no call has ended")
+        return Judged(one, None, ObjectiveState.UNKNOWN, "no call has ended")
     if one.kind is ObjectiveKind.ERRORS:
         value, beyond, allowed = failed / count, failed, one.limit
         holds = value < one.limit
@@ -148,10 +150,12 @@ def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) 
         allowed = (100 - one.percent) / 100
         holds = value < one.limit
     if count >= one.least_calls:
-        return Judged(one, value, State.HELD if holds else State.MISSED)
+        return Judged(one, value, ObjectiveState.HELD if holds else ObjectiveState.MISSED)
     if not holds and binomial(beyond, count, allowed) < _CERTAIN:
-        return Judged(one, value, State.MISSED)
-    return Judged(one, value, State.UNKNOWN, f"{one.least_calls:,} calls are needed, and {count:,} ended")
+        return Judged(one, value, ObjectiveState.MISSED)
+    return Judged(
+        one, value, ObjectiveState.UNKNOWN, f"{one.least_calls:,} calls are needed, and {count:,} ended"
+    )
 
 
 def _grows(calls: Calls) -> bool:

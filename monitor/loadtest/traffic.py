@@ -13,7 +13,7 @@ _DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Peak:
+class BusiestHour:
     """The busiest hour of the last four weeks: `rate` predictions a second; `at` is its start in epoch seconds."""
 
     rate: float
@@ -25,13 +25,13 @@ class Peak:
         return f"{datetime.datetime.fromtimestamp(self.at, datetime.UTC):%A, %Y-%m-%d %H:00} UTC"
 
 
-def peak(connection: Connection, stream: Stream, base: int, now: float) -> Peak | None:
+def peak(connection: Connection, stream: Stream, base: int, now: float) -> BusiestHour | None:
     """The busiest full hour before `now`; None without windows. `base` is the length of a base window."""
     end = int(now // HOUR * HOUR)
-    best: Peak | None = None
+    best: BusiestHour | None = None
     length = max(base, HOUR)
     for start in range(end - _DAYS * DAY, end, length):
         rows = profiles.rows_within(connection, stream, base, start, start + length)
         if rows and (best is None or rows / length > best.rate):
-            best = Peak(rows / length, start)
+            best = BusiestHour(rows / length, start)
     return best

@@ -7,7 +7,7 @@ from monitor.config.units import format_number
 from monitor.loadtest.limits import GENERATOR, Limit, first_limit, lowest_of, milliseconds, own_limit
 from monitor.loadtest.objectives import Objective, ObjectiveKind
 from monitor.loadtest.search import Tried, held, missed
-from monitor.loadtest.stage import Judged, StageResult, State
+from monitor.loadtest.stage import Judged, ObjectiveState, StageResult
 from monitor.rollouts.verdict import Outcome
 
 _ENDS = 0.01
@@ -41,9 +41,13 @@ def tried(stages: Sequence[StageResult], cores: int) -> list[Tried]:
     return [Tried(one.rate, trusted(one, cores)) for one in stages]
 
 
-def trusted(stage: StageResult, cores: int) -> State:
+def trusted(stage: StageResult, cores: int) -> ObjectiveState:
     """The state of a stage; unknown if the generator cannot vouch for it."""
-    return State.UNKNOWN if stage.state is State.MISSED and own_limit(stage, cores) else stage.state
+    return (
+        ObjectiveState.UNKNOWN
+        if stage.state is ObjectiveState.MISSED and own_limit(stage, cores)
+        else stage.state
+    )
 
 
 def verdict(
@@ -61,7 +65,7 @@ def verdict(
 
 
 def _limit(plan: LoadTestPlan, stages: Sequence[StageResult], cores: int) -> Limit | None:
-    bad = [stage for stage in stages if stage.state is State.MISSED]
+    bad = [stage for stage in stages if stage.state is ObjectiveState.MISSED]
     if not bad:
         return None
     return first_limit(lowest_of(bad), lowest_of(stages), cores, plan.server)
@@ -84,7 +88,7 @@ def _words(
             )
         return Outcome.PASS, f"holds {rate} with at least {headroom} headroom; no limit was found up to there"
     if misses is not None and misses <= plan.wanted * (1 + _ENDS):
-        stage = next(one for one in stages if one.rate == misses or one.state is State.MISSED)
+        stage = next(one for one in stages if one.rate == misses or one.state is ObjectiveState.MISSED)
         holding = f"it holds {_rate(plan, holds)}" if holds else "no rate that was tried is held"
         reason = "; ".join(missed_words(one) for one in stage.missed) or "calls arrive faster than they end"
         more = f"; first limit: {limit.text}" if limit else ""

@@ -22,7 +22,7 @@ from monitor.predictions.log.hashing import hash_texts
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
 from monitor.records import Stream
 from monitor.store import audit, erased_rows, erasing, outcomes, profile_versions, streams, waiting_calls
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.erased_rows import StoredRows
 from monitor.visible import counted
@@ -72,7 +72,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ErasureReceipt:
     """What was erased. `subjects` are HMAC-SHA256 values of the ids under `key`: whoever knows an id can find it here,
     nobody else. `unreadable` are damaged batches, which may hold more. `is_rewritten`: no page of an SQLite
     database holds copies of what was erased.
@@ -109,7 +109,7 @@ def erase_records(
     *,
     is_alone: bool = False,
     others: Sequence[str] = (),
-) -> Receipt:
+) -> ErasureReceipt:
     """Erase the records of `subject`, while daemons run unless this process `is_alone`. `key` is the key of the
     receipt; empty makes one. `others` are the names of sources that read for other clients alone.
 
@@ -146,12 +146,14 @@ def erase_records(
     is_overwritten = erasing.overwrite_deleted(store)
     is_rewritten = erasing.rewrite(store, is_alone=is_alone)
     stays = STAYS if subject.ids else (*STAYS, _LABELS)
-    return Receipt(client, now, removed, subjects, key, work.unreadable, is_overwritten, is_rewritten, stays)
+    return ErasureReceipt(
+        client, now, removed, subjects, key, work.unreadable, is_overwritten, is_rewritten, stays
+    )
 
 
 def erase_client(
     store: Store, client: str, now: float, who: str, address: str, sources: Sequence[str] = ()
-) -> Receipt:
+) -> ErasureReceipt:
     """Erase everything of a client but the audit log. Nobody else may use the database: daemons remember streams.
     `sources` are the names of those that read for this client alone.
 
@@ -164,7 +166,7 @@ def erase_client(
     stays = (STAYS[1].replace(", and erased records only by the HMAC of this receipt", ""), STAYS[2])
     is_overwritten = erasing.overwrite_deleted(store)
     is_rewritten = erasing.rewrite(store, is_alone=True)
-    return Receipt(
+    return ErasureReceipt(
         client, now, removed, is_overwritten=is_overwritten, is_rewritten=is_rewritten, stays=stays
     )
 
@@ -180,7 +182,7 @@ def _enter(store: Store, client: str, now: float, who: str, address: str, what: 
 
 
 def _add(connection: Connection, client: str, now: float, who: str, address: str, what: str) -> None:
-    audit.add(connection, [Entry(now, who, address, "erase", client, what, 200)])
+    audit.add(connection, [AuditEntry(now, who, address, "erase", client, what, 200)])
 
 
 def _named(work: _Work, stream: Stream) -> Subject:

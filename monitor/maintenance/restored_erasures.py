@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from monitor.errors import StoreError
 from monitor.store import audit
-from monitor.store.audit import Entry, Filter
+from monitor.store.audit import AuditEntry, AuditFilter
 from monitor.store.db import Store
 from monitor.visible import visible
 
@@ -17,7 +17,7 @@ EVERYTHING = "erase everything"
 _MOST = 10_000
 
 
-def erasures(store: Store) -> list[Entry] | None:
+def erasures(store: Store) -> list[AuditEntry] | None:
     """The erasures that the audit log of a store knows, newest first; None if it has none of anything, or cannot be
     read.
     """
@@ -25,19 +25,19 @@ def erasures(store: Store) -> list[Entry] | None:
         return None
     try:
         with store.read() as connection:
-            is_empty = audit.count(connection, Filter()) == 0
-            return None if is_empty else audit.find(connection, Filter(action="erase"), 0, _MOST)
+            is_empty = audit.count(connection, AuditFilter()) == 0
+            return None if is_empty else audit.find(connection, AuditFilter(action="erase"), 0, _MOST)
     except StoreError:
         return None
 
 
-def brought_back(before: Sequence[Entry], after: Sequence[Entry]) -> list[Entry]:
+def brought_back(before: Sequence[AuditEntry], after: Sequence[AuditEntry]) -> list[AuditEntry]:
     """The erasures of the replaced database that the restored one does not know, oldest first."""
     known = set(after)
     return sorted((one for one in before if one not in known), key=lambda one: one.at)
 
 
-def enter(store: Store, back: Sequence[Entry], now: float, who: str) -> None:
+def enter(store: Store, back: Sequence[AuditEntry], now: float, who: str) -> None:
     """Note in the audit log of each client what came back: the entry of its erasure is gone."""
     with store.write() as connection:
         for one in back:
@@ -51,13 +51,13 @@ def enter(store: Store, back: Sequence[Entry], now: float, who: str) -> None:
             )
 
 
-def words(one: Entry) -> str:
+def words(one: AuditEntry) -> str:
     """An erasure on one line."""
     at = datetime.fromtimestamp(one.at, UTC)
     return f"{visible(one.target)}, {at:%Y-%m-%d %H:%M} UTC, by {visible(one.who)}"
 
 
-def command(one: Entry) -> str:
+def command(one: AuditEntry) -> str:
     """What erases it again."""
     whole = f"watchkeeper erase --client {visible(one.client)}"
     is_whole = one.target.startswith(EVERYTHING)

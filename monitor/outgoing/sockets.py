@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpcore2
 
 from monitor.outgoing.budget import Budget
-from monitor.outgoing.stream import Stream, connect
+from monitor.outgoing.stream import LimitedStream, connect
 from monitor.visible import one_line
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def connected_socket(host: str, port: int, budget: Budget, proxy: str = "") -> s
     return plain
 
 
-def _tunnel(proxy: str, host: str, port: int, budget: Budget) -> Stream:
+def _tunnel(proxy: str, host: str, port: int, budget: Budget) -> LimitedStream:
     """A connection to a host through a proxy. Nothing after the head of the proxy's answer is read."""
     parts = urlsplit(proxy)
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -76,7 +76,7 @@ def _tunnel(proxy: str, host: str, port: int, budget: Budget) -> Stream:
 class BudgetSocket(io.RawIOBase):
     """The part of a socket that `smtplib` and `imaplib` use."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: LimitedStream) -> None:
         super().__init__()
         self._stream = stream
 

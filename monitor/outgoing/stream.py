@@ -13,7 +13,7 @@ _AT_ONCE = 16_384
 _FAILURES = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
 
 
-class Stream(httpcore2.NetworkStream):
+class LimitedStream(httpcore2.NetworkStream):
     """A connection; `budget` returns the budget of the current call."""
 
     def __init__(self, inner: httpcore2.NetworkStream, budget: Callable[[], Budget]) -> None:
@@ -42,17 +42,17 @@ class Stream(httpcore2.NetworkStream):
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> "Stream":
+    ) -> "LimitedStream":
         """Start TLS on this connection."""
         left = _shorter(timeout, self._budget().left())
-        return Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._budget)
+        return LimitedStream(self._inner.start_tls(ssl_context, server_hostname, left), self._budget)
 
     def get_extra_info(self, info: str) -> object:
         """Information about the underlying connection."""
         return self._inner.get_extra_info(info)
 
 
-def connect(host: str, port: int, budget: Budget) -> Stream:
+def connect(host: str, port: int, budget: Budget) -> LimitedStream:
     """Connect to the first address of a host that responds; each address gets a share of the time.
 
     Raises:
@@ -62,12 +62,12 @@ def connect(host: str, port: int, budget: Budget) -> Stream:
     return _connected(host, port, lambda: budget)
 
 
-def _connected(host: str, port: int, budget: Callable[[], Budget]) -> Stream:
+def _connected(host: str, port: int, budget: Callable[[], Budget]) -> LimitedStream:
     candidates = addresses(host, budget())
     for number, address in enumerate(candidates, 1):
         share = budget().left() / (len(candidates) - number + 1)
         try:
-            return Stream(httpcore2.SyncBackend().connect_tcp(address, port, share), budget)
+            return LimitedStream(httpcore2.SyncBackend().connect_tcp(address, port, share), budget)
         except _FAILURES as error:
             last = error
         except (OverflowError, ValueError) as error:  # an invalid port
@@ -88,7 +88,7 @@ class Backend(httpcore2.NetworkBackend):
         timeout: float | None = None,  # noqa: ARG002
         local_address: str | None = None,  # noqa: ARG002
         socket_options: object = None,  # noqa: ARG002
-    ) -> Stream:
+    ) -> LimitedStream:
         """Connect. The budget limits the time; local address and options are ignored."""
         return _connected(host, port, self._budget)
 

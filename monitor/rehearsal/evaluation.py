@@ -62,7 +62,7 @@ def _known(
     return [words for words in (found.rows, like_another_day(calibration, since), *of_columns) if words]
 
 
-def _begun(state: drift.State, decision: drift.Decision) -> RehearsedIncident:
+def _begun(state: drift.DecisionState, decision: drift.Decision) -> RehearsedIncident:
     """The incident that opens with a decision: it began with the first of its columns."""
     joined = np.flatnonzero(decision.joined)
     incident = state.incident

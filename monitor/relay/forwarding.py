@@ -40,7 +40,7 @@ _LOOKS_EVERY = 1.0
 """Seconds after which a waiting thread looks for requests that are to be sent once more."""
 
 
-class State(msgspec.Struct):
+class ForwardingState(msgspec.Struct):
     """How far sending has come since the relay started, and what went wrong last. Times are seconds since the epoch."""
 
     sent: int = 0
@@ -69,7 +69,7 @@ class Forwarder:
     aside: SetAside
     post: Post
     stopping: threading.Event
-    state: State = field(default_factory=State)
+    state: ForwardingState = field(default_factory=ForwardingState)
     at_once: int = 1
     keep: float = 0.0
     """Seconds that a request may wait at most: what is sent again after an outage must be recognized as long."""
@@ -279,12 +279,12 @@ def flaw_of_window(window: float, keep: float) -> str:
     )
 
 
-def state_in(folder: Path) -> State:
+def state_in(folder: Path) -> ForwardingState:
     """The state in the folder of a lane; an empty one if there is none."""
     try:
-        return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
+        return msgspec.json.decode((folder / STATE).read_bytes(), type=ForwardingState)
     except (OSError, msgspec.MsgspecError, RecursionError):
-        return State()
+        return ForwardingState()
 
 
 def poster(client: httpx2.Client, url: str, key: str) -> Post:

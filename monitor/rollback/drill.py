@@ -29,7 +29,7 @@ from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.store.model_versions import Version
 from monitor.store.profiles import StoredProfile
-from monitor.store.rollback_drills import FAILED, PASSED, Drill, Step
+from monitor.store.rollback_drills import FAILED, PASSED, Drill, DrillStep
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.windows import codec
 from monitor.windows.kernel.count_rows import count
@@ -57,7 +57,7 @@ class DrillRun:
     author: str
     clock: ManualClock
     store: Store = field(default_factory=lambda: Store("sqlite://"))
-    steps: list[Step] = field(default_factory=list)
+    steps: list[DrillStep] = field(default_factory=list)
     elapsed: Callable[[], float] = time.monotonic
 
     def run(self) -> Drill:
@@ -85,7 +85,7 @@ class DrillRun:
             words, worked = do(), True
         except WatchkeeperError as error:
             words, worked = str(error), False
-        self.steps.append(Step(name, self.elapsed() - began, worked, words))
+        self.steps.append(DrillStep(name, self.elapsed() - began, worked, words))
         return worked
 
     def _fault(self) -> str:

@@ -16,7 +16,7 @@ from monitor.rollback.order import VALID, OrderKind, identity
 from monitor.rollback.planner import CHANNEL, MANUAL, delivery_of, order_of
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, model_versions, outbox, rollback_stops, rollbacks
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.model_versions import Version
 from monitor.store.rollback_stops import Stop
 from monitor.store.rollbacks import Rollback, RollbackState
@@ -127,5 +127,5 @@ def _note(connection: Connection, person: Person, stream: Stream | None, what: s
     target = f"{what} {stream}" if stream else f"{what} of all models"
     client = stream.client if stream else ""
     audit.add(
-        connection, [Entry(now, person.name[:256], person.address, "change", client, target[:512], 200)]
+        connection, [AuditEntry(now, person.name[:256], person.address, "change", client, target[:512], 200)]
     )

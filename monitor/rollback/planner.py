@@ -23,7 +23,7 @@ from monitor.rollback.traffic import Traffic
 from monitor.rules.rule import Rule, RuleSet
 from monitor.store import alerts as alert_rows
 from monitor.store import audit, model_versions, outbox, releases, rollback_stops, rollbacks
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback, RollbackState
@@ -149,9 +149,8 @@ class Planner:
         rollbacks.change(connection, row, (RollbackState.DECIDED,))
         outbox.add(connection, [delivery_of(order_of(row), CHANNEL)])
         target = f"{row.kind} of version {shown(row.version)} {stream}, {mode}: {row.reason}"
-        audit.add(
-            connection, [Entry(now, f"rule {trigger}"[:256], "", "change", stream.client, target[:512], 200)]
-        )
+        entry = AuditEntry(now, f"rule {trigger}"[:256], "", "change", stream.client, target[:512], 200)
+        audit.add(connection, [entry])
         return True
 
 

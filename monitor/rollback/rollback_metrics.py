@@ -17,7 +17,7 @@ from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollback_drills import PASSED, RUNNING, Drill
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
 EVERY = 5.0
 """Seconds between two readings of the store."""
@@ -33,7 +33,7 @@ class Known:
 
     rollbacks: Sequence[Rollback]
     versions: Sequence[Version]
-    rollout: tuple[Rollout, Step] | None
+    rollout: tuple[Rollout, RolloutStep] | None
     drills: Sequence[Drill]
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 from monitor.alerts.changes.change_event import Change, named
 from monitor.rollouts.plan import percent
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
 _SAID = {
     RolloutState.RUNNING: "receives {share} of the requests",
@@ -14,7 +14,7 @@ _SAID = {
 }
 
 
-def change(rollout: Rollout, step: Step) -> Change:
+def change(rollout: Rollout, step: RolloutStep) -> Change:
     """What a step has changed."""
     stream = rollout.stream
     words = _SAID[step.state].format(share=percent(step.share))

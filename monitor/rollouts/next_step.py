@@ -11,7 +11,7 @@ from monitor.config.units import format_duration
 from monitor.rollouts.plan import percent
 from monitor.rollouts.signals.signal import Signal
 from monitor.rollouts.verdict import STALE_AFTER, Outcome, Verdict
-from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, StoredCheck
 
 LEAST_ANSWERED = 0.8
 """The share of a stage in which the canary has to answer before the rollout goes on."""
@@ -24,24 +24,24 @@ _CLOCK_STEP = 5.0
 class Decision:
     """What happens now. `step` is None if the share stays as it is; `reason` says why in either case."""
 
-    step: Step | None
+    step: RolloutStep | None
     reason: str
 
 
-def first_step(rollout: Rollout) -> Step:
+def first_step(rollout: Rollout) -> RolloutStep:
     """The step that starts a rollout."""
     share = rollout.plan[0].share
     reason = f"started by {rollout.started_by}: version {rollout.canary} receives {percent(share)}"
-    return Step(1, rollout.started_at, RolloutState.RUNNING, 0, share, reason)
+    return RolloutStep(1, rollout.started_at, RolloutState.RUNNING, 0, share, reason)
 
 
-def stopped(last: Step, who: str, now: float) -> Step:
+def stopped(last: RolloutStep, who: str, now: float) -> RolloutStep:
     """The step by which a person stops a rollout: all traffic goes to the stable version."""
-    return Step(last.number + 1, now, RolloutState.STOPPED, last.stage, 0.0, f"stopped by {who}")
+    return RolloutStep(last.number + 1, now, RolloutState.STOPPED, last.stage, 0.0, f"stopped by {who}")
 
 
 def next_step(
-    rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int, unapproved: str
+    rollout: Rollout, last: RolloutStep, verdict: Verdict, now: float, base_seconds: int, unapproved: str
 ) -> Decision:
     """Decide on a running rollout after its `last` step.
 
@@ -50,7 +50,7 @@ def next_step(
 
     def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:
         checks = tuple(kept(one) for one in verdict.signals)
-        return Decision(Step(last.number + 1, now, state, stage, share, reason, checks), reason)
+        return Decision(RolloutStep(last.number + 1, now, state, stage, share, reason, checks), reason)
 
     if last.state is not RolloutState.RUNNING:
         return Decision(None, last.reason)
@@ -89,7 +89,7 @@ def kept(signal: Signal) -> StoredCheck:
     )
 
 
-def _silent(rollout: Rollout, last: Step, verdict: Verdict) -> str:
+def _silent(rollout: Rollout, last: RolloutStep, verdict: Verdict) -> str:
     """Why a canary that has stopped answering is stopped: the stable version went on. Empty if it is not."""
     if verdict.age is None or verdict.age <= STALE_AFTER or last.share >= 100:
         return ""
@@ -102,7 +102,7 @@ def _silent(rollout: Rollout, last: Step, verdict: Verdict) -> str:
     )
 
 
-def _waiting(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int) -> str:
+def _waiting(rollout: Rollout, last: RolloutStep, verdict: Verdict, now: float, base_seconds: int) -> str:
     """Why the share stays as it is; empty if the stage is complete and passed."""
     stage = rollout.plan[min(last.stage, len(rollout.plan) - 1)]
     at = f"at {percent(last.share)}"

@@ -13,9 +13,9 @@ from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.next_step import Decision, first_step, next_step, stopped
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
 from monitor.store import audit, model_versions, rollouts
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 from monitor.texts import LABEL, VERSION_BYTES, flaw_of_text
 from monitor.visible import one_line
 
@@ -85,7 +85,12 @@ Unapproved = Callable[[Connection, Stream, str], str]
 
 
 def judge(
-    connection: Connection, rollout: Rollout, last: Step, reading: Reading, now: float, unapproved: Unapproved
+    connection: Connection,
+    rollout: Rollout,
+    last: RolloutStep,
+    reading: Reading,
+    now: float,
+    unapproved: Unapproved,
 ) -> tuple[Verdict, Decision]:
     """The verdict on a rollout after its last step, and what follows from it. A model without versions has no verdict
     yet.
@@ -101,11 +106,13 @@ def judge(
     return verdict, next_step(rollout, last, verdict, now, reading.base_seconds, missing)
 
 
-def advance(store: Store, reading: Reading, now: float, unapproved: Unapproved) -> list[tuple[Rollout, Step]]:
+def advance(
+    store: Store, reading: Reading, now: float, unapproved: Unapproved
+) -> list[tuple[Rollout, RolloutStep]]:
     """Decide on every running rollout, and store the steps that follow; those that this process stored."""
     with store.read() as connection:
         running = rollouts.running(connection)
-    made: list[tuple[Rollout, Step]] = []
+    made: list[tuple[Rollout, RolloutStep]] = []
     for rollout, last in running:
         with store.faults.isolate("rollouts", f"{rollout.stream}"):
             with store.read() as connection:
@@ -145,4 +152,4 @@ def _check_version(version: str) -> None:
 
 
 def _audited(connection: Connection, stream: Stream, who: str, address: str, what: str, now: float) -> None:
-    audit.add(connection, [Entry(now, who, address[:64], "change", stream.client, what[:512], 200)])
+    audit.add(connection, [AuditEntry(now, who, address[:64], "change", stream.client, what[:512], 200)])

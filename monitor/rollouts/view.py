@@ -18,7 +18,7 @@ from monitor.rollouts.next_step import kept
 from monitor.rollouts.running import Unapproved
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome
 from monitor.store import rollouts
-from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, StoredCheck
 from monitor.times.reading import NoTimeError, read
 from monitor.visible import one_line
 
@@ -59,7 +59,7 @@ def view(
 def of_rollout(
     connection: Connection,
     rollout: Rollout,
-    steps: tuple[Step, ...],
+    steps: tuple[RolloutStep, ...],
     reading: Reading,
     now: float,
     unapproved: Unapproved,
@@ -150,7 +150,7 @@ class ShownRollout(msgspec.Struct, frozen=True):
         return self.state in (RolloutState.FAILED, RolloutState.STOPPED)
 
 
-def shown(rollout: Rollout, steps: Sequence[Step]) -> ShownRollout:
+def shown(rollout: Rollout, steps: Sequence[RolloutStep]) -> ShownRollout:
     """A rollout as commands and the API show it to staff."""
     stream, last = rollout.stream, steps[-1]
     return ShownRollout(
@@ -198,7 +198,7 @@ def _after(one: ShownRollout) -> str:
     return f" after {format_duration(round(max(0.0, ended - begun)))}"
 
 
-def verdicts(steps: Sequence[Step]) -> list[str]:
+def verdicts(steps: Sequence[RolloutStep]) -> list[str]:
     """The verdict that led to each step, by its name; empty for a step that none has led to, such as the first one."""
     stages = [step.stage for step in steps]
     raised = [False, *(stage > before for before, stage in pairwise(stages))]

@@ -24,7 +24,7 @@ from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
 from monitor.maintenance.retention import delete_expired
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import RecordKind
-from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.requests import IntakeResult
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.predictions.settings import PredictionSettings
@@ -236,7 +236,7 @@ class Embedded:
             return False
         for _ in some:
             waiting.popleft()
-        if isinstance(answer, Receipt):
+        if isinstance(answer, IntakeResult):
             self.problem = "" if not answer.rejected else answer.rejected[0].error
             self.counts.update(stored=answer.accepted, rejected=answer.rejected_count)
         else:
@@ -246,7 +246,7 @@ class Embedded:
 
     def _stored(
         self, kind: RecordKind, some: Sequence[Mapping[str, Any]], key: str
-    ) -> Receipt | WatchkeeperError:
+    ) -> IntakeResult | WatchkeeperError:
         written, flaw = list[bytes](), ""
         for one in some:
             try:
@@ -256,7 +256,7 @@ class Embedded:
         unwritten = len(some) - len(written)
         if not written:
             return InputError(flaw)
-        answer: Queue[Receipt | WatchkeeperError] = Queue()
+        answer: Queue[IntakeResult | WatchkeeperError] = Queue()
         try:
             body = b"[%s]" % b",".join(written)
             rules = self._log.rules(self._stream.client)
@@ -268,10 +268,10 @@ class Embedded:
             return error
         except Empty:
             return BusyError("the database did not respond in time", retry_after=_EVERY)
-        if not isinstance(receipt, Receipt) or not unwritten:
+        if not isinstance(receipt, IntakeResult) or not unwritten:
             return receipt
         rejected = [*receipt.rejected, Rejected(0, flaw)]
-        return Receipt(receipt.accepted, rejected, (), receipt.rejected_count + unwritten)
+        return IntakeResult(receipt.accepted, rejected, (), receipt.rejected_count + unwritten)
 
     def _given(self, kind: RecordKind) -> dict[str, str]:
         version = {"version"} if kind is RecordKind.OUTCOMES or not self._fields["version"] else set()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class MeasuredFigure:
     """One measured figure, its unit, and where it is from."""
 
     what: str
@@ -33,7 +33,7 @@ class Kept:
 
 _PAGE = "docs/performance.md"
 _HARDWARE = "docs/hardware.md"
-SINGLE = Measurement(
+SINGLE = MeasuredFigure(
     "accepting a prediction, sent alone, at 4,400/s",
     224,
     "µs of CPU",
@@ -42,23 +42,23 @@ SINGLE = Measurement(
 SINGLES = ((5.0, 3962.0), (50.0, 1721.0), (200.0, 1346.0), (4400.0, SINGLE.amount))
 """Predictions a second that a daemon gets one by one, and µs of CPU for each. At low rates, each has a commit alone."""
 SINGLES_SOURCE = "python -m tests.bench.ingest --singles, 30 November 2026, busy machine, highest of two"
-TICKS = Measurement(
+TICKS = MeasuredFigure(
     "ticks of a daemon with one model in use", 0.03, "cores", f"{_HARDWARE}, Beside a measured run"
 )
-ARRAY = Measurement(
+ARRAY = MeasuredFigure(
     "accepting a prediction in an array of 100", 11, "µs of CPU", f"{_PAGE}, the same table, highest of three"
 )
-IDLE = Measurement("daemon at rest", 187, "MB", f"{_HARDWARE}, Beside a measured run")
-STREAM = Measurement(
+IDLE = MeasuredFigure("daemon at rest", 187, "MB", f"{_HARDWARE}, Beside a measured run")
+STREAM = MeasuredFigure(
     "baseline, layout and buckets of a model with 50 features", 0.5, "MB", f"{_PAGE}, a thousand streams"
 )
-TRAFFIC = Measurement(
+TRAFFIC = MeasuredFigure(
     "growth under 2,000 predictions/s of three models",
     32,
     "MB",
     f"{_PAGE}, Memory after real work: 209 MB at most",
 )
-CHILD = Measurement(
+CHILD = MeasuredFigure(
     "child process that learns 14 days of minutes of 64 features",
     610,
     "MB",

@@ -9,7 +9,7 @@ from functools import partial
 from monitor.clock import Clock
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.credentials import Opener, Reread
-from monitor.sources.pushed import HttpSettings, Inbox, Pushed
+from monitor.sources.pushed import HttpSettings, Pushed, PushInbox
 from monitor.sources.registry import kind_of
 from monitor.sources.runner import SourceRunner
 from monitor.sources.settings import SourceSettings
@@ -26,7 +26,7 @@ class PushTarget:
     source: str
     client: str
     path: str
-    inbox: Inbox
+    inbox: PushInbox
 
 
 class SourceGroup:
@@ -47,7 +47,7 @@ class SourceGroup:
         self._owner = f"{platform.node()[:64]}/{os.getpid()}"
         self._limits = {name: section.max_age for name, section in settings.items()}
         self.push_targets = [
-            PushTarget(name, section.client, section.path_of(name), Inbox())
+            PushTarget(name, section.client, section.path_of(name), PushInbox())
             for name, section in settings.items()
             if isinstance(section, HttpSettings)
         ]
@@ -95,7 +95,7 @@ class SourceGroup:
                 source_states.put(connection, self._owner, self.states(), self._clock.now())
 
 
-def _pushed(inbox: Inbox, name: str) -> Source:
+def _pushed(inbox: PushInbox, name: str) -> Source:
     """The source behind an inbox, which remains when the source is opened again."""
     del name
     return Pushed(inbox)

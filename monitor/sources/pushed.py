@@ -39,7 +39,7 @@ class HttpSettings(SourceSettings):
     def make_source(self, name: str) -> Source:
         """A source with an inbox of its own, to which nobody sends."""
         del name
-        return Pushed(Inbox())
+        return Pushed(PushInbox())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class _Waiting:
     since: float
 
 
-class Inbox:
+class PushInbox:
     """Messages on their way from the web server to the thread of a source. Closed until the source is opened."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Pushed:
 
     is_ordered = False
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: PushInbox) -> None:
         self._inbox = inbox
         self._unanswered: list[_Waiting] = []
 

@@ -29,7 +29,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class EpisodeFilter:
     """Which episodes are meant: those that began in `[start, end)`, of this client, model, rule and severity; "" means
     any.
     """
@@ -42,14 +42,14 @@ class Filter:
     end: float = 1e12
 
 
-def count(connection: Connection, wanted: Filter) -> int:
+def count(connection: Connection, wanted: EpisodeFilter) -> int:
     """How many episodes fit."""
     return int(
         connection.scalar(select(func.count()).select_from(transitions).where(*_conditions(wanted))) or 0
     )
 
 
-def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Episode]:
+def find(connection: Connection, wanted: EpisodeFilter, offset: int = 0, limit: int = 100) -> list[Episode]:
     """The episodes that fit, newest first, from the one with number `offset` on; those that can be read."""
     c, later = transitions.c, transitions.alias("later")
     ended = (
@@ -87,7 +87,7 @@ def rules(connection: Connection) -> list[str]:
     return sorted(str(one) for one in names if one is not None)
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: EpisodeFilter) -> list[ColumnElement[bool]]:
     c = transitions.c
     equal = (
         (c.client, wanted.client), (c.model, wanted.model), (c.rule, wanted.rule), (c.severity, wanted.severity),

@@ -70,7 +70,7 @@ _LOCK = int.from_bytes(b"wk audit", "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One action of one person. `outcome` is the HTTP status; `times` is how often it happened within the minute."""
 
     at: float
@@ -84,10 +84,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainedEntry:
     """An entry in its chain: its number there, from 1, and its hash. Entries from before chains have none."""
 
-    entry: Entry
+    entry: AuditEntry
     id: int
     sequence: int | None
     hash: bytes
@@ -105,7 +105,7 @@ class Checkpoint:
     signature: bytes = b""
 
 
-def add(connection: Connection, new: Iterable[Entry]) -> None:
+def add(connection: Connection, new: Iterable[AuditEntry]) -> None:
     """Append entries, each to the chain of its client. Values that a column cannot hold are fitted to it.
 
     Raises:
@@ -121,7 +121,7 @@ def add(connection: Connection, new: Iterable[Entry]) -> None:
         sequence, before = ends[entry.client]
         digest = hash_of(entry, sequence + 1, before)
         ends[entry.client] = sequence + 1, digest
-        row = {name: getattr(entry, name) for name in Entry.__slots__}
+        row = {name: getattr(entry, name) for name in AuditEntry.__slots__}
         rows.append(row | {"sequence": sequence + 1, "hash": digest})
     if rows:
         connection.execute(entries.insert(), rows)
@@ -137,10 +137,10 @@ def note(
     action: str = "change",
 ) -> None:
     """Append one entry about what `who` does, in the transaction that does it."""
-    add(connection, [Entry(now, who, "", action, client, what, 200)])
+    add(connection, [AuditEntry(now, who, "", action, client, what, 200)])
 
 
-def fit(entry: Entry) -> Entry:
+def fit(entry: AuditEntry) -> AuditEntry:
     """The entry as every database stores it."""
     at = entry.at if -FARTHEST < entry.at < FARTHEST else 0.0
     texts = {name: fitted(getattr(entry, name), _LENGTHS[name]) for name in _TEXTS}
@@ -152,7 +152,7 @@ _LENGTHS = {"who": 256, "address": 64, "action": 32, "client": NAME, "target": 5
 _TEXTS = tuple(_LENGTHS)
 
 
-def hash_of(entry: Entry, sequence: int, before: bytes) -> bytes:
+def hash_of(entry: AuditEntry, sequence: int, before: bytes) -> bytes:
     """The hash of an entry that follows the one with the hash `before`."""
     microseconds = round(entry.at * 1e6)
     texts = [getattr(entry, name) for name in _TEXTS]
@@ -178,7 +178,7 @@ def end(connection: Connection, client: str, *, lock: bool = False) -> tuple[int
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AuditFilter:
     """Which entries are meant: those of `[start, end)` about this client and of this action, whose `who`, `address` and
     `target` contain these texts, in any case; "" means any.
     """
@@ -192,12 +192,12 @@ class Filter:
     end: float = 1e12
 
 
-def latest(connection: Connection, client: str = "", limit: int = 200) -> list[Entry]:
+def latest(connection: Connection, client: str = "", limit: int = 200) -> list[AuditEntry]:
     """The newest entries, of one client or of all, the newest first."""
-    return find(connection, Filter(client), 0, limit)
+    return find(connection, AuditFilter(client), 0, limit)
 
 
-def count(connection: Connection, wanted: Filter) -> int:
+def count(connection: Connection, wanted: AuditFilter) -> int:
     """How many entries fit."""
     query = select(func.count()).select_from(entries).where(*_conditions(wanted))
     return int(connection.scalar(query) or 0)
@@ -214,7 +214,7 @@ def actions(connection: Connection) -> list[str]:
     return [str(one) for one in connection.scalars(select(entries.c.action).distinct()) if one is not None]
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     c = entries.c
     conditions: list[ColumnElement[bool]] = [c.at >= wanted.start, c.at < wanted.end]
     equal = ((c.client, wanted.client), (c.action, wanted.action))
@@ -226,12 +226,14 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Entry]:
+def find(connection: Connection, wanted: AuditFilter, offset: int = 0, limit: int = 100) -> list[AuditEntry]:
     """The entries that fit, newest first, from the one with number `offset` on; those that can be read."""
     return [link.entry for link in links(connection, wanted, offset, limit)]
 
 
-def links(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Link]:
+def links(
+    connection: Connection, wanted: AuditFilter, offset: int = 0, limit: int = 100
+) -> list[ChainedEntry]:
     """As `find`, with their places in the chains."""
     query = select(entries).where(*_conditions(wanted)).order_by(entries.c.id.desc())
     query = query.offset(offset).limit(limit)
@@ -242,7 +244,7 @@ def links(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 
     return readable
 
 
-def link_of(row: Row[Any]) -> Link:
+def link_of(row: Row[Any]) -> ChainedEntry:
     """The entry in a row.
 
     Raises:
@@ -252,7 +254,7 @@ def link_of(row: Row[Any]) -> Link:
     texts = [words(getattr(row, name)) for name in _TEXTS]
     who, address, action, client, target = texts
     figures = whole_number(row.outcome), whole_number(row.times)
-    entry = Entry(moment(row.at), who, address, action, client, target, *figures)
+    entry = AuditEntry(moment(row.at), who, address, action, client, target, *figures)
     if row.sequence is None:
-        return Link(entry, row.id, None, b"")
-    return Link(entry, row.id, whole_number(row.sequence), blob(row.hash))
+        return ChainedEntry(entry, row.id, None, b"")
+    return ChainedEntry(entry, row.id, whole_number(row.sequence), blob(row.hash))

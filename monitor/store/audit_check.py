@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from monitor.clock import iso
 from monitor.store import audit_checkpoints
-from monitor.store.audit import FIRST_HASH, Checkpoint, Link, checkpoints, entries, hash_of, link_of
+from monitor.store.audit import FIRST_HASH, ChainedEntry, Checkpoint, checkpoints, entries, hash_of, link_of
 from monitor.store.audit_checkpoints import Signer
 
 _AT_ONCE = 1000
@@ -64,7 +64,7 @@ def _verify(connection: Connection, client: str, signer: Signer, copies: Sequenc
     return Verdict(client, count, problem, max(authentic, default=0), max(foreign, default=0))
 
 
-def _chain(connection: Connection, client: str) -> Iterator[Link | str]:
+def _chain(connection: Connection, client: str) -> Iterator[ChainedEntry | str]:
     """The entries of a chain in order; instead of one that cannot be read, what is wrong with it."""
     query = select(entries).where(entries.c.client == client, entries.c.sequence.is_not(None))
     for row in connection.execute(query.order_by(entries.c.sequence)).yield_per(_AT_ONCE):
@@ -75,7 +75,9 @@ def _chain(connection: Connection, client: str) -> Iterator[Link | str]:
             return
 
 
-def _break(link: Link, sequence: int, last: tuple[int, bytes] | None, stored: Sequence[Checkpoint]) -> str:
+def _break(
+    link: ChainedEntry, sequence: int, last: tuple[int, bytes] | None, stored: Sequence[Checkpoint]
+) -> str:
     """What is wrong with an entry behind the `last` one, given as number and hash."""
     if last is None:
         anchors = {one.sequence: one.hash for one in stored} | {0: FIRST_HASH}

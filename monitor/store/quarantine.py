@@ -127,7 +127,7 @@ def numbered(
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class QuarantineFilter:
     """Which refused records are meant: those of `[start, end)` that have these values; None and "" mean any.
 
     `text` must be part of the error or the hint, in any case.
@@ -141,20 +141,22 @@ class Filter:
     end: float = _FOREVER
 
 
-def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Quarantined]:
+def find(
+    connection: Connection, wanted: QuarantineFilter, offset: int = 0, limit: int = 100
+) -> list[Quarantined]:
     """Refused records that fit, newest first, from the one with number `offset` on; those that can be read."""
     query = select(QUARANTINE).where(*_conditions(wanted)).order_by(QUARANTINE.c.id.desc())
     rows = connection.execute(query.offset(offset).limit(limit)).all()
     return [one for _, one in _readable(connection, rows)]
 
 
-def count(connection: Connection, wanted: Filter) -> int:
+def count(connection: Connection, wanted: QuarantineFilter) -> int:
     """How many kept records fit."""
     query = select(func.count()).select_from(QUARANTINE).where(*_conditions(wanted))
     return int(connection.scalar(query) or 0)
 
 
-def reasons(connection: Connection, wanted: Filter) -> list[tuple[str, int]]:
+def reasons(connection: Connection, wanted: QuarantineFilter) -> list[tuple[str, int]]:
     """How many records that fit were refused, by reason, the most frequent first: also those that are not kept."""
     total = func.sum(QUARANTINE.c.count)
     query = select(QUARANTINE.c.reason, total).where(*_conditions(wanted)).group_by(QUARANTINE.c.reason)
@@ -162,7 +164,7 @@ def reasons(connection: Connection, wanted: Filter) -> list[tuple[str, int]]:
     return [(str(reason), int(number or 0)) for reason, number in rows]
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: QuarantineFilter) -> list[ColumnElement[bool]]:
     kept = QUARANTINE.c
     conditions: list[ColumnElement[bool]] = [kept.at >= wanted.start, kept.at < wanted.end]
     if wanted.client is not None:

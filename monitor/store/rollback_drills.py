@@ -29,7 +29,7 @@ DRILLS = Table(
 PASSED, FAILED, RUNNING = "passed", "failed", "running"
 
 
-class Step(msgspec.Struct, frozen=True):
+class DrillStep(msgspec.Struct, frozen=True):
     """One step of a drill: its name, how long it took in seconds, and what came of it."""
 
     name: str
@@ -51,7 +51,7 @@ class Drill:
     outcome: str
     author: str
     executor: str
-    steps: tuple[Step, ...]
+    steps: tuple[DrillStep, ...]
 
     @property
     def seconds(self) -> float | None:
@@ -101,7 +101,7 @@ def _found(connection: Connection, limit: int, *conditions: Any) -> list[Drill]:
 
 def _drill(row: Any) -> Drill:
     stream = Stream(words(row.client), words(row.model), words(row.environment))
-    steps: Sequence[Step] = msgspec.json.decode(words(row.steps), type=tuple[Step, ...])
+    steps: Sequence[DrillStep] = msgspec.json.decode(words(row.steps), type=tuple[DrillStep, ...])
     ended = None if row.ended_at is None else moment(row.ended_at)
     return Drill(
         stream,

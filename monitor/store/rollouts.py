@@ -98,7 +98,7 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RolloutStep:
     """A change of a rollout: from `at` on, the canary receives `share` percent. `stage` is the place in the plan."""
 
     number: int
@@ -110,7 +110,7 @@ class Step:
     checks: tuple[StoredCheck, ...] = ()
 
 
-def start(connection: Connection, rollout: Rollout, first: Step) -> bool:
+def start(connection: Connection, rollout: Rollout, first: RolloutStep) -> bool:
     """Store a rollout with its first step; False if another one has its number."""
     row = {
         **_named(rollout),
@@ -123,7 +123,7 @@ def start(connection: Connection, rollout: Rollout, first: Step) -> bool:
     return bool(insert_new(connection, ROLLOUTS, [row], ("number",))) and add(connection, rollout, first)
 
 
-def add(connection: Connection, rollout: Rollout, step: Step) -> bool:
+def add(connection: Connection, rollout: Rollout, step: RolloutStep) -> bool:
     """Store a step; False if one of this number is stored already."""
     row = {
         **_named(rollout),
@@ -138,7 +138,7 @@ def add(connection: Connection, rollout: Rollout, step: Step) -> bool:
     return bool(insert_new(connection, STEPS, [row], ("step",)))
 
 
-def latest(connection: Connection, stream: Stream) -> tuple[Rollout, tuple[Step, ...]] | None:
+def latest(connection: Connection, stream: Stream) -> tuple[Rollout, tuple[RolloutStep, ...]] | None:
     """The newest rollout of a stream with its steps, oldest first; None if there is none."""
     newest = of_stream(connection, stream, 1)
     return newest[0] if newest else None
@@ -146,7 +146,7 @@ def latest(connection: Connection, stream: Stream) -> tuple[Rollout, tuple[Step,
 
 def of_stream(
     connection: Connection, stream: Stream, most: int = 20, before: int | None = None
-) -> list[tuple[Rollout, tuple[Step, ...]]]:
+) -> list[tuple[Rollout, tuple[RolloutStep, ...]]]:
     """The rollouts of a stream with their steps, newest first; with `before`, those with a smaller number."""
     columns = ROLLOUTS.c
     query = select(ROLLOUTS).where(*is_of_stream(columns, stream)).order_by(columns.number.desc()).limit(most)
@@ -155,13 +155,13 @@ def of_stream(
     return [(one, steps(connection, one)) for one in _rollouts(connection, connection.execute(query))]
 
 
-def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tuple[Step, ...]]]:
+def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tuple[RolloutStep, ...]]]:
     """The newest rollout of each stream, of one client or of all, with its steps."""
     owner = tuple(ROLLOUTS.c[name] for name in _STREAM)
     query = select(*owner).group_by(*owner).order_by(*owner)
     if client:
         query = query.where(ROLLOUTS.c.client == client)
-    faults, rollouts = faults_of(connection), list[tuple[Rollout, tuple[Step, ...]]]()
+    faults, rollouts = faults_of(connection), list[tuple[Rollout, tuple[RolloutStep, ...]]]()
     for row in connection.execute(query).all():
         with faults.isolate("rollouts", f"{row.client}/{row.model}"):
             known = latest(connection, Stream(words(row.client), words(row.model), words(row.environment)))
@@ -170,7 +170,7 @@ def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tupl
     return rollouts
 
 
-def running(connection: Connection) -> list[tuple[Rollout, Step]]:
+def running(connection: Connection) -> list[tuple[Rollout, RolloutStep]]:
     """The rollouts that are running, with their last step. Those that are over are not read."""
     same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
     is_over = select(STEPS.c.step).where(*same, STEPS.c.state != RolloutState.RUNNING.value).exists()
@@ -180,7 +180,7 @@ def running(connection: Connection) -> list[tuple[Rollout, Step]]:
     return [(one, last) for one, last in with_last if last.state is RolloutState.RUNNING]
 
 
-def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Step]]:
+def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, RolloutStep]]:
     """The steps of all rollouts from `since` on, with their rollouts; those that can be read."""
     same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
     has_new = select(STEPS.c.step).where(*same, STEPS.c.at >= since).exists()
@@ -201,7 +201,7 @@ def streams_since(connection: Connection, since: float) -> list[Stream]:
     return known
 
 
-def ended_since(connection: Connection, client: str, since: float) -> list[tuple[Rollout, Step]]:
+def ended_since(connection: Connection, client: str, since: float) -> list[tuple[Rollout, RolloutStep]]:
     """The rollouts of a client that were promoted, failed or stopped from `since` on, with that step, newest first."""
     same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
     is_end = (STEPS.c.client == client, STEPS.c.at >= since, STEPS.c.state != RolloutState.RUNNING.value)
@@ -209,7 +209,7 @@ def ended_since(connection: Connection, client: str, since: float) -> list[tuple
     ends = connection.execute(query).all()
     owners = connection.execute(select(ROLLOUTS).where(select(STEPS.c.step).where(*same, *is_end).exists()))
     by_key = {(one.stream, one.number): one for one in _rollouts(connection, owners.all())}
-    faults, listed = faults_of(connection), list[tuple[Rollout, Step]]()
+    faults, listed = faults_of(connection), list[tuple[Rollout, RolloutStep]]()
     for row in ends:
         with faults.isolate("rollout_steps", f"{row.client}/{row.model} {row.number} {row.step}"):
             owner = by_key.get((Stream(row.client, row.model, row.environment), row.number))
@@ -218,14 +218,14 @@ def ended_since(connection: Connection, client: str, since: float) -> list[tuple
     return listed
 
 
-def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:
+def steps(connection: Connection, rollout: Rollout) -> tuple[RolloutStep, ...]:
     """The steps of a rollout, oldest first; those that can be read.
 
     A last step that cannot be read stops the rollout: the one before it may have sent traffic to a bad version.
     """
     columns = STEPS.c
     mine = (*is_of_stream(columns, rollout.stream), columns.number == rollout.number)
-    faults, readable = faults_of(connection), list[Step]()
+    faults, readable = faults_of(connection), list[RolloutStep]()
     rows = connection.execute(select(STEPS).where(*mine).order_by(columns.step)).all()
     for row in rows:
         with faults.isolate("rollout_steps", f"{rollout.stream} {rollout.number} {row.step}"):
@@ -233,7 +233,7 @@ def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:
     if not readable or readable[-1].number != rows[-1].step:
         last = readable[-1].number + 1 if readable else 1
         unreadable = "the last step cannot be read"
-        readable.append(Step(last, rollout.started_at, RolloutState.STOPPED, 0, 0.0, unreadable))
+        readable.append(RolloutStep(last, rollout.started_at, RolloutState.STOPPED, 0, 0.0, unreadable))
     return tuple(readable)
 
 
@@ -288,8 +288,8 @@ def _rollout(row: Row[Any]) -> Rollout:
     )
 
 
-def _step(row: Row[Any]) -> Step:
-    return Step(
+def _step(row: Row[Any]) -> RolloutStep:
+    return RolloutStep(
         whole_number(row.step),
         moment(row.at),
         RolloutState(words(row.state)),

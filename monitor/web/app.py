@@ -118,7 +118,7 @@ def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Lites
     oidc = services.settings.oidc
     state = {
         "services": services,
-        "listeners": events.Listeners(most_per_client=services.settings.event_streams),
+        "listeners": events.PageListeners(most_per_client=services.settings.event_streams),
         "collector": exposition.collector(services),
         "provider": Provider(oidc) if oidc.issuer else None,
     }

@@ -20,7 +20,7 @@ from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
 from monitor.web.transport.silent_peers import give_up_silent_peers
 from monitor.web.transport.turns import Turns
-from monitor.web.transport.waiting import Peer, Waiting
+from monitor.web.transport.waiting import Peer, WaitingConnections
 
 MAX_HEAD_BYTES = 65_536
 """Bytes of a request line and its headers."""
@@ -302,7 +302,7 @@ class Connections:
         self._most = min(limits.connections, descriptors_for_connections())
         self._open: dict[Peer, None] = {}
         self._by_peer: Counter[str] = Counter()
-        self._waiting = Waiting[Peer]()
+        self._waiting = WaitingConnections[Peer]()
         self.flush = Flush()
         self.turns = Turns(is_proxy)
         """The event loop's turns, shared by the addresses that connect."""

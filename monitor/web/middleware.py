@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import json
 
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.texts import storable
 from monitor.web import host_names
 from monitor.web.auth import response_headers
@@ -116,11 +116,11 @@ class Guard(ASGIMiddleware):
         if not who:
             # Anybody can send these, with any client in the path: they are counted by kind of page.
             self._audit.count_stranger(
-                Entry(now, STRANGER, address[:64], action, "", _handler(scope), status)
+                AuditEntry(now, STRANGER, address[:64], action, "", _handler(scope), status)
             )
             return
         texts = storable(who[:256]), address[:64], action, storable(client[:128]), scope["path"][:512]
-        entry = Entry(now, *texts[:4], storable(texts[4]), status)
+        entry = AuditEntry(now, *texts[:4], storable(texts[4]), status)
         is_machine = scope["path"].startswith(_MACHINES) or scope["path"].endswith("/metrics")
         self._audit.count_machine(entry) if is_machine else self._audit.note(entry)
 

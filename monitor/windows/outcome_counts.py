@@ -19,7 +19,7 @@ from monitor.windows.kernel.probabilities import (
     under_known_names,
 )
 from monitor.windows.kernel.tally import Tally, bounded
-from monitor.windows.layout.expected_answers import Expected, expected_of, joins_of
+from monitor.windows.layout.expected_answers import ExpectedAnswers, expected_of, joins_of
 from monitor.windows.layout.layout import Layout
 from monitor.windows.layout.notation import number_of
 from monitor.windows.layout.slice_limits import MOST_VALUES
@@ -73,9 +73,9 @@ def _count_truths(
         return
     expected = expected_of(layout)
     classed, judged = None, 0
-    if expected is not Expected.CLASSES:
+    if expected is not ExpectedAnswers.CLASSES:
         classed, judged = _count_numbers(rows, totals, tallies["flags"])
-    if expected is Expected.NUMBERS:
+    if expected is ExpectedAnswers.NUMBERS:
         tallies["flags"]["judged"] = float(judged)
         return
     if classed is not None:  # integers may be classes unless the baseline shows otherwise
@@ -113,11 +113,11 @@ def _count_classes(
     target: Target,
     totals: dict[str, int],
     tallies: dict[str, Tally],
-    expected: Expected,
+    expected: ExpectedAnswers,
 ) -> None:
     truth, answer = labels_of(rows.column("outcome.truth")), labels_of(rows.column("prediction"))
     joins = joins_of(layout)
-    correct, counted = count_pairs(truth, answer, joins, sparse=expected is Expected.EITHER)
+    correct, counted = count_pairs(truth, answer, joins, sparse=expected is ExpectedAnswers.EITHER)
     tallies |= counted
     tallies["flags"] |= {"right": float(correct.sum()), "classed": float(correct.size)}
     if "confidence" in rows.schema.names:

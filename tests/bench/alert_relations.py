@@ -204,7 +204,7 @@ def learned(spec: Related) -> tuple[drift.Calibration, np.ndarray]:
 
 def judged(
     spec: Related, calibration: drift.Calibration, limits: np.ndarray
-) -> Iterator[tuple[drift.State, drift.Decision]]:
+) -> Iterator[tuple[drift.DecisionState, drift.Decision]]:
     """The state and the decision after each window since the reference."""
     state = drift.begin(calibration)
     for window in windows(spec, REFERENCE):

@@ -83,7 +83,12 @@ def delays(spec: Spec, names: tuple[str, ...]) -> dict[str, float]:
 
 
 def _delay(
-    spec: Spec, name: str, begin: int, calibration: drift.Calibration, state: drift.State, limits: np.ndarray
+    spec: Spec,
+    name: str,
+    begin: int,
+    calibration: drift.Calibration,
+    state: drift.DecisionState,
+    limits: np.ndarray,
 ) -> float:
     moved = Spec(spec.kind, spec.n, spec.columns, spec.seed, spec.windows, Drift(name, begin))
     column = moved_column(moved)
@@ -120,7 +125,12 @@ def named(spec: Spec, names: tuple[str, ...]) -> dict[str, Named]:
 
 
 def _named(
-    spec: Spec, name: str, begin: int, calibration: drift.Calibration, state: drift.State, limits: np.ndarray
+    spec: Spec,
+    name: str,
+    begin: int,
+    calibration: drift.Calibration,
+    state: drift.DecisionState,
+    limits: np.ndarray,
 ) -> Named:
     moved = Spec(spec.kind, spec.n, spec.columns, spec.seed, spec.windows, Drift(name, begin))
     column = moved_column(moved)

@@ -25,7 +25,7 @@ from monitor.clock import SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.predictions.intake.identity import identify
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
-from monitor.predictions.intake.requests import Most, RawRequest, Receipt, deduplicate, portion
+from monitor.predictions.intake.requests import IntakeResult, Most, RawRequest, deduplicate, portion
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import split
 from monitor.predictions.log.writer import PredictionLog
@@ -89,7 +89,7 @@ class _NoLog(PredictionLog):
             answer(_RECEIPT)
 
 
-_RECEIPT = Receipt(1)
+_RECEIPT = IntakeResult(1)
 
 
 async def _only_answers(scope: Any, receive: Any, send: Any) -> None:

@@ -11,7 +11,7 @@ from monitor.cli.registry import app
 from monitor.config.root import load
 from monitor.maintenance.audit_signing import AuditSigning
 from monitor.store import api_keys, audit
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 
 
@@ -31,7 +31,7 @@ def config(tmp_path: Path) -> str:
     return str(path)
 
 
-def entries(config: str) -> list[Entry]:
+def entries(config: str) -> list[AuditEntry]:
     with Store(load(Path(config)).store.url).read() as connection:
         return audit.latest(connection)[::-1]
 

@@ -19,7 +19,7 @@ from monitor.rollouts.next_step import first_step
 from monitor.store import rollouts
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage, StoredCheck
 from tests.support.rollouts import Behaviour, put_minute
 
 STREAM = Stream("acme", "fraud")
@@ -98,11 +98,13 @@ def test_past_rollouts_are_listed_with_the_verdict_time_share_and_reason_of_each
             one = Rollout(STREAM, number + 1, name, "7", plan, at, ("ada", "eve")[number])
             rollouts.start(connection, one, first_step(one))
             check = StoredCheck("failures", "fail", "20% of 90 fail", 4071.0, 0.2, 0.01, "share", 0.3)
-            rollouts.add(connection, one, Step(2, at + 600, RolloutState.RUNNING, 1, 100.0, "after a pass"))
-            back = Step(3, at + 650, RolloutState.RUNNING, 1, 100.0, "the clock was set back by 9s")
+            rollouts.add(
+                connection, one, RolloutStep(2, at + 600, RolloutState.RUNNING, 1, 100.0, "after a pass")
+            )
+            back = RolloutStep(3, at + 650, RolloutState.RUNNING, 1, 100.0, "the clock was set back by 9s")
             rollouts.add(connection, one, back)
             last = (RolloutState.FAILED, RolloutState.PROMOTED)[number]
-            end = Step(4, at + 700, last, 1, 100.0 * number, "why\x07", (check,))
+            end = RolloutStep(4, at + 700, last, 1, 100.0 * number, "why\x07", (check,))
             rollouts.add(connection, one, end)
     told = json.loads(place.call("history", "acme/fraud", "--json").stdout)
     assert [(one["number"], one["canary"], one["started_by"]) for one in told] == [

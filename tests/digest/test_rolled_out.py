@@ -16,7 +16,7 @@ from monitor.records import Stream
 from monitor.store import digests, rollouts
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW
 
@@ -28,15 +28,16 @@ RUNNING, PROMOTED, FAILED, STOPPED = RolloutState
 
 def rollout(
     number: int, version: str, *ends: tuple[float, RolloutState, float]
-) -> tuple[Rollout, list[Step]]:
+) -> tuple[Rollout, list[RolloutStep]]:
     made = Rollout(Stream("acme", "fraud"), number, version, "7", (Stage(100.0, 60.0),), NOW - 3 * DAY, "ada")
     return made, [
-        Step(at + 1, NOW - back, state, 0, share, "why") for at, (back, state, share) in enumerate(ends)
+        RolloutStep(at + 1, NOW - back, state, 0, share, "why")
+        for at, (back, state, share) in enumerate(ends)
     ]
 
 
 def words(
-    known: list[tuple[Rollout, list[Step]]],
+    known: list[tuple[Rollout, list[RolloutStep]]],
     start: float,
     now: float,
     released: Sequence[Release] = (),

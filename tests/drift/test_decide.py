@@ -31,7 +31,7 @@ def calibration(stream: list[drift.WindowCounts]) -> drift.Calibration:
 
 def judged(
     calibration: drift.Calibration, held: list[drift.WindowCounts]
-) -> tuple[drift.State, list[drift.Decision]]:
+) -> tuple[drift.DecisionState, list[drift.Decision]]:
     state, found = drift.begin(calibration), []
     limits = drift.limits(calibration.columns, A)
     for window in held:

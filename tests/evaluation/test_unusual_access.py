@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.evaluation.unusual_access import LEAST_READS, UnusualAccess, compare, kind_of, measured
 from monitor.store import access_counts, audit
 from monitor.store.access_counts import Habit
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from tests.support import schema
 from tests.support.thorough import examples
@@ -28,11 +28,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-def read(at: float, times: int = 1, who: str = "key a1", outcome: int = 200, action: str = "read") -> Entry:
-    return Entry(at, who, "::1", action, "acme", "/c/acme/", outcome, times)
+def read(
+    at: float, times: int = 1, who: str = "key a1", outcome: int = 200, action: str = "read"
+) -> AuditEntry:
+    return AuditEntry(at, who, "::1", action, "acme", "/c/acme/", outcome, times)
 
 
-def write(store: Store, *entries: Entry) -> None:
+def write(store: Store, *entries: AuditEntry) -> None:
     with store.write() as connection:
         audit.add(connection, entries)
 

@@ -27,7 +27,7 @@ from monitor.store.leases import leases
 from monitor.store.migrate import migrate
 from monitor.store.outbox import outbox
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import RolloutState, Step
+from monitor.store.rollouts import RolloutState, RolloutStep
 from tests.support.daemon import Daemon
 from tests.support.postgresql import postgresql
 from tests.support.rollouts import Behaviour, put_minute
@@ -150,7 +150,7 @@ class Site:
         self.traffic(canary, 20)
         return self.orders.exists()
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[RolloutStep, ...]:
         with self.store.read() as connection:
             known = rollouts.latest(connection, STREAM)
         assert known is not None

@@ -37,7 +37,7 @@ from monitor.store.db import Store, metadata
 from monitor.store.predictions import NewBatch
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 from monitor.store.targets import TargetPeriod
 from tests.support import schema
 from tests.support.clients import NOW, Shop
@@ -186,9 +186,11 @@ def _version(connection: Connection, stream: Stream, happened: list[str]) -> Non
         releases.add(connection, Release(stream, "8", "a" * 64, NOW - 3 * 3600, NOW))
     for word in set(happened) & set(RolloutState):
         rollout = Rollout(stream, 1, "8", "7", (Stage(5, 7200),), NOW - 3 * 3600, "ada")
-        rollouts.start(connection, rollout, Step(1, NOW - 3 * 3600, RolloutState.RUNNING, 0, 5, "began"))
+        rollouts.start(
+            connection, rollout, RolloutStep(1, NOW - 3 * 3600, RolloutState.RUNNING, 0, 5, "began")
+        )
         if word != "running":
-            rollouts.add(connection, rollout, Step(2, NOW - 7200, RolloutState(word), 0, 0, "over"))
+            rollouts.add(connection, rollout, RolloutStep(2, NOW - 7200, RolloutState(word), 0, 0, "over"))
     for word, state in (("returned", RollbackState.VERIFIED), ("refused", RollbackState.FAILED)):
         if word in happened:
             key, at = fingerprint("back", stream, ())[:12], NOW - 3600

@@ -11,7 +11,7 @@ from monitor.health.version_events import EventKind, VersionEvent, current, even
 from monitor.records import Severity, Stream
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
 AT = 1_795_420_800.0  # Mon 23 Nov 2026, 08:00 UTC
 HOUR, DAY = 3600, 86_400
@@ -28,9 +28,9 @@ PROMOTED = "Fraud check: a new version answers all requests since Mon 08:00."
 
 def rollout(
     stream: Stream, number: int, state: RolloutState, at: float, canary: str = "8"
-) -> tuple[Rollout, Step]:
+) -> tuple[Rollout, RolloutStep]:
     made = Rollout(stream, number, canary, "7", (), AT - HOUR, "ada")
-    return made, Step(2, at, state, 1, 25.0, "version 8 is worse: e-value 412")
+    return made, RolloutStep(2, at, state, 1, 25.0, "version 8 is worse: e-value 412")
 
 
 def rollback(
@@ -42,7 +42,9 @@ def rollback(
     )  # fmt: skip
 
 
-def told(now: float, *ended: tuple[Rollout, Step], back: tuple[Rollback, ...] = (), released=()) -> list[str]:  # type: ignore[no-untyped-def]
+def told(
+    now: float, *ended: tuple[Rollout, RolloutStep], back: tuple[Rollback, ...] = (), released=()
+) -> list[str]:  # type: ignore[no-untyped-def]
     running = [one for one in ended if one[1].state is RolloutState.RUNNING]
     return current(running, events(ended, released, back), TITLES, UTC, now)
 

@@ -14,7 +14,7 @@ from monitor.loadtest.arrivals import Arrivals, due
 from monitor.loadtest.report import failures
 from monitor.loadtest.run import Pace
 from monitor.loadtest.search import PRECISION, Tried, held, missed, next_rate
-from monitor.loadtest.stage import State
+from monitor.loadtest.stage import ObjectiveState
 from monitor.outgoing.persistent import Answer
 from monitor.rollouts.verdict import Outcome
 from tests.loadtest.virtual import SimulatedServer, VirtualLoop, run_on, waited
@@ -71,7 +71,7 @@ def test_a_stall_counts_for_every_call_that_it_delayed() -> None:
     for percent in (50.0, 95.0, 99.0, 100.0):
         expected = np.sort(exact)[math.ceil(percent / 100 * len(exact)) - 1]
         assert stage.latency[percent] == pytest.approx(expected, abs=1e-5)
-    assert stage.state is State.MISSED
+    assert stage.state is ObjectiveState.MISSED
     assert stage.latency[95.0] > 0.5
 
 
@@ -195,7 +195,7 @@ def test_the_search_ends_around_the_capacity(capacity: float, wanted: float, up_
     highest = wanted * up_to
     while (rate := next_rate(wanted, highest, tried, 60)) is not None:
         assert rate <= highest * (1 + 1e-9)
-        tried.append(Tried(rate, State.HELD if rate <= capacity else State.MISSED))
+        tried.append(Tried(rate, ObjectiveState.HELD if rate <= capacity else ObjectiveState.MISSED))
         assert len(tried) < 40
     low, high = held(tried), missed(tried)
     assert low is None or low <= capacity

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.maintenance.erasure import Subject, erase_client, erase_records
 from monitor.store import audit, backup
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from tests.maintenance.test_erasure import LEFT, NOW
@@ -35,7 +35,7 @@ def restored(folder: Path) -> str:
 def entries(folder: Path) -> list[tuple[str, str]]:
     store = Store(f"sqlite:///{folder}/here.db")
     with store.read() as connection:
-        found = audit.find(connection, Filter(action="restore"))
+        found = audit.find(connection, AuditFilter(action="restore"))
     store.close()
     return [(one.client, one.target) for one in found]
 

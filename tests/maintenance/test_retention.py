@@ -43,7 +43,7 @@ def test_what_is_older_than_its_retention_is_forgotten_and_nothing_else(daemon: 
     assert [(one.who, one.client, one.at) for one in deletions(daemon.store)] == [("daemon", "acme", NOW)]
 
 
-def deletions(store: Store) -> list[audit.Entry]:
+def deletions(store: Store) -> list[audit.AuditEntry]:
     with store.read() as connection:
         return [one for one in audit.latest(connection) if one.target == "delete what is past its retention"]
 

@@ -16,7 +16,7 @@ from monitor.releases.approval.decision import approval_needed, waiting_for_clie
 from monitor.releases.settings import ReleasePolicy
 from monitor.store import approvals, audit, releases
 from monitor.store.approvals import CLIENT, TEAM, Approval
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.store.db import Store
 from monitor.store.releases import Release
 from tests.support import schema
@@ -141,7 +141,7 @@ def test_two_answers_of_the_client_at_once_are_one_and_a_decision_made_again_is_
         assert [(one.role, one.digest) for one in stored] == [(TEAM, "a" * 64), (CLIENT, "a" * 64)]
         assert stored[0].note.isprintable()
         assert stored == approvals.of_client(connection, "acme")
-        entries = audit.find(connection, Filter(client="acme"), 0, 10)
+        entries = audit.find(connection, AuditFilter(client="acme"), 0, 10)
         assert len(entries) == 2
         assert {one.action for one in entries} == {"change"}
         is_agreed = stored[1].approved

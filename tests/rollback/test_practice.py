@@ -21,10 +21,10 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, rollback_drills
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
-from monitor.store.rollback_drills import Drill, Step
+from monitor.store.rollback_drills import Drill, DrillStep
 from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.store.rollouts import DrillStep as RolloutStep
 from monitor.store.rollouts import Rollout, RolloutState, Stage
-from monitor.store.rollouts import Step as RolloutStep
 from tests.rollback.executors.test_bad_platforms import every
 from tests.support import schema
 from tests.support.orders import HOSTILE
@@ -233,7 +233,7 @@ def test_what_cannot_be_rolled_back_is_refused_in_words(tmp_path: Path) -> None:
 def context(settings: RollbackSettings, version: str = "8") -> PlanContext:
     versions = (Version(STREAM, "7", 0, NOW), Version(STREAM, version, 1, NOW))
     drills = (
-        Drill(STREAM, NOW - 60, NOW - 58, "passed", "Ann", "dry run", (Step("fault", 1.0, True, "x"),)),
+        Drill(STREAM, NOW - 60, NOW - 58, "passed", "Ann", "dry run", (DrillStep("fault", 1.0, True, "x"),)),
     )
     return PlanContext(
         STREAM, settings, versions, drills, ["HighErrorRate"], ["lead@acme.example"], "https://w/c/acme/",

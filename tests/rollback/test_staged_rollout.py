@@ -12,7 +12,7 @@ from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.store import alerts, rollouts
 from monitor.store.rollbacks import RollbackState
-from monitor.store.rollouts import RolloutState, Step
+from monitor.store.rollouts import RolloutState, RolloutStep
 from tests.support.rollback_timeline import GOOD, STREAM, Timeline, shipped_rules, timeline
 from tests.support.rollouts import Behaviour
 
@@ -21,7 +21,7 @@ WORSE = Behaviour(0.08, latency=40.0)
 ANSWERS = 1000
 
 
-def last_step(line: Timeline) -> Step:
+def last_step(line: Timeline) -> RolloutStep:
     with line.store.read() as connection:
         known = rollouts.latest(connection, STREAM)
     assert known is not None
@@ -77,7 +77,7 @@ def test_a_failed_rollout_is_told_for_an_hour_with_its_reason_though_nothing_rol
             started = running.start(
                 connection, STREAM, "8", "7", plan, who="ann", address="here", now=line.clock.now()
             )
-            failed = Step(
+            failed = RolloutStep(
                 2, line.clock.now() + 60, RolloutState.FAILED, 0, 0.0, "version 8 is worse: 8% fail"
             )
             rollouts.add(connection, started, failed)

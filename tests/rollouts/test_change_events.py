@@ -9,13 +9,13 @@ from monitor.alerts.settings import AlertSettings
 from monitor.records import Action, Stream
 from monitor.rollouts.change_events import change
 from monitor.rollouts.plan import DEFAULT, parse_plan
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
 ROLLOUT = Rollout(Stream("acme", "fraud"), 3, "8\u202e", "7", parse_plan(DEFAULT, 60), 1_795_420_800.0, "ada")
 
 
-def step(number: int, state: RolloutState, share: float) -> Step:
-    return Step(number, 1_795_421_400.0, state, 1, share, "a pass: 0.9% of 1,350 fail" * 40)
+def step(number: int, state: RolloutState, share: float) -> RolloutStep:
+    return RolloutStep(number, 1_795_421_400.0, state, 1, share, "a pass: 0.9% of 1,350 fail" * 40)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from monitor.records import Stream
 from monitor.rollouts.next_step import Decision, first_step, next_step, stopped
 from monitor.rollouts.plan import BLUE_GREEN, DEFAULT, HALF, parse_plan, written
 from monitor.rollouts.verdict import Outcome, Verdict
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 
 START = 1_795_420_800.0
 PLAN = parse_plan(DEFAULT, 60)
@@ -25,7 +25,7 @@ def verdict(
 
 
 def decide(
-    last: Step, after: float, found: Verdict, rollout: Rollout = ROLLOUT, unapproved: str = ""
+    last: RolloutStep, after: float, found: Verdict, rollout: Rollout = ROLLOUT, unapproved: str = ""
 ) -> Decision:
     return next_step(rollout, last, found, last.at + after, 60, unapproved)
 

@@ -18,7 +18,7 @@ from monitor.rollouts.plan import BLUE_GREEN, DEFAULT, HALF, parse_plan
 from monitor.store import audit, rollouts
 from monitor.store.approvals import TEAM, Approval
 from monitor.store.db import Store
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 from tests.support import schema
 from tests.support.postgresql import postgresql
 from tests.support.rollouts import Behaviour, put_minute
@@ -74,7 +74,7 @@ class Service:
                 connection, self.stream, canary, stable, stages, who="ada", address="here", now=self.now
             )
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[RolloutStep, ...]:
         with self.store.read() as connection:
             known = rollouts.latest(connection, self.stream)
         return known[1] if known else ()
@@ -91,7 +91,7 @@ class Service:
             if advancing:
                 self.advance()
 
-    def advance(self, at: float | None = None) -> list[Step]:
+    def advance(self, at: float | None = None) -> list[RolloutStep]:
         made = running.advance(
             self.store, READING, self.now if at is None else at, missing_approval(lambda _: self.policy)
         )

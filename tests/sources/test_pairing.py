@@ -26,7 +26,7 @@ class Ledger:
         self.rows: dict[tuple[str, str], StoredHalf] = {}
         self.known: dict[bytes, bytes] = {}
         self.calls: list[tuple[Half | None, Half | None]] = []
-        self.refused: list[halves.Refused] = []
+        self.refused: list[halves.RefusedHalf] = []
 
     def deliver(self, arrived: list[Half]) -> None:
         waiting = [one for row in self.rows.values() if (one := halves.of_row(row)) is not None]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.store import audit, audit_checkpoints
-from monitor.store.audit import Checkpoint, Entry
+from monitor.store.audit import AuditEntry, Checkpoint
 from monitor.store.audit_check import Verdict, verify
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
@@ -51,11 +51,13 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with_tables.close()
 
 
-def entry(number: int, client: str = "acme", **changes: Any) -> Entry:
-    return replace(Entry(number * DAY + 0.123456, "ada", "::1", "read", client, f"/{number}", 200), **changes)
+def entry(number: int, client: str = "acme", **changes: Any) -> AuditEntry:
+    return replace(
+        AuditEntry(number * DAY + 0.123456, "ada", "::1", "read", client, f"/{number}", 200), **changes
+    )
 
 
-def write(store: Store, *entries: Entry) -> None:
+def write(store: Store, *entries: AuditEntry) -> None:
     with store.write() as connection:
         audit.add(connection, entries)
 

@@ -13,7 +13,7 @@ from monitor.errors import InputError, StoreError
 from monitor.records import Stream
 from monitor.store import api_keys, audit, backup, streams
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.store.restoring import restore
@@ -85,7 +85,7 @@ def test_from_a_file_to_postgresql_and_back(store: Store, server: Server, tmp_pa
     assert every_row(target) == before
     with target.write() as connection:  # numbers go on where they were
         streams.key(connection, Stream("other", "fraud"), 1.0)
-        audit.add(connection, [Entry(1.0, "ada", "", "read", "acme", "/", 200)])
+        audit.add(connection, [AuditEntry(1.0, "ada", "", "read", "acme", "/", 200)])
     backup.write(target, tmp_path / "second")
     after = every_row(target)
     target.close()

@@ -24,7 +24,7 @@ from monitor.store import (
     sessions,
     timeseries,
 )
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.db import Store
@@ -83,22 +83,24 @@ def test_a_session_is_found_by_its_secret_until_it_ends(store: Store) -> None:
 
 def test_the_audit_log_reads_newest_first(store: Store) -> None:
     with store.write() as connection:
-        audit.add(connection, [Entry(float(at), "ada", "", "read", "acme", f"/{at}", 200) for at in range(5)])
+        audit.add(
+            connection, [AuditEntry(float(at), "ada", "", "read", "acme", f"/{at}", 200) for at in range(5)]
+        )
         assert [entry.target for entry in audit.latest(connection, "acme", 2)] == ["/4", "/3"]
         assert audit.latest(connection, "globex") == []
         assert audit_checkpoints.delete_before(connection, 3.0, Signer(), 9.0) == 3
 
 
 def test_the_audit_log_is_filtered_and_read_in_pages(store: Store) -> None:
-    def entry(at: int, who: str, target: str, action: str = "read") -> Entry:
-        return Entry(100.0 + at, who, "10.0.0.1", action, "paged", target, 200)
+    def entry(at: int, who: str, target: str, action: str = "read") -> AuditEntry:
+        return AuditEntry(100.0 + at, who, "10.0.0.1", action, "paged", target, 200)
 
     with store.write() as connection:
         audit.add(connection, [entry(at, "Ada", f"/100%/{at}") for at in range(10)])
         audit.add(connection, [entry(10, "bob", "/100_/10", "change")])
 
         def targets(offset: int = 0, limit: int = 100, **wanted: str | float) -> list[str]:
-            chosen = audit.Filter(client="paged", **wanted)  # type: ignore[arg-type]
+            chosen = audit.AuditFilter(client="paged", **wanted)  # type: ignore[arg-type]
             found = audit.find(connection, chosen, offset, limit)
             assert offset or limit < 100 or audit.count(connection, chosen) == len(found)
             return [one.target.rpartition("/")[2] for one in found]
@@ -117,16 +119,16 @@ def test_refused_records_are_filtered_and_counted(store: Store) -> None:
     kept = [refused(at, ("invalid", "too_old")[at % 2], count=at + 1) for at in range(6)]
     with store.write() as connection:
         quarantine.put(connection, [*kept, refused(6, "invalid", "churn")])
-        wanted = quarantine.Filter("acme", "fraud", start=1.0)
+        wanted = quarantine.QuarantineFilter("acme", "fraud", start=1.0)
         assert quarantine.find(connection, wanted) == kept[:0:-1]
         assert quarantine.find(connection, wanted, 1, 2) == [kept[4], kept[3]]
         assert quarantine.count(connection, wanted) == 5
         assert quarantine.reasons(connection, wanted) == [("too_old", 12), ("invalid", 8)]
-        assert quarantine.find(connection, quarantine.Filter(text="WRONG 100% OF 2")) == [kept[2]]
-        assert quarantine.find(connection, quarantine.Filter(text="FIX", reason="too_old", end=2.0)) == [
-            kept[1]
-        ]
-        assert quarantine.find(connection, quarantine.Filter("globex")) == []
+        assert quarantine.find(connection, quarantine.QuarantineFilter(text="WRONG 100% OF 2")) == [kept[2]]
+        assert quarantine.find(
+            connection, quarantine.QuarantineFilter(text="FIX", reason="too_old", end=2.0)
+        ) == [kept[1]]
+        assert quarantine.find(connection, quarantine.QuarantineFilter("globex")) == []
 
 
 def test_the_answers_to_a_delivery_are_read_in_order(store: Store) -> None:
@@ -243,7 +245,7 @@ def test_reads_are_counted_by_name_and_clock_hour(store: Store) -> None:
     with store.write() as connection:
         audit.add(
             connection,
-            [Entry(at, "key h", "::1", "read", "acme", "/c/acme", 200, n) for at, n in times.items()],
+            [AuditEntry(at, "key h", "::1", "read", "acme", "/c/acme", 200, n) for at, n in times.items()],
         )
     with store.read() as connection:
         assert access_counts.habits(connection, 0, 20_000)["key h"] == access_counts.Habit(8, 3600.0)

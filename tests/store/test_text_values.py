@@ -89,7 +89,7 @@ def test_no_text_fails_in_any_column_of_any_table(store, value):
 @settings(max_examples=examples(30), suppress_health_check=SHARED_FIXTURES)
 @given(st.text(st.characters(exclude_categories=()), max_size=600), st.text(max_size=600))
 def test_whatever_somebody_did_is_written_down(store, target, who):
-    entry = audit.Entry(NOW, who, "127.0.0.1", "GET", "", target, 200)
+    entry = audit.AuditEntry(NOW, who, "127.0.0.1", "GET", "", target, 200)
     with store.write() as connection:
         audit.add(connection, [entry])
         (kept,) = audit.latest(connection, limit=1)

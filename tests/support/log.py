@@ -12,7 +12,7 @@ from monitor.clock import Clock, ManualClock
 from monitor.errors import WatchkeeperError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import RecordKind
-from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.requests import IntakeResult
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -39,11 +39,13 @@ def running(
         store.close()
 
 
-def send(log: PredictionLog, kind: RecordKind, records: object, client: str = "", key: str = "") -> Receipt:
+def send(
+    log: PredictionLog, kind: RecordKind, records: object, client: str = "", key: str = ""
+) -> IntakeResult:
     """Hand records to the log as a request would, and wait until they are on disk."""
     rules = log.rules(client)
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
-    answer: Queue[Receipt | WatchkeeperError] = Queue()
+    answer: Queue[IntakeResult | WatchkeeperError] = Queue()
     log.submit([(parse.read(kind, body, "application/json", rules, log.decoders, key), answer.put)])
     receipt = answer.get(timeout=300)
     if isinstance(receipt, WatchkeeperError):

@@ -19,7 +19,7 @@ from monitor.store.registered_texts import Canary, SystemPrompt
 from monitor.store.releases import Release
 from monitor.store.rollback_drills import Drill
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage, StoredCheck
 from monitor.windows import baseline
 from monitor.windows.baseline_from_table import from_table
 
@@ -39,16 +39,16 @@ def put(connection: Connection, stream: Stream, now: float, mark: str) -> None:
     )
     one = Rollout(stream, 1, "8", "7", (Stage(5, 600), Stage(100, 600)), now - 800, mark)
     check = StoredCheck("errors", "pass", f"{mark} is well", canary=0.1, stable=0.2, unit="share")
-    rollouts.start(connection, one, Step(1, now - 800, RolloutState.RUNNING, 0, 5.0, f"{mark} began"))
+    rollouts.start(connection, one, RolloutStep(1, now - 800, RolloutState.RUNNING, 0, 5.0, f"{mark} began"))
     rollouts.add(
-        connection, one, Step(2, now - 500, RolloutState.FAILED, 0, 0.0, f"{mark} is worse", (check,))
+        connection, one, RolloutStep(2, now - 500, RolloutState.FAILED, 0, 0.0, f"{mark} is worse", (check,))
     )
     decided = Rollback(
         stream, "8", mark, "on", DECISION, "rollback", RollbackState.SENT, "argo", "7", mark, mark, now - 400
     )
     rollbacks.add(connection, decided)
     rollback_stops.add(connection, rollback_stops.Stop(stream, now - 300, mark, mark))
-    step = rollback_drills.Step("alert", 1.5, True, mark)
+    step = rollback_drills.DrillStep("alert", 1.5, True, mark)
     rollback_drills.put(connection, Drill(stream, now - 700, now - 690, "passed", mark, "dry run", (step,)))
     prompt = SystemPrompt(stream.client, stream.model, mark, frozenset({1, 2}), 9, now)
     registered_texts.register_prompt(connection, prompt)

@@ -14,7 +14,7 @@ from monitor.clock import ManualClock
 from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys, audit, daily_summaries
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.web.auth.audit import AuditLog
@@ -156,7 +156,7 @@ def test_an_audit_log_that_cannot_be_written_loses_nothing_and_goes_on(
 def test_an_entry_that_cannot_be_written_keeps_back_no_other(shop: Shop) -> None:
     log = AuditLog(shop.store)
     for target, outcome in (("/before", 200), ("/odd", 2**70), ("/after", 200)):
-        log.note(Entry(NOW, "ada", "127.0.0.1", "read", "acme", target, outcome))
+        log.note(AuditEntry(NOW, "ada", "127.0.0.1", "read", "acme", target, outcome))
     log.flush()
     with shop.store.read() as connection:
         assert {entry.target for entry in audit.latest(connection)} == {"/before", "/odd", "/after"}

@@ -10,7 +10,7 @@ from monitor.config.root import Config
 from monitor.digest import Sender
 from monitor.errors import WatchkeeperError
 from monitor.health.settings import ClientSettings
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.visible import counted
 from monitor.web.api.staff import operation_lists as lists
 from monitor.web.api.staff import operation_schemas as schemas
@@ -44,7 +44,7 @@ def sites(settings: Config) -> schemas.SitesAnswer:
 
 def entries(settings: Config, client: str, who: str, since: float, most: int) -> list[schemas.EntryAnswer]:
     """At most `most` entries of the audit log, newest first."""
-    wanted = Filter(client, who=who, start=since)
+    wanted = AuditFilter(client, who=who, start=since)
     if (daemon := through_daemon.running(settings)) is None:
         with opened(settings).read() as connection:
             return lists.entries(connection, wanted, most)

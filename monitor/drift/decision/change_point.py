@@ -14,7 +14,7 @@ import numpy as np
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision.decide import Decision
 from monitor.drift.decision.e_detector import SIGNS, Unseen, unseen_gain
-from monitor.drift.decision.state import State
+from monitor.drift.decision.state import DecisionState
 from monitor.drift.model import control_charts, kalman_filter, season
 from monitor.drift.model.calibration import Calibration, density, distances, score_reference
 from monitor.drift.model.kalman_filter import AGES
@@ -54,7 +54,7 @@ class _Past:
     seen: Floats
 
 
-def span_needed(state: State, decision: Decision) -> Window:
+def span_needed(state: DecisionState, decision: Decision) -> Window:
     """The span of the windows that `dated` needs: twice the time since the evidence began, at least 24 windows."""
     seconds, end = decision.window.seconds, decision.window.end
     begun = float(state.incident.since[decision.joined].min())
@@ -63,8 +63,8 @@ def span_needed(state: State, decision: Decision) -> Window:
 
 
 def dated(
-    calibration: Calibration, state: State, decision: Decision, counts: Sequence[WindowCounts]
-) -> State:
+    calibration: Calibration, state: DecisionState, decision: Decision, counts: Sequence[WindowCounts]
+) -> DecisionState:
     """The state after `decision`, with the change points of the columns that joined, and their evidence since then.
 
     `counts` are the windows in the span that `span_needed` names, in order; the last is that of the decision.
@@ -143,7 +143,7 @@ def _past(calibration: Calibration, counts: Sequence[WindowCounts]) -> _Past:
     )
 
 
-def _found(calibration: Calibration, state: State, past: _Past, index: int) -> ChangePoint:
+def _found(calibration: Calibration, state: DecisionState, past: _Past, index: int) -> ChangePoint:
     if index == len(calibration.columns):
         return change_point(support(past.dense_score, past.dense_response, 1.0, _DENSE_SIZE))
     chart, sign, strength = _strongest(calibration, state, index)
@@ -156,7 +156,7 @@ def _found(calibration: Calibration, state: State, past: _Past, index: int) -> C
     return change_point(support(past.score[:, chart], past.response[:, chart], float(SIGNS[sign]), size))
 
 
-def _strongest(calibration: Calibration, state: State, index: int) -> tuple[int, int, float]:
+def _strongest(calibration: Calibration, state: DecisionState, index: int) -> tuple[int, int, float]:
     """The chart of a column with the most evidence, its sign, and that evidence."""
     charts = np.flatnonzero(calibration.scores.column == index)
     strength = state.evidence.mean()[charts] * calibration.scores.weight[charts, None]
@@ -170,7 +170,9 @@ def _mixed(gains: Floats) -> Floats:
     return np.asarray(np.log(np.exp(gains - most).mean(axis=1)) + most[:, 0])
 
 
-def _moved(calibration: Calibration, state: State, past: _Past, index: int, point: ChangePoint) -> State:
+def _moved(
+    calibration: Calibration, state: DecisionState, past: _Past, index: int, point: ChangePoint
+) -> DecisionState:
     """The state with this change point of a column, and its evidence summed since then."""
     at = float(past.windows[point.at].start)
     incident = state.incident

@@ -8,7 +8,7 @@ from monitor.config.units import DAY
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision import current_effect, e_detector, recovery, relations, relevance
 from monitor.drift.decision.e_detector import SIGNS, Evidence, Unseen, per_column
-from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.decision.state import DecisionState, IncidentState
 from monitor.drift.decision.step_up import step_up
 from monitor.drift.model import control_charts, kalman_filter, season
 from monitor.drift.model.calibration import Calibration, carry_small_samples, density
@@ -59,8 +59,8 @@ class Decision:
 
 
 def advance(
-    calibration: Calibration, state: State, counts: WindowCounts, limits: Floats
-) -> tuple[State, Decision]:
+    calibration: Calibration, state: DecisionState, counts: WindowCounts, limits: Floats
+) -> tuple[DecisionState, Decision]:
     """Evaluate one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
     window = counts.window
     if state.last >= 0 and window.start <= state.last:
@@ -92,7 +92,9 @@ def skipped(calibration: Calibration, window: Window, reason: str) -> Decision:
     return Decision(window, none, np.full(len(none) - 1, -1), none.astype(bool), False, False, None, reason)
 
 
-def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tuple[State, Scored]:
+def _score(
+    calibration: Calibration, state: DecisionState, counts: WindowCounts
+) -> tuple[DecisionState, Scored]:
     scores, window = calibration.scores, counts.window
     cell = int(season.cells([window], calibration.charts.season.scheme, calibration.zone)[0])
     gap = (window.start - state.last) / calibration.seconds if state.last >= 0 else 1.0
@@ -137,13 +139,13 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
 
 def _dense(
     calibration: Calibration,
-    state: State,
+    state: DecisionState,
     scored: Scored,
     rows: Floats,
     cell: int,
     gap: float,
     window: Window,
-) -> State:
+) -> DecisionState:
     alone = state.incident.member[:-1][calibration.scores.column]  # these are told already
     observed = scored.observed & ~alone
     if not observed.any():
@@ -211,7 +213,7 @@ def share_effect(share: Floats) -> Floats:
 
 def _next_incident(
     calibration: Calibration,
-    state: State,
+    state: DecisionState,
     ratio: Floats,
     scored: Scored,
     window: Window,
@@ -263,8 +265,12 @@ def _observed(calibration: Calibration, incident: IncidentState, scored: Scored)
 
 
 def _joined(
-    calibration: Calibration, state: State, incident: IncidentState, scored: Scored, sudden: np.ndarray
-) -> State:
+    calibration: Calibration,
+    state: DecisionState,
+    incident: IncidentState,
+    scored: Scored,
+    sudden: np.ndarray,
+) -> DecisionState:
     """The state with the effects of the columns that join: from them, it is judged whether these are small again."""
     scores, columns = calibration.scores, len(calibration.columns)
     joined = incident.member & ~state.incident.member
@@ -310,7 +316,7 @@ def _waves(calibration: Calibration, before: IncidentState, window: Window) -> n
 
 
 def _involved(
-    calibration: Calibration, state: State, scored: Scored, sudden: np.ndarray, joined: np.ndarray
+    calibration: Calibration, state: DecisionState, scored: Scored, sudden: np.ndarray, joined: np.ndarray
 ) -> np.ndarray:
     """The charts by which columns join: those with a tenth of the strongest one's evidence, and those that broke."""
     column = calibration.scores.column
@@ -322,7 +328,7 @@ def _involved(
     return np.asarray((strong | broke) & joined[:-1][column])
 
 
-def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
+def onsets(calibration: Calibration, state: DecisionState, window: Window) -> Floats:
     """When the evidence of each column began, from its strongest chart, shape (columns + 1,)."""
     scores = calibration.scores
     strength = state.evidence.mean() * scores.weight[:, None]
@@ -341,7 +347,7 @@ def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
     return np.append(begun, dense if dense > 0 else float(window.start))
 
 
-def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarray) -> State:
+def _reset_recovered(calibration: Calibration, state: DecisionState, recovered: np.ndarray) -> DecisionState:
     """Restart the evidence of recovered columns, and their filters, which followed the change."""
     if not recovered.any():
         return state
@@ -370,7 +376,7 @@ def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarr
     )
 
 
-def _reset_common(state: State) -> State:
+def _reset_common(state: DecisionState) -> DecisionState:
     """Restart the evidence of all columns together: that of a column which joined or left is not one of many."""
     none = np.zeros_like(state.dense_sums)
     dense = e_detector.begin(1, kalman_filter.AGES)

@@ -5,13 +5,13 @@ import numpy as np
 from monitor.drift.columns import Floats
 from monitor.drift.decision.budget import GLOBAL_SHARE
 from monitor.drift.decision.e_detector import Evidence, per_column
-from monitor.drift.decision.state import State
+from monitor.drift.decision.state import DecisionState
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.scores import UNSEEN_WEIGHT
 
 
 def ratios(
-    calibration: Calibration, state: State, limits: Floats, broken: np.ndarray
+    calibration: Calibration, state: DecisionState, limits: Floats, broken: np.ndarray
 ) -> tuple[Floats, Floats]:
     """The evidence of each column, and of all together, over its limit, both (columns + 1,): as it is shown, and as it
     counts for an alarm. `broken` (columns,) is -1 for columns that did not break in this window.
@@ -50,7 +50,7 @@ def is_relevant(evidence: Evidence, least: float, limit: float) -> np.ndarray:
     return np.asarray((effect >= least) & (distance**2 * evidence.rows / 2 >= np.log(max(limit, 1.0))))
 
 
-def spread(calibration: Calibration, state: State, columns: np.ndarray | None = None) -> float:
+def spread(calibration: Calibration, state: DecisionState, columns: np.ndarray | None = None) -> float:
     """Root mean square effect of all columns, or of some, bool (columns,), since their common evidence began, minus the
     part that noise explains.
     """

@@ -44,7 +44,7 @@ class IncidentState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class DecisionState:
     """Filters, evidence, small windows carried over, current effects and the incident.
 
     `last` is the start of the last evaluated window (-1 before the first). `dense_sums` and `dense_rows` (charts,) sum
@@ -71,12 +71,12 @@ class State:
         return np.divide(self.dense_sums, rows, out=np.zeros_like(rows), where=rows > 0)
 
 
-def begin(calibration: Calibration) -> State:
+def begin(calibration: Calibration) -> DecisionState:
     """The state before the first window."""
     charts, columns = calibration.scores.charts, len(calibration.columns)
     zero = np.zeros(charts)
     none = np.zeros(columns + 1)
-    return State(
+    return DecisionState(
         last=-1,
         judged=0,
         filter=kalman_filter.begin(calibration.charts.autocorrelation, calibration.charts.season),

@@ -9,7 +9,7 @@ from monitor.drift.columns import Floats, Role
 from monitor.drift.decision.budget import Budget
 from monitor.drift.decision.decide import Decision, onsets
 from monitor.drift.decision.relevance import spread
-from monitor.drift.decision.state import State
+from monitor.drift.decision.state import DecisionState
 from monitor.drift.explain.column_changes import column_changes
 from monitor.drift.model.calibration import Calibration
 from monitor.metrics.system.daemon import DRIFT_EVIDENCE
@@ -71,7 +71,7 @@ class DriftVerdict:
 def verdicts(
     stream: Stream,
     calibration: Calibration,
-    state: State,
+    state: DecisionState,
     decision: Decision,
     limits: Floats,
     budget: Budget,
@@ -104,7 +104,7 @@ def verdicts(
     return [*results, _worded(together, calibration, budget)]
 
 
-def _bounds(state: State, index: int, since: float) -> tuple[float | None, float | None]:
+def _bounds(state: DecisionState, index: int, since: float) -> tuple[float | None, float | None]:
     """The earliest and the latest time at which the drift of a column began, if its evidence goes back to it."""
     incident = state.incident
     if not incident.member[index] or incident.latest[index] <= 0 or incident.since[index] != since:

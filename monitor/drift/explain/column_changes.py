@@ -8,7 +8,7 @@ import numpy as np
 from monitor.drift.columns import OUTSIDE, Column, ColumnType
 from monitor.drift.decision.decide import Decision
 from monitor.drift.decision.e_detector import SIGNS
-from monitor.drift.decision.state import State
+from monitor.drift.decision.state import DecisionState
 from monitor.drift.explain.relation_words import relation_words, share_after
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.control_charts import Scored
@@ -33,7 +33,7 @@ class ColumnChange:
     begun: bool
 
 
-def column_changes(calibration: Calibration, state: State, decision: Decision) -> list[ColumnChange]:
+def column_changes(calibration: Calibration, state: DecisionState, decision: Decision) -> list[ColumnChange]:
     """One per column; none for a skipped window."""
     scored = decision.scored
     if scored is None:
@@ -104,7 +104,7 @@ def standard_deviations(effect: float) -> float:
     return float(np.sqrt(2) * NormalDist().inv_cdf(share))
 
 
-def _strongest(calibration: Calibration, state: State) -> list[int]:
+def _strongest(calibration: Calibration, state: DecisionState) -> list[int]:
     """The chart with the most evidence of each column; a simpler one wins over a decile or shape chart."""
     strength = state.evidence.mean().sum(axis=1) * calibration.scores.weight
     plain = (calibration.scores.family != Family.BIN) & (calibration.scores.family != Family.SHAPE)

@@ -9,7 +9,7 @@ from monitor.config.sections import FileName, Secret
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.sources.brokers.addresses import some
-from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.asynchronous import CallLoop
 from monitor.sources.brokers.nats import NatsSettings, address_of, name_of
 
 
@@ -54,7 +54,7 @@ class NatsConsumer:
         except ImportError as error:
             hint = "pip install 'watchkeeper[nats]'"
             raise GaugeError("the client for NATS is not installed", hint=hint) from error
-        calls, section = Calls(), self._settings
+        calls, section = CallLoop(), self._settings
         connection = nats.aio.client.Client()
         try:
             return calls.run(self._read(connection), section.timeout)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from monitor.config.sections import FileName, Secret
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
-from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.asynchronous import CallLoop
 from monitor.sources.brokers.redis import MOST_ANSWER, RedisSettings, lag_of, url_of
 from monitor.sources.brokers.redis_answers import limited
 from monitor.visible import visible
@@ -79,7 +79,7 @@ class RedisQueue:
         ).options("gauge")
         options["parser_class"] = limited(redis, MOST_ANSWER)
         never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-        calls = Calls()
+        calls = CallLoop()
         client: Any = None
         try:
             client = redis.asyncio.Redis.from_url(section.url, retry=never, **options)

@@ -12,7 +12,7 @@ from monitor.metrics.quality.confusion import TOO_MANY, Confusion, confusion_of,
 from monitor.metrics.quality.task import OF_NUMBERS, answers_otherwise, task_of
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.visible import counted
-from monitor.windows.layout.expected_answers import Expected, expected_of
+from monitor.windows.layout.expected_answers import ExpectedAnswers, expected_of
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
@@ -69,7 +69,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 def _lost(subject: Subject, part: Slice) -> float:
     """Rows that were not counted as classes, because numbers with fractions were not known to be classes."""
-    if expected_of(subject.profile.layout) is Expected.CLASSES:
+    if expected_of(subject.profile.layout) is ExpectedAnswers.CLASSES:
         return 0.0
     return part.flag("residuals") + part.flag("infinite") - part.flag("whole")
 

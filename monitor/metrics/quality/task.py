@@ -8,7 +8,7 @@ from enum import StrEnum
 from monitor.metrics.metric import Subject
 from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
 from monitor.windows.kernel.confusion_counts import ANSWERS, TRUTHS
-from monitor.windows.layout.expected_answers import Expected, expected_of
+from monitor.windows.layout.expected_answers import ExpectedAnswers, expected_of
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.layout.notation import is_truth, is_whole, says_nothing
 from monitor.windows.profile import Slice
@@ -71,7 +71,7 @@ def task_of(subject: Subject) -> Task | None:
     classed, numbers = _sum(parts, "classed"), _sum(parts, "residuals", "infinite")
     if not (classed and numbers):
         return Task.CLASSIFICATION if classed else Task.REGRESSION if numbers else _expected(layout)
-    if expected_of(layout) is not Expected.EITHER:
+    if expected_of(layout) is not ExpectedAnswers.EITHER:
         return _expected(layout)
     return _of_either(parts, layout, classed, numbers)
 
@@ -98,7 +98,7 @@ def answers_otherwise(subject: Subject) -> bool:
 
 def _expected(layout: Layout) -> Task | None:
     expected = expected_of(layout)
-    if expected is Expected.CLASSES:
+    if expected is ExpectedAnswers.CLASSES:
         return Task.CLASSIFICATION
     column = layout.by_name.get("prediction")
     is_number = column is not None and column.kind in (ColumnKind.NUMBER, ColumnKind.INTEGER)

@@ -32,7 +32,7 @@ MOST_OBJECTS = 200
 _SMALLER = "send fewer records per request"
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class IntakeResult(msgspec.Struct, frozen=True):
     """The result of a request. `rejected` and `ignored` hold the first ones, the counts are of all.
 
     `replayed`: the request was stored before, and was not stored again.
@@ -50,7 +50,7 @@ class RepeatedPartError(WatchkeeperError):
     """Of several requests that were read together, one is known already: each is to be stored for itself."""
 
 
-Answer = Callable[[Receipt | WatchkeeperError], None]
+Answer = Callable[[IntakeResult | WatchkeeperError], None]
 """Called once with the result of a request."""
 
 
@@ -167,7 +167,7 @@ def portion(
 
 def deduplicate(
     connection: Connection, group: Sequence[ParsedRequest], now: float
-) -> list[Receipt | WatchkeeperError]:
+) -> list[IntakeResult | WatchkeeperError]:
     """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group.
 
     Raises:
@@ -182,7 +182,7 @@ def deduplicate(
     stored_before = idempotency.put(connection, list(first.values()), now)
     if not stored_before and len(first) == len(known_requests):  # nearly always: no key is there twice
         return [receipt_of(request, replayed=False) for request in group]
-    answers: list[Receipt | WatchkeeperError] = []
+    answers: list[IntakeResult | WatchkeeperError] = []
     for request in group:
         if any(one.key in stored_before or first[one.key] is not one for one in request.several):
             raise RepeatedPartError("one of these requests is stored already")
@@ -210,26 +210,26 @@ def used_before() -> InputError:
     return InputError("this Idempotency-Key was already used for different content", hint="use a new key")
 
 
-def receipt_of(request: ParsedRequest, *, replayed: bool) -> Receipt:
+def receipt_of(request: ParsedRequest, *, replayed: bool) -> IntakeResult:
     """The receipt of a stored request."""
     if not (request.rejected or request.ignored or replayed):
         return _all_accepted(request.accepted)
     rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()
     ignored = _listed(request.ignored) if request.ignored else ()
     counts = (request.rejected_count if rejected else 0, len(request.ignored))
-    return Receipt(request.accepted, rejected, ignored, *counts, replayed)
+    return IntakeResult(request.accepted, rejected, ignored, *counts, replayed)
 
 
 @lru_cache
-def _all_accepted(count: int) -> Receipt:
+def _all_accepted(count: int) -> IntakeResult:
     """The most frequent receipt, cached."""
-    return Receipt(count)
+    return IntakeResult(count)
 
 
 def _listed(names: Iterable[str]) -> list[str]:
     return [shortened(visible(name), NAME) for name in nsmallest(_MOST_IGNORED, names)]
 
 
-def is_settled(answer: Receipt | WatchkeeperError) -> bool:
+def is_settled(answer: IntakeResult | WatchkeeperError) -> bool:
     """Whether nothing is left to store: the request was stored before, or is rejected."""
     return isinstance(answer, WatchkeeperError) or answer.replayed

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from monitor.errors import WatchkeeperError
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
-from monitor.predictions.intake.requests import Answer, Receipt, receipt_of, used_before
+from monitor.predictions.intake.requests import Answer, IntakeResult, receipt_of, used_before
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import compacted, split
 from monitor.predictions.log.store_rows import StoreRows
@@ -70,11 +70,11 @@ class Whole:
         """What is called with the result of a slice."""
         return lambda result: self._answered(one, result)
 
-    def _answered(self, one: ParsedRequest, result: Receipt | WatchkeeperError) -> None:
-        if self.is_over or (isinstance(result, Receipt) and one is not self._last):
+    def _answered(self, one: ParsedRequest, result: IntakeResult | WatchkeeperError) -> None:
+        if self.is_over or (isinstance(result, IntakeResult) and one is not self._last):
             return
         self.is_over = True
-        if isinstance(result, Receipt):
+        if isinstance(result, IntakeResult):
             result = msgspec.structs.replace(result, accepted=self._accepted)
         self._answer(result)
         del self._last  # which refers to this
@@ -87,7 +87,7 @@ def is_over(request: ParsedRequest) -> bool:
 
 def stored_before(
     connection: Connection, slices: Sequence[ParsedRequest]
-) -> Receipt | WatchkeeperError | None:
+) -> IntakeResult | WatchkeeperError | None:
     """The answer to a request that was stored completely before; None for a new one."""
     last = slices[-1]
     names = [] if last.request is None else [last.request, *last.aliases]

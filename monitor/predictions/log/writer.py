@@ -20,9 +20,9 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.requests import (
     Answer,
     Entry,
+    IntakeResult,
     Most,
     RawRequest,
-    Receipt,
     RepeatedPartError,
     deduplicate,
     is_settled,
@@ -135,7 +135,7 @@ class PredictionLog:
         now = self.clock.now()
         return Rules(self.settings, now - waited, client, self.clients, models=models, checked_at=now)
 
-    def prepared(self, request: RawRequest) -> Sequence[ParsedRequest] | Receipt | WatchkeeperError:
+    def prepared(self, request: RawRequest) -> Sequence[ParsedRequest] | IntakeResult | WatchkeeperError:
         """Read a large request apart from the writer, who then only stores its slices; or its receipt, if it was stored
         before.
 
@@ -147,7 +147,7 @@ class PredictionLog:
             return slices
         with self._store.read() as connection:
             stored = stored_before(connection, slices)
-        if isinstance(stored, Receipt):
+        if isinstance(stored, IntakeResult):
             with self._counting:
                 self._replayed += 1
         return stored or slices
@@ -226,7 +226,7 @@ class PredictionLog:
 
     def store_delivery(
         self, requests: Sequence[ParsedRequest], settle: Callable[[Connection], object]
-    ) -> list[Receipt | WatchkeeperError]:
+    ) -> list[IntakeResult | WatchkeeperError]:
         """Write what a source delivered, and with `settle` its positions, in one transaction; durable on return.
 
         Raises:
@@ -275,7 +275,7 @@ class PredictionLog:
         group = [entry for entry in group if not is_over(entry[0])]
         if not group:
             return
-        results: Sequence[Receipt | WatchkeeperError]
+        results: Sequence[IntakeResult | WatchkeeperError]
         try:
             results = self._store_all([request for request, _ in group])
         except StoreError as error:
@@ -317,7 +317,7 @@ class PredictionLog:
 
     def _store_all(
         self, group: list[ParsedRequest], settle: Callable[[Connection], object] = lambda _connection: None
-    ) -> list[Receipt | WatchkeeperError]:
+    ) -> list[IntakeResult | WatchkeeperError]:
         now = self.clock.now()
         # Before the transaction, during which other writers wait.
         rows = self._rows(group, now)

@@ -12,7 +12,7 @@ from monitor.releases.approval.decision import ApprovalDecision, approval_needed
 from monitor.releases.settings import ReleasePolicy
 from monitor.store import approvals, audit, releases
 from monitor.store.approvals import TEAM, Approval
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.texts import LABEL, VERSION_BYTES, flaw_of_text, storable
 from monitor.visible import one_line, visible
 
@@ -61,7 +61,9 @@ def decide(connection: Connection, approval: Approval, address: str) -> bool:
     word = "approve" if approval.approved else "decline"
     what = f"{word} version {approval.version} of {approval.stream}: {approval.note}"
     client = approval.stream.client
-    audit.add(connection, [Entry(approval.at, approval.who, address[:64], "change", client, what[:512], 200)])
+    audit.add(
+        connection, [AuditEntry(approval.at, approval.who, address[:64], "change", client, what[:512], 200)]
+    )
     return True
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from monitor.releases.recording.manifest import Manifest, components, differing, digest_of, encoded
 from monitor.store import audit, releases
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.releases import Release
 
 
@@ -49,7 +49,7 @@ def record(
     is_new = releases.add(connection, release)
     if is_new:
         what = f"record release {release.version} of {release.stream} ({release.digest[:12]})"
-        entry = Entry(now, recorded_by, address, "change", release.stream.client, what, 200)
+        entry = AuditEntry(now, recorded_by, address, "change", release.stream.client, what, 200)
         audit.add(connection, [entry])
     others = releases.of_version(connection, release.stream, release.version)
     return Recorded(release, is_new, contradicting(others))

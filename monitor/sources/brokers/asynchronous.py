@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 2.0
 
 
-class Calls:
+class CallLoop:
     """An event loop of its own that runs during a call, with one deadline for the whole call."""
 
     def __init__(self) -> None:

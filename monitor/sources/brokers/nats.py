@@ -15,7 +15,7 @@ from monitor.config.sections import Duration, FileName, Secret
 from monitor.outgoing.tls import verifying
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.addresses import checked, some
-from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.asynchronous import CallLoop
 from monitor.sources.brokers.nats_pull import Pull, Pulled
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
@@ -117,7 +117,7 @@ class Nats:
 
     def __init__(self, name: str, settings: NatsSettings) -> None:
         self._name, self._settings = name, settings
-        self._calls = Calls()
+        self._calls = CallLoop()
         self._library: Any = None
         self._connection: Any = None
         self._stream: Any = None

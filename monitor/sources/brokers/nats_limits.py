@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from monitor.sources.brokers.nats_pull import Inbox, Pulled
+from monitor.sources.brokers.nats_pull import Pulled, SubscriptionInbox
 
 MOST_BYTES = 256_000_000
 """Bytes that a server may send during one call."""
@@ -64,7 +64,7 @@ def _with_inbox(library: Any) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.inbox = Inbox()
+            self.inbox = SubscriptionInbox()
 
         async def _process_msg(
             self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes

@@ -60,7 +60,7 @@ class Pulled(NamedTuple):
         return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-class Inbox:
+class SubscriptionInbox:
     """What the server has sent to the subject of one subscription. `number` is that of the subscription."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Pull:
         """`subject` is that of the requests; `batch` is for a server that keeps to no limit in bytes."""
         self._connection, self._subject, self._batch = connection, subject, batch
         self._address = ""
-        self._inbox: Inbox = connection.inbox
+        self._inbox: SubscriptionInbox = connection.inbox
 
     async def open(self) -> None:
         """Subscribe to the answers."""

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from monitor.config.sections import Duration, FileName, Secret
 from monitor.config.units import HOUR
 from monitor.sources.brokers.addresses import checked
-from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.asynchronous import CallLoop
 from monitor.sources.brokers.redis_answers import limited
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
@@ -104,7 +104,7 @@ class RedisStream:
     def __init__(self, name: str, settings: RedisSettings) -> None:
         self._settings, self._name = settings, name
         self._consumer = f"{platform.node()}-{name}"
-        self._calls = Calls()
+        self._calls = CallLoop()
         self._library: Any = None
         self._client: Any = None
         self._count = 1

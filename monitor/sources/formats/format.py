@@ -31,7 +31,7 @@ NO_MAPPING = FieldMapping()
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadablePart:
     """A part of a payload that cannot become a record: the part itself, what is wrong, and what helps."""
 
     content: object
@@ -77,7 +77,7 @@ class Contents:
 
     predictions: Sequence[object] = field(default=())
     outcomes: Sequence[object] = field(default=())
-    unreadable: Sequence[Unreadable] = field(default=())
+    unreadable: Sequence[UnreadablePart] = field(default=())
     halves: Sequence[HalfCall] = field(default=())
 
 

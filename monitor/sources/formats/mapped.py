@@ -8,7 +8,7 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.texts.call import FIELDS as CALL
 from monitor.predictions.texts.call_columns import SENT
 from monitor.sources.formats import json_path, plain
-from monitor.sources.formats.format import Contents, FieldMapping, Unreadable
+from monitor.sources.formats.format import Contents, FieldMapping, UnreadablePart
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
 
@@ -39,15 +39,15 @@ class MappedFormat:
             InputError: the body is not JSON.
         """
         records: list[object] = []
-        unreadable: list[Unreadable] = []
+        unreadable: list[UnreadablePart] = []
         for message in bodies.records(payload.body, payload.headers.get("content-type", "")):
             if isinstance(message, RecordError):
-                unreadable.append(Unreadable("", message.message, message.hint))
+                unreadable.append(UnreadablePart("", message.message, message.hint))
                 continue
             rows = self._rows.all(message)
             if not rows:
                 hint = "correct `rows` in the configuration of the source"
-                unreadable.append(Unreadable(message, f"there is nothing at {self._rows.text}", hint))
+                unreadable.append(UnreadablePart(message, f"there is nothing at {self._rows.text}", hint))
             records += [self._unknown | self._paths.record(message, row) for row in rows]
         contents = plain.contents_of(records)
         return Contents(contents.predictions, contents.outcomes, [*unreadable, *contents.unreadable])

@@ -8,7 +8,7 @@ from monitor.predictions.intake import bodies
 from monitor.predictions.intake.outcome_scores import FIELD as SCORES
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.texts.call import FIELDS as CALL
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, UnreadablePart
 from monitor.sources.source import Payload
 
 _ANSWERED = (*ANSWERS, "error")
@@ -37,15 +37,15 @@ def contents_of(records: list[object]) -> Contents:
     """Records sorted into predictions and outcomes."""
     predictions: list[object] = []
     outcomes: list[object] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadablePart] = []
     for record in records:
         if isinstance(record, RecordError):
-            unreadable.append(Unreadable("", record.message, record.hint))
+            unreadable.append(UnreadablePart("", record.message, record.hint))
         elif not isinstance(record, dict):
             predictions.append(record)  # its validation says what it is
         elif unknown := _unknown(record):
             error = f"{unknown} is not known yet (null), and there is no prediction"
-            unreadable.append(Unreadable(record, error, _LATER))
+            unreadable.append(UnreadablePart(record, error, _LATER))
         elif not is_outcome(record):
             predictions.append(record)
         elif any(record.get(name) is not None for name in _ANSWERED):

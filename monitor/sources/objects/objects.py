@@ -24,7 +24,7 @@ from monitor.sources.objects.parts import (
     next_part,
 )
 from monitor.sources.objects.stores import ObjectStore, StoredObject, store_of
-from monitor.sources.objects.unreadable import Unreadable
+from monitor.sources.objects.unreadable import UnreadableObjects
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import (
     Fetched,
@@ -80,7 +80,7 @@ class Objects:
         self._waiting: list[StoredObject] = []
         self._by_mark: dict[str, list[str]] = {}
         self._listed: dict[str, StoredObject] = {}
-        self._unreadable = Unreadable()
+        self._unreadable = UnreadableObjects()
         self._of_logs: SourceError | None = None
         self._stored: Positions = dict
         self._forget_at = 0.0

@@ -19,7 +19,7 @@ class _Failure:
     modified: float
 
 
-class Unreadable:
+class UnreadableObjects:
     """Why each object could not be read, and when it is tried again. Times are of one clock that never goes back."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.messages import context_of, documents_of
-from monitor.sources.otlp.span import Refused, Span
+from monitor.sources.otlp.span import RefusedItem, Span
 from monitor.sources.otlp.text_events import Part, completed, part_of_context, parts_of
 from monitor.store.idempotency import Request
 from monitor.visible import counted
@@ -59,7 +59,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class DecodedCalls:
     """The calls of a request: their records, the keys of each (`names`), those of the spans around each (`covered`),
     where each comes from, and a request with the spans that are invalid, if there are any. `size` is that of the body
     in bytes.
@@ -72,9 +72,9 @@ class Calls:
     invalid: Sequence[ParsedRequest]
     size: int
 
-    def some(self, places: Sequence[int]) -> "Calls":
+    def some(self, places: Sequence[int]) -> "DecodedCalls":
         """The calls at these places, and what is invalid."""
-        return Calls(
+        return DecodedCalls(
             [self.records[place] for place in places],
             [self.names[place] for place in places],
             [self.covered[place] for place in places],
@@ -93,7 +93,7 @@ class Calls:
         """The keys of all calls, and of the spans around them."""
         return [known.key for names in (*self.names, *self.covered) for known in names]
 
-    def without(self, known: Container[bytes]) -> "Calls":
+    def without(self, known: Container[bytes]) -> "DecodedCalls":
         """The calls of which not all keys are known."""
         return self.some(
             [
@@ -141,7 +141,7 @@ class Calls:
         return [*requests, *self.invalid]
 
 
-def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Calls:
+def calls_of(spans: Iterable[Span | RefusedItem], body: bytes, rules: Rules) -> DecodedCalls:
     """The calls in the spans of a request.
 
     Raises:
@@ -157,7 +157,7 @@ def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Call
             raise TooLargeError(
                 f"the body has more than {counted(count, 'span')}", hint="send fewer spans per request"
             )
-        if isinstance(span, Refused):
+        if isinstance(span, RefusedItem):
             refused.append(span.reason)
             continue
         operation = genai.operation_of(span)
@@ -179,7 +179,7 @@ def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Call
         covered.append(of_frame)
         origins.append(origin)
     invalid = [_invalid(refused, body, rules)] if refused else []
-    return Calls(records, names, covered, origins, invalid, len(body))
+    return DecodedCalls(records, names, covered, origins, invalid, len(body))
 
 
 def _read(span: Span, rules: Rules, documents: Sequence[str]) -> tuple[dict[str, Any], Origin]:

@@ -40,7 +40,7 @@ def decoded(value: object) -> Any:
     return value
 
 
-class Content(NamedTuple):
+class CallContent(NamedTuple):
     """The messages of a call, decoded once.
 
     `plain` are the attributes that hold all messages of a side, by name; `numbered` those of one message each, with the
@@ -62,18 +62,18 @@ class Content(NamedTuple):
         return _object(self.attributes.get(_RESPONSE))
 
 
-def content_of(attributes: Attributes) -> Content:
+def content_of(attributes: Attributes) -> CallContent:
     """The messages in the attributes of a span."""
     plain = {name: decoded(value) for name in _PLAIN if (value := attributes.get(name)) is not None}
     names = " ".join(attributes)
     if not any(side in names for side in _NUMBERED_SIDES):  # most have none
-        return Content(attributes, plain, ())
+        return CallContent(attributes, plain, ())
     numbered = [
         (match, value)
         for key, value in attributes.items()
         if key.startswith(_NUMBERED_SIDES) and (match := NUMBERED.fullmatch(key)) is not None
     ]
-    return Content(attributes, plain, numbered)
+    return CallContent(attributes, plain, numbered)
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _object(value: object) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def sizes(content: Content) -> dict[str, int]:
+def sizes(content: CallContent) -> dict[str, int]:
     """The characters on both sides of a call, and the number of messages in the request, as far as they are known."""
     inputs, outputs, messages = _plain(content)
     for match, value in content.numbered:
@@ -100,7 +100,7 @@ def sizes(content: Content) -> dict[str, int]:
     return known
 
 
-def _plain(content: Content) -> tuple[list[int], list[int], set[Any]]:
+def _plain(content: CallContent) -> tuple[list[int], list[int], set[Any]]:
     """The lengths of the attributes that hold all messages of a side, and one element for each message."""
     messages: set[Any] = set()
     plain = content.plain

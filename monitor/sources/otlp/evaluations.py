@@ -8,7 +8,7 @@ from monitor.predictions.intake.outcome_scores import evaluator_of
 from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
 from monitor.records import Stream
 from monitor.sources.otlp import genai
-from monitor.sources.otlp.span import LogRecord, Refused, Span
+from monitor.sources.otlp.span import LogRecord, RefusedItem, Span
 from monitor.store.scores import PREDICTION, Score
 from monitor.texts import NAME, flaw_of_name, shortened
 from monitor.visible import visible
@@ -34,7 +34,7 @@ class Evaluations:
     reason: str = ""
 
 
-def evaluations_of(records: Iterable[LogRecord | Refused], rules: Rules, client: str) -> Evaluations:
+def evaluations_of(records: Iterable[LogRecord | RefusedItem], rules: Rules, client: str) -> Evaluations:
     """The results of evaluations among log records. `client` is used where a record names none.
 
     Other log records are accepted and not stored: an application sends its whole log to one address.
@@ -42,7 +42,7 @@ def evaluations_of(records: Iterable[LogRecord | Refused], rules: Rules, client:
     evaluations = Evaluations()
     for record in records:
         try:
-            if isinstance(record, Refused):
+            if isinstance(record, RefusedItem):
                 raise ValueError(record.reason)
             if record.event == _EVENT:
                 evaluations.scores.append(_score(record, rules, client))

@@ -16,7 +16,7 @@ from monitor.sources.otlp.span import (
     MAX_PARTS,
     Attributes,
     LogRecord,
-    Refused,
+    RefusedItem,
     Span,
     SpanEvent,
     first_and_last,
@@ -32,7 +32,7 @@ _POINTS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 _HINT = "send an OTLP request; keys are in lowerCamelCase, ids hexadecimal"
 
 
-def spans(body: bytes) -> Iterator[Span | Refused]:
+def spans(body: bytes) -> Iterator[Span | RefusedItem]:
     """The spans of an ExportTraceServiceRequest.
 
     Raises:
@@ -42,10 +42,10 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
         try:
             yield _span(item, resource)
         except ValueError as error:
-            yield Refused(str(error))
+            yield RefusedItem(str(error))
 
 
-def logs(body: bytes) -> Iterator[LogRecord | Refused]:
+def logs(body: bytes) -> Iterator[LogRecord | RefusedItem]:
     """The log records of an ExportLogsServiceRequest.
 
     Raises:
@@ -61,10 +61,10 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             text = _value(item.get("body"), 0) if event.startswith(GENAI) else None
             yield LogRecord(event, attributes, resource, *places, *named, time, text)
         except ValueError as error:
-            yield Refused(str(error))
+            yield RefusedItem(str(error))
 
 
-def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
+def data_points(body: bytes) -> Iterator[DataPoint | RefusedItem]:
     """The data points of an ExportMetricsServiceRequest; of a histogram or summary, its count and its sum.
 
     Raises:
@@ -80,12 +80,12 @@ def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
                 try:
                     yield from _points(_text(metric, "name"), form, data, point, resource)
                 except ValueError as error:
-                    yield Refused(str(error))
+                    yield RefusedItem(str(error))
 
 
 def _points(
     name: str, form: str, data: Mapping[str, Any], point: object, resource: Attributes
-) -> Iterator[DataPoint | Refused]:
+) -> Iterator[DataPoint | RefusedItem]:
     if not isinstance(point, dict):
         msg = "a data point is not an object"
         raise ValueError(msg)
@@ -104,14 +104,14 @@ def _points(
         whole = _whole(point.get("asInt"))
         value = _real(point.get("asDouble")) if whole is None else float(whole)
         if kind is None or value is None:
-            yield Refused("it has no number, or no aggregation temporality that can be read")
+            yield RefusedItem("it has no number, or no aggregation temporality that can be read")
         else:
             yield DataPoint(name, labels, value, kind, time)
         return
     temporality = CUMULATIVE if form == "summary" else data.get("aggregationTemporality")
     kind, count = kind_of(temporality, is_monotonic=True), _whole(point.get("count") or 0)
     if kind is None or count is None:
-        yield Refused("its count is no number, or it has no aggregation temporality")
+        yield RefusedItem("its count is no number, or it has no aggregation temporality")
     else:
         total = _real(point.get("sum", 0.0 if form == "summary" else None))
         yield from counted(name, labels, float(count), total, kind, time)

@@ -11,7 +11,7 @@ from monitor.sources.otlp.content import (
     NOT_TEXT,
     NUMBERED_INPUT,
     NUMBERED_TEXT,
-    Content,
+    CallContent,
     decoded,
     simple_text,
 )
@@ -34,7 +34,7 @@ class ChatMessage(NamedTuple):
     text: str
 
 
-def texts(span: Span, content: Content, documents: Iterable[str] = ()) -> dict[str, Any]:
+def texts(span: Span, content: CallContent, documents: Iterable[str] = ()) -> dict[str, Any]:
     """The `texts` of a record; empty without content. `documents` are those that the trace has retrieved."""
     return by_side(said(content), context_of(span, documents))
 
@@ -84,7 +84,7 @@ def is_json_asked(attributes: Attributes) -> bool | None:
     )
 
 
-def said(content: Content) -> Iterator[ChatMessage]:
+def said(content: CallContent) -> Iterator[ChatMessage]:
     """The messages in the attributes of a call, in order."""
     if content.numbered:
         yield from _numbered(content)
@@ -111,7 +111,7 @@ def _messages(messages: object, *, is_input: bool) -> Iterator[ChatMessage]:
         yield ChatMessage(is_input, str(role or "").lower(), _joined(_written(message)))
 
 
-def _numbered(content: Content) -> Iterator[ChatMessage]:
+def _numbered(content: CallContent) -> Iterator[ChatMessage]:
     roles: dict[tuple[str, str], str] = {}
     parts: dict[tuple[str, str], list[str]] = {}
     for match, value in content.numbered:

@@ -19,7 +19,7 @@ from monitor.sources.otlp.span import (
     MAX_PARTS,
     Attributes,
     LogRecord,
-    Refused,
+    RefusedItem,
     Span,
     SpanEvent,
     first_and_last,
@@ -39,7 +39,7 @@ _ERROR = 2
 _HINT = "send an OTLP request as protobuf, or as JSON with the content type application/json"
 
 
-def spans(body: bytes) -> Iterator[Span | Refused]:
+def spans(body: bytes) -> Iterator[Span | RefusedItem]:
     """The spans of an ExportTraceServiceRequest.
 
     Raises:
@@ -48,10 +48,10 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
     span_type = _messages().trace.Span
     for resource, _, content in _items(body, _Walk()):
         message = _decoded(span_type, content)
-        if isinstance(message, Refused):
+        if isinstance(message, RefusedItem):
             yield message
         elif flaw := flaw_of(message.trace_id, message.span_id):
-            yield Refused(flaw)
+            yield RefusedItem(flaw)
         else:
             yield Span(
                 message.trace_id,
@@ -72,7 +72,7 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
             )
 
 
-def logs(body: bytes) -> Iterator[LogRecord | Refused]:
+def logs(body: bytes) -> Iterator[LogRecord | RefusedItem]:
     """The log records of an ExportLogsServiceRequest.
 
     Raises:
@@ -81,7 +81,7 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
     record_type = _messages().logs.LogRecord
     for resource, scope, content in _items(body, _Walk()):
         message = _decoded(record_type, content)
-        if isinstance(message, Refused):
+        if isinstance(message, RefusedItem):
             yield message
         else:
             attributes = _attributes(message.attributes)
@@ -92,7 +92,7 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             yield LogRecord(event, attributes, resource, *places, *_named(scope), time, text)
 
 
-def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
+def data_points(body: bytes) -> Iterator[DataPoint | RefusedItem]:
     """The data points of an ExportMetricsServiceRequest; of a histogram or summary, its count and its sum.
 
     Raises:
@@ -105,7 +105,7 @@ def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
                 for _ in walk.fields(data):  # limits the points of all metrics
                     pass
         metric = _decoded(_messages().metrics.Metric, content)
-        if isinstance(metric, Refused):
+        if isinstance(metric, RefusedItem):
             yield metric
         elif form := metric.WhichOneof("data"):
             data = getattr(metric, form)
@@ -116,7 +116,7 @@ def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
 
 def _points(
     name: str, form: str, data: Any, point: Any, resource: Attributes
-) -> Iterator[DataPoint | Refused]:
+) -> Iterator[DataPoint | RefusedItem]:
     labels, time = labels_of(resource, _attributes(point.attributes)), point.time_unix_nano
     if form in ("gauge", "sum"):
         kind = (
@@ -126,14 +126,14 @@ def _points(
         )
         value = point.WhichOneof("value")
         if kind is None or value is None:
-            yield Refused("it has no number, or no aggregation temporality that can be read")
+            yield RefusedItem("it has no number, or no aggregation temporality that can be read")
         else:
             yield DataPoint(name, labels, float(getattr(point, value)), kind, time)
         return
     temporality = CUMULATIVE if form == "summary" else data.aggregation_temporality
     kind = kind_of(temporality, is_monotonic=True)
     if kind is None:
-        yield Refused("its count is no number, or it has no aggregation temporality")
+        yield RefusedItem("its count is no number, or it has no aggregation temporality")
         return
     total = point.sum if form == "summary" or point.HasField("sum") else None
     yield from counted(name, labels, float(point.count), total, kind, time)
@@ -173,7 +173,7 @@ def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview,
         for part, content in walk.fields(group):
             if part == _FIRST:  # which may come after the spans
                 message = _decoded(_messages().resource.Resource, content)
-                resource = {} if isinstance(message, Refused) else _attributes(message.attributes)
+                resource = {} if isinstance(message, RefusedItem) else _attributes(message.attributes)
             elif part == _SECOND:
                 scopes.append(content)
         for scope in scopes:
@@ -185,22 +185,22 @@ def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview,
 def _named(scope: memoryview) -> tuple[str, str]:
     """The name and the version of a scope; empty if they cannot be read."""
     message = _decoded(_messages().common.InstrumentationScope, scope)
-    return ("", "") if isinstance(message, Refused) else (message.name, message.version)
+    return ("", "") if isinstance(message, RefusedItem) else (message.name, message.version)
 
 
 def _decoded(kind: Any, content: memoryview) -> Any:
     """A message; `Refused` if the bytes are none."""
     if len(content) > MAX_ITEM_BYTES:
-        return Refused(f"it has {len(content):,} bytes, more than {MAX_ITEM_BYTES:,}")
+        return RefusedItem(f"it has {len(content):,} bytes, more than {MAX_ITEM_BYTES:,}")
     try:
         if len(content) > _LARGE:  # a nearly empty event takes a hundred times its bytes in memory
             for _ in _Walk(MAX_PARTS).fields(content):
                 pass
         return kind.FromString(bytes(content))
     except TooLargeError as error:
-        return Refused(error.message)
+        return RefusedItem(error.message)
     except (InputError, _messages().error):
-        return Refused("it is not a valid protobuf message")
+        return RefusedItem("it is not a valid protobuf message")
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

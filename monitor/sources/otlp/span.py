@@ -53,7 +53,7 @@ class LogRecord(msgspec.Struct, frozen=True):
     body: Any = None
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedItem(msgspec.Struct, frozen=True):
     """An item that cannot be decoded, while the others of its request can."""
 
     reason: str

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
-from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.requests import IntakeResult
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
-from monitor.sources.otlp.calls import Calls, Origin, key_of_span
+from monitor.sources.otlp.calls import DecodedCalls, Origin, key_of_span
 from monitor.sources.otlp.evaluations import stream_of
 from monitor.sources.otlp.genai import UNKNOWN_REASON
 from monitor.sources.otlp.held_call import HeldCall, held_in
@@ -95,7 +95,7 @@ class WaitingCalls:
         """Of calls that wait. The store does not have them, so texts that came before such a call cannot be read after
         a crash unless others come."""
 
-    def spans_arrived(self, calls: Calls, rules: Rules) -> tuple[Calls, Refusals]:
+    def spans_arrived(self, calls: DecodedCalls, rules: Rules) -> tuple[DecodedCalls, Refusals]:
         """Store the calls whose texts are here, and have those wait whose texts may come. The others are returned.
 
         Raises:
@@ -190,7 +190,7 @@ class WaitingCalls:
             released.append((row.call, held.sender, any(map(is_said, texts))))
         plan.taken += [row, *parts]
 
-    def _sort(self, calls: Calls, rules: Rules, plan: _Plan) -> list[int]:
+    def _sort(self, calls: DecodedCalls, rules: Rules, plan: _Plan) -> list[int]:
         """Plan what becomes of calls; the places of those that are stored as usual."""
         silent = {place for place, record in enumerate(calls.records) if _is_silent(record)}
         with self._store.read() as connection:
@@ -300,7 +300,7 @@ class WaitingCalls:
         if not (plan.requests or plan.kept or plan.taken):
             return refused
         for receipt in self._log.store_delivery(plan.requests, plan.settle):
-            if isinstance(receipt, Receipt):
+            if isinstance(receipt, IntakeResult):
                 reason = receipt.rejected[0].error if receipt.rejected else ""
                 refused.add(receipt.rejected_count, reason)
             else:
@@ -338,7 +338,7 @@ def _is_silent(record: object) -> bool:
     return isinstance(record, dict) and "texts" not in record
 
 
-def _held(calls: Calls, place: int, rules: Rules) -> HeldCall:
+def _held(calls: DecodedCalls, place: int, rules: Rules) -> HeldCall:
     record = calls.records[place]
     assert isinstance(record, dict)
     about = calls.names[place], calls.covered[place], calls.origins[place].choices

@@ -76,7 +76,7 @@ def of_row(row: StoredHalf) -> Half | None:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedHalf:
     """A half that cannot be paired: why, and what helps."""
 
     half: Half
@@ -93,7 +93,7 @@ class Pairing:
 
     calls: list[tuple[Half | None, Half | None]] = field(default_factory=list)
     kept: list[Half] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedHalf] = field(default_factory=list)
     taken: list[StoredHalf] = field(default_factory=list)
 
 
@@ -118,10 +118,10 @@ def pair(
             before = present[side].request(source).content
         if before is not None:
             if before != request.content:
-                result.refused.append(Refused(one, _OTHER_CALL.format(call=name), _ID_HINT))
+                result.refused.append(RefusedHalf(one, _OTHER_CALL.format(call=name), _ID_HINT))
         elif key_of(source, one.call, side.other) in known:
             late = _TOO_LATE.format(other=side.other.value, call=name, side=side.value)
-            result.refused.append(Refused(one, late, _LATE_HINT))
+            result.refused.append(RefusedHalf(one, late, _LATE_HINT))
         else:
             present[side] = one
             if len(present) == len(Side):
@@ -167,6 +167,6 @@ def given_up(
             result.calls.append((request, response))
         elif request is not None:
             reason = f"no response to call {request.half.call[:200]!r} arrived"
-            result.refused.append(Refused(request, reason, _LATE_HINT))
+            result.refused.append(RefusedHalf(request, reason, _LATE_HINT))
     result.taken = old
     return result, damaged

@@ -111,7 +111,7 @@ class WaitingHalves:
         parsed.request, parsed.aliases = known[0], known[1:]
         return parsed
 
-    def _refused(self, reader: PayloadReader, refused: halves.Refused) -> ParsedRequest:
+    def _refused(self, reader: PayloadReader, refused: halves.RefusedHalf) -> ParsedRequest:
         half = refused.half
         parsed = reader.rejected(_payload_of(half), refused.error, refused.hint)
         if half.row is not None:  # given up: it is recognized when it comes again

@@ -28,7 +28,7 @@ from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
 from monitor.store import rollouts as stored_rollouts
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
-from monitor.store.rollouts import Rollout, Step
+from monitor.store.rollouts import Rollout, RolloutStep
 from monitor.web.auth.authentication import Access
 from monitor.web.auth.session import principal_of
 
@@ -84,7 +84,9 @@ class RolloutGate:
                 return False, f"{canary} is no longer the newest version"
         return True, verdict.reason
 
-    def step(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> tuple[Rollout, Step]:
+    def step(
+        self, request: Request[Any, Any, Any], parameters: Mapping[str, str]
+    ) -> tuple[Rollout, RolloutStep]:
         """The newest rollout of a model, and its last step. It reads two rows, so a switch may ask every second.
 
         Raises:
@@ -206,7 +208,7 @@ def _step(rollouts: RolloutGate) -> HTTPRouteHandler:
     return step
 
 
-def step_as_json(rollout: Rollout, last: Step) -> dict[str, Any]:
+def step_as_json(rollout: Rollout, last: RolloutStep) -> dict[str, Any]:
     """The state of a rollout as printed and sent. `share` is the canary's, in percent. Keys may be added, never
     removed.
     """

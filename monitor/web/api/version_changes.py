@@ -59,7 +59,7 @@ class Stop(msgspec.Struct):
     comment: str = ""
 
 
-class StopAnswer(msgspec.Struct):
+class RollbackStops(msgspec.Struct):
     """How many stops were made or ended; `file` is the file that still stops all rollbacks, or empty."""
 
     stops: int
@@ -109,19 +109,19 @@ def order_rollback(change: ChangeRequest[NewRollback]) -> RollbackOrder:
     return RollbackOrder(made.id)
 
 
-def stop_rollbacks(change: ChangeRequest[Stop]) -> StopAnswer:
+def stop_rollbacks(change: ChangeRequest[Stop]) -> RollbackStops:
     """Stop all rollbacks, or those of one model."""
     with change.services.store.write() as connection:
         manual.stop(connection, _scope(change), _person(change), change.now)
-    return StopAnswer(1, "")
+    return RollbackStops(1, "")
 
 
-def resume_rollbacks(change: ChangeRequest[Stop]) -> StopAnswer:
+def resume_rollbacks(change: ChangeRequest[Stop]) -> RollbackStops:
     """End a stop of all rollbacks, or of those of one model."""
     with change.services.store.write() as connection:
         ended = manual.resume(connection, _scope(change), _person(change), change.now)
     file = Path(change.services.rollback_stop_file)
-    return StopAnswer(ended, str(file) if file.exists() else "")
+    return RollbackStops(ended, str(file) if file.exists() else "")
 
 
 def _scope(change: ChangeRequest[Stop]) -> Stream | None:
@@ -141,6 +141,6 @@ CHANGES = (
     Change("rollouts", "operator", NewRollout, StartedRollout, start_rollout),
     Change("rollouts/stop", "operator", OfModel, StartedRollout, stop_rollout),
     Change("rollbacks", "operator", NewRollback, RollbackOrder, order_rollback),
-    Change("rollbacks/stop", "operator", Stop, StopAnswer, stop_rollbacks),
-    Change("rollbacks/resume", "operator", Stop, StopAnswer, resume_rollbacks),
+    Change("rollbacks/stop", "operator", Stop, RollbackStops, stop_rollbacks),
+    Change("rollbacks/resume", "operator", Stop, RollbackStops, resume_rollbacks),
 )

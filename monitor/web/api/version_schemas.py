@@ -8,7 +8,7 @@ from monitor.clock import iso
 from monitor.rollouts.view import verdicts
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback
-from monitor.store.rollouts import Rollout, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutStep, StoredCheck
 
 
 class ReleaseAnswer(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ def release(one: Release, differ: Sequence[str], *, with_names: bool) -> Release
     return ReleaseAnswer(one.version, one.digest, iso(one.released_at), by, list(one.flags), list(differ))
 
 
-def rollout(one: Rollout, steps: Sequence[Step], *, with_reasons: bool) -> RolloutAnswer:
+def rollout(one: Rollout, steps: Sequence[RolloutStep], *, with_reasons: bool) -> RolloutAnswer:
     """A staged rollout; `steps` are all of its steps."""
     return RolloutAnswer(
         number=one.number,
@@ -133,7 +133,7 @@ def rollout(one: Rollout, steps: Sequence[Step], *, with_reasons: bool) -> Rollo
     )
 
 
-def _step(step: Step, verdict: str, *, with_reasons: bool) -> StepAnswer:
+def _step(step: RolloutStep, verdict: str, *, with_reasons: bool) -> StepAnswer:
     checks = [_check(check) for check in step.checks] if with_reasons else []
     reason = step.reason if with_reasons else ""
     return StepAnswer(step.number, iso(step.at), step.state.value, verdict, step.share, reason, checks)

@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 from monitor.store import audit
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 
 MOST_WAITING = 10_000
@@ -23,16 +23,16 @@ class AuditLog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: dict[tuple[object, ...], Entry] = {}
-        self._strangers: dict[tuple[object, ...], Entry] = {}
+        self._waiting: dict[tuple[object, ...], AuditEntry] = {}
+        self._strangers: dict[tuple[object, ...], AuditEntry] = {}
         self._counting_since = 0.0
-        self._machines: dict[tuple[object, ...], Entry] = {}
+        self._machines: dict[tuple[object, ...], AuditEntry] = {}
         self._machines_since = 0.0
         self.is_failing = False
         """Whether the last attempt to store entries failed. No change is accepted until one succeeds."""
         self._lock = threading.Lock()
 
-    def count_stranger(self, entry: Entry) -> None:
+    def count_stranger(self, entry: AuditEntry) -> None:
         """Count a request of somebody without access. Strangers decide how many there are, so rows are limited."""
         key: tuple[object, ...] = (entry.address, entry.action, entry.target, entry.outcome)
         with self._lock:
@@ -45,7 +45,7 @@ class AuditLog:
             times = entry.times + (first.times if first else 0)
             self._strangers[key] = replace(first or entry, times=times)
 
-    def count_machine(self, entry: Entry) -> None:
+    def count_machine(self, entry: AuditEntry) -> None:
         """Count a request of a program that asks every few seconds: one row an hour for each key and target."""
         key: tuple[object, ...] = (
             entry.who,
@@ -65,7 +65,7 @@ class AuditLog:
             times = entry.times + (first.times if first else 0)
             self._machines[key] = replace(first or entry, times=times)
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: AuditEntry) -> None:
         """Keep an entry until the next flush."""
         with self._lock:
             if len(self._waiting) >= MOST_WAITING and _key(entry) not in self._waiting:
@@ -105,7 +105,7 @@ class AuditLog:
         return len(waiting)
 
 
-def _key(entry: Entry) -> tuple[object, ...]:
+def _key(entry: AuditEntry) -> tuple[object, ...]:
     return (
         entry.at // 60,
         entry.who,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
 from monitor.web.auth.authentication import Access, Principal
@@ -188,7 +188,7 @@ def note(
 ) -> None:
     """Add the audit entry in the transaction of the change: there is no change without an entry."""
     now = web_services.of(request).clock.now()
-    entry = Entry(now, visitor.audit_name, address_of(request), action, client, what, 200)
+    entry = AuditEntry(now, visitor.audit_name, address_of(request), action, client, what, 200)
     audit.add(connection, [entry])
 
 

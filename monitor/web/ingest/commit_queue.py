@@ -13,10 +13,10 @@ from functools import partial
 
 from monitor.errors import BusyError, WatchkeeperError
 from monitor.predictions.intake.parse import ParsedRequest
-from monitor.predictions.intake.requests import Answer, RawRequest, Receipt
+from monitor.predictions.intake.requests import Answer, IntakeResult, RawRequest
 from monitor.predictions.log.writer import PredictionLog
 
-_Result = Receipt | WatchkeeperError
+_Result = IntakeResult | WatchkeeperError
 _COLLECT_SECONDS = 0.002
 """Maximum seconds that the first request waits for others."""
 _SUBMIT_AT_ONCE_BYTES = 1_000_000

@@ -15,7 +15,7 @@ from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsRec
 from monitor.predictions.intake.bodies import ReadApartError
 from monitor.predictions.intake.identity import identify
 from monitor.predictions.intake.parse import RecordKind
-from monitor.predictions.intake.requests import RawRequest, Receipt
+from monitor.predictions.intake.requests import IntakeResult, RawRequest
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import PushTarget
@@ -60,7 +60,7 @@ def endpoints(
     body_within: float = 60.0,
     push_targets: Sequence[PushTarget] = (),
     metrics: MetricsReceiver = NO_METRICS,
-) -> dict[str, "Endpoint | OtlpEndpoint | PushEndpoint"]:
+) -> dict[str, "RecordEndpoint | OtlpEndpoint | PushEndpoint"]:
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
     budget = BodyBudget(settings.queue_limit)
     limits = BodyLimits(settings.body_limit, body_within)
@@ -71,8 +71,8 @@ def endpoints(
     }
     return {
         **pushed,
-        "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, slots),
-        "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, slots),
+        "/v1/predictions": RecordEndpoint(RecordKind.PREDICTIONS, log, access, budget, limits, slots),
+        "/v1/outcomes": RecordEndpoint(RecordKind.OUTCOMES, log, access, budget, limits, slots),
         **{
             f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting, runs)
             for signal in Signal
@@ -80,7 +80,7 @@ def endpoints(
     }
 
 
-class Endpoint:
+class RecordEndpoint:
     """One of the two endpoints for records."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Endpoint:
                 body.release()
         except WatchkeeperError as error:
             result = error
-        answer = _accepted(result) if isinstance(result, Receipt) else self._rejected(result, headers)
+        answer = _accepted(result) if isinstance(result, IntakeResult) else self._rejected(result, headers)
         if "watchkeeper-waited" in headers:
             window = b"%d" % self._log.settings.resend_window
             return Reply(answer.status, [*answer.headers, (RESEND_WINDOW, window)], answer.body)
@@ -128,7 +128,7 @@ class Endpoint:
 
     async def _store(
         self, body: bytes, headers: Headers, principal: Principal, sender: str
-    ) -> Receipt | WatchkeeperError:
+    ) -> IntakeResult | WatchkeeperError:
         """Store a body. Small bodies are parsed by the writer, large ones apart, so that they delay nothing."""
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
         is_large = len(body) > _LARGE_BODY_BYTES
@@ -141,7 +141,7 @@ class Endpoint:
         if result is not None and not isinstance(result, ReadApartError):
             return result
         parsed = await self._slots.read(self._log.prepared, request)
-        if isinstance(parsed, Receipt | WatchkeeperError):
+        if isinstance(parsed, IntakeResult | WatchkeeperError):
             return parsed
         return await self._queue.commit_slices(parsed)
 
@@ -154,7 +154,7 @@ class Endpoint:
         return reply.of_error(status, *words_of(error), *more)
 
 
-def _accepted(receipt: Receipt) -> Reply:
+def _accepted(receipt: IntakeResult) -> Reply:
     """202, or 422 if no record was accepted."""
     if not (receipt.rejected or receipt.ignored or receipt.replayed):
         return _all_accepted(receipt.accepted)

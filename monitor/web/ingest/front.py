@@ -45,7 +45,7 @@ _WITHOUT_BODY = (204, 304)
 _INTERNAL_ERROR = reply.of_error(500, "internal error", "the daemon's log has the details")
 
 
-class Endpoint(Protocol):
+class HotEndpoint(Protocol):
     """A handler for a frequently requested path."""
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
@@ -66,7 +66,7 @@ class Front:
     def __init__(
         self,
         application: ASGIApp,
-        hot: Mapping[str, Endpoint],
+        hot: Mapping[str, HotEndpoint],
         meters: DaemonMeters,
         sender_of: Callable[[HTTPScope], str] = lambda _scope: "",
         *,
@@ -149,7 +149,7 @@ class Front:
         send: Send,
         connection: Connection | None,
         path: str,
-        endpoint: Endpoint,
+        endpoint: HotEndpoint,
     ) -> None:
         try:
             answer = await endpoint.answer(scope, receive)

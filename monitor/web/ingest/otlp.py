@@ -14,15 +14,15 @@ from litestar.types import HTTPScope, Receive
 from monitor.errors import AccessError, BusyError, InputError, StoreError, TooSlowError, WatchkeeperError
 from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver
 from monitor.predictions.intake.parse import ParsedRequest
-from monitor.predictions.intake.requests import Receipt, RepeatedPartError
+from monitor.predictions.intake.requests import IntakeResult, RepeatedPartError
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
-from monitor.sources.otlp.calls import Calls, calls_of, only_client
+from monitor.sources.otlp.calls import DecodedCalls, calls_of, only_client
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import evaluations_of
-from monitor.sources.otlp.span import LogRecord, Refused
+from monitor.sources.otlp.span import LogRecord, RefusedItem
 from monitor.sources.otlp.text_events import EVENTS
 from monitor.sources.otlp.waiting_calls import Refusals, WaitingCalls
 from monitor.store import scores
@@ -131,7 +131,9 @@ class OtlpEndpoint:
         finally:
             incoming.release()
 
-    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> tuple[Calls, Rules, Refusals]:
+    def _calls(
+        self, body: bytes, encoding: Encoding, sender: Principal
+    ) -> tuple[DecodedCalls, Rules, Refusals]:
         """The calls of language models in a request that do not wait for texts, and what is refused of those that were
         joined with them.
         """
@@ -143,14 +145,14 @@ class OtlpEndpoint:
         joined.add(refused.count, refused.reason)
         return calls, rules, joined
 
-    def _new(self, calls: Calls) -> Calls:
+    def _new(self, calls: DecodedCalls) -> DecodedCalls:
         """The calls of which not all is known: what an exporter sends again is not read again."""
         if calls.are_many:
             with contextlib.suppress(StoreError):  # the writer says so
                 return calls.without(self._log.known_keys(calls.keys))
         return calls
 
-    def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:
+    def _together(self, calls: DecodedCalls, rules: Rules) -> list[ParsedRequest] | None:
         """The calls as few requests with their rows, if they can be read together."""
         together = calls.together(rules, self._log.decoders)
         for request in together or ():
@@ -203,7 +205,7 @@ class OtlpEndpoint:
         for request, result in zip(requests, await asyncio.gather(*waiting), strict=True):
             if isinstance(result, BusyError | StoreError | RepeatedPartError):
                 failure = failure or result
-            elif isinstance(result, Receipt):
+            elif isinstance(result, IntakeResult):
                 refused += request.rejected_count
                 for record in result.rejected[:1]:
                     reason = reason or _sentence(record.error, record.hint)
@@ -226,8 +228,8 @@ class OtlpEndpoint:
 
 
 def _without_texts(
-    records: Iterable[LogRecord | Refused], texts: list[LogRecord]
-) -> Iterator[LogRecord | Refused]:
+    records: Iterable[LogRecord | RefusedItem], texts: list[LogRecord]
+) -> Iterator[LogRecord | RefusedItem]:
     """The log records but those with the texts of calls, which are added to `texts`."""
     for record in records:
         if isinstance(record, LogRecord) and record.event in EVENTS:

@@ -14,7 +14,7 @@ from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, BusyError, WatchkeeperError
 from monitor.predictions.log.writer import PredictionLog
-from monitor.sources.pushed import Inbox
+from monitor.sources.pushed import PushInbox
 from monitor.sources.source import Payload
 from monitor.web.auth.authentication import Access, Principal
 from monitor.web.ingest import reply
@@ -44,7 +44,7 @@ class PushEndpoint:
         self,
         name: str,
         client: str,
-        inbox: Inbox,
+        inbox: PushInbox,
         log: PredictionLog,
         access: Access,
         budget: BodyBudget,

@@ -186,7 +186,7 @@ def _back(data: dict[str, str]) -> Response[Any]:
     try:
         asked = queries.parse(dict(parse_qsl(data.get("back", "").lstrip("?"))))
     except (InputError, ValueError):
-        asked = queries.Query()
+        asked = queries.OverviewQuery()
     return Response("", status_code=303, headers={"Location": where or f"/staff/{asked.address}"})
 
 

@@ -32,7 +32,7 @@ LONGEST_NAME, MOST = 120, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingApproval:
     """A version that the client has to approve: its model's title, and what the team says."""
 
     approval: Approval
@@ -41,7 +41,7 @@ class Waiting:
     release: Release | None = None
 
 
-def waiting(connection: Connection, services: Services, client: str) -> list[Waiting]:
+def waiting(connection: Connection, services: Services, client: str) -> list[PendingApproval]:
     """The versions that a client has to approve, newest first."""
     settings = services.client(client)
     by_stream: dict[Stream, list[Approval]] = {}
@@ -57,10 +57,10 @@ def waiting(connection: Connection, services: Services, client: str) -> list[Wai
     return sorted(listed, key=lambda one: -one.approval.at)[:MOST]
 
 
-def _waiting(approval: Approval, settings: ClientSettings, recorded: list[Release]) -> Waiting:
+def _waiting(approval: Approval, settings: ClientSettings, recorded: list[Release]) -> PendingApproval:
     release = next((one for one in recorded if one.digest == approval.digest), None)
     evidence = approve.summary(approval.evidence)
-    return Waiting(approval, settings.title(approval.stream.model), evidence, release)
+    return PendingApproval(approval, settings.title(approval.stream.model), evidence, release)
 
 
 @get("/c/{key:str}/approvals/{identity:str}", sync_to_thread=True, include_in_schema=False)
@@ -119,7 +119,7 @@ def answer(
     return _page(services, key, visitor, one, "approved" if is_approved else "declined")
 
 
-def _named(connection: Connection, services: Services, client: str, identity: str) -> Waiting:
+def _named(connection: Connection, services: Services, client: str, identity: str) -> PendingApproval:
     for one in waiting(connection, services, client):
         if one.approval.id == identity:
             return one
@@ -130,7 +130,7 @@ def _may_decide(visitor: Visitor, client: str) -> bool:
     return bool(visitor.secret) and not visitor.may("viewer") and visitor.client == client
 
 
-def _page(services: Services, key: str, visitor: Visitor, one: Waiting, state: str) -> Response[str]:
+def _page(services: Services, key: str, visitor: Visitor, one: PendingApproval, state: str) -> Response[str]:
     page = rendering.page(
         "approval.html",
         state=state,

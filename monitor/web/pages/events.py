@@ -31,7 +31,7 @@ ACCESS_SECONDS = 5.0
 """How soon after its access has ended an open page receives no more events."""
 
 
-class Listeners:
+class PageListeners:
     """The number of listening pages, and the cached state of each client: one query serves all of its pages.
 
     While the store is unavailable, nothing changes.
@@ -131,7 +131,7 @@ def _may_read(request: Request[Any, Any, Any], client: str) -> bool:
 
 
 async def _changes(
-    listeners: Listeners, store: Store, client: str, may_read: Callable[[], bool]
+    listeners: PageListeners, store: Store, client: str, may_read: Callable[[], bool]
 ) -> AsyncGenerator[Any, None]:
     page = object()
     listeners.add(page, client)

@@ -28,7 +28,7 @@ _RETRY_AFTER = 0.2
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Listeners:
+class JoinedServers:
     """The sockets that listen, in place of the loop's server. `sockets` has each address once."""
 
     def __init__(
@@ -133,9 +133,9 @@ def accept_in_turns(loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
 
     async def create_server(
         protocol: Callable[[], asyncio.BaseProtocol], *where: Any, backlog: int = 100, **options: Any
-    ) -> Listeners:
+    ) -> JoinedServers:
         bound = await create(protocol, *where, **options, start_serving=False)
-        listeners = Listeners(loop, bound, protocol, turns)
+        listeners = JoinedServers(loop, bound, protocol, turns)
         listeners.listen(backlog)
         return listeners
 

@@ -26,7 +26,7 @@ class Peer(WaitingConnection, Protocol):
 _Connection = TypeVar("_Connection", bound=WaitingConnection)
 
 
-class Waiting(Generic[_Connection]):
+class WaitingConnections(Generic[_Connection]):
     """Of each peer those first that have waited longest, so that one is chosen at once, however many there are.
 
     Whoever connects beyond the limit has one of them closed, and may do so a thousand times a second.

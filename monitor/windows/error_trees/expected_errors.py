@@ -47,7 +47,7 @@ def with_expected(rows: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Expected:
+class ExpectedErrors:
     """What a slice's rows are expected to err by: the mean error by member, shape (members,), the mean square of the
     expected errors, and the number of rows, as if none were weighted.
     """
@@ -57,13 +57,13 @@ class Expected:
     rows: float
 
 
-def of_slice(part: Slice) -> Expected | None:
+def of_slice(part: Slice) -> ExpectedErrors | None:
     """The expected errors of a slice; None if none were counted."""
     weight, squares = part.total(_ROWS), part.total(_ROW_SQUARES)
     if not weight:
         return None
     means = np.array([part.total(name) for name in _NAMES]) / weight
-    return Expected(means, part.total(_SQUARES) / weight, weight**2 / squares)
+    return ExpectedErrors(means, part.total(_SQUARES) / weight, weight**2 / squares)
 
 
 def count(rows: pa.RecordBatch, weights: Weights) -> dict[str, int]:

@@ -10,7 +10,7 @@ _FEW = 100
 """Maximum number of distinct integers in a baseline that may be classes."""
 
 
-class Expected(StrEnum):
+class ExpectedAnswers(StrEnum):
     """The type of a model's answers."""
 
     CLASSES = "classes"
@@ -22,16 +22,16 @@ class Expected(StrEnum):
 _JOINS: WeakKeyDictionary[Layout, Joins] = WeakKeyDictionary()
 
 
-def expected_of(layout: Layout) -> Expected:
+def expected_of(layout: Layout) -> ExpectedAnswers:
     """The type of the answers in the baseline."""
     column = layout.by_name.get("prediction")
     if column is None:
-        return Expected.EITHER
+        return ExpectedAnswers.EITHER
     if column.labelled:
-        return Expected.CLASSES
+        return ExpectedAnswers.CLASSES
     if column.kind is ColumnKind.NUMBER or (column.kind is ColumnKind.INTEGER and column.buckets > _FEW):
-        return Expected.NUMBERS
-    return Expected.EITHER
+        return ExpectedAnswers.NUMBERS
+    return ExpectedAnswers.EITHER
 
 
 def joins_of(layout: Layout) -> Joins:

@@ -12,7 +12,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.nats import NatsSettings
-from monitor.sources.brokers.nats_pull import Inbox, Pull
+from monitor.sources.brokers.nats_pull import Pull, SubscriptionInbox
 from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import NatsServer
@@ -158,7 +158,7 @@ def test_nothing_is_written_for_no_messages() -> None:
     written: list[bytes] = []
 
     class Connection:
-        inbox = Inbox
+        inbox = SubscriptionInbox
 
         async def _send_command(self, command: bytes) -> None:
             written.append(command)
@@ -247,7 +247,7 @@ def test_what_the_connection_reads_is_cut_into_messages_wherever_it_breaks() -> 
         stream += b"HMSG orders.a 7  %b %d %d\r\n%b%b\r\n" % (to, len(head), len(head + body), head, body)
         expected += [(to, body, {}), (to, body, {"nats-msg-id": "a: b", "x": ""})]
     for step in (1, 7, 100, len(stream)):
-        inbox, buffer, found = Inbox(), bytearray(), []
+        inbox, buffer, found = SubscriptionInbox(), bytearray(), []
         inbox.number = 7
         for at in range(0, len(stream), step):
             buffer += stream[at : at + step]
@@ -270,7 +270,7 @@ def test_what_the_connection_reads_is_cut_into_messages_wherever_it_breaks() -> 
     ],
 )
 def test_what_is_no_message_of_the_subscription_is_left_to_the_client(line: bytes) -> None:
-    inbox, buffer = Inbox(), bytearray(line + b"\r\n\r\n\r\n\r\n")
+    inbox, buffer = SubscriptionInbox(), bytearray(line + b"\r\n\r\n\r\n\r\n")
     inbox.number, before = 7, bytes(buffer)
     inbox.take(buffer)
     assert bytes(buffer) == before

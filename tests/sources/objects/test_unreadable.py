@@ -1,7 +1,7 @@
 """When an object that cannot be read is tried again."""
 
 from monitor.sources.objects.stores import StoredObject
-from monitor.sources.objects.unreadable import FIRST_PAUSE, LONGEST_PAUSE, Unreadable
+from monitor.sources.objects.unreadable import FIRST_PAUSE, LONGEST_PAUSE, UnreadableObjects
 from monitor.sources.source import SourceError
 
 ONE = StoredObject("a.jsonl", 10, 1.0)
@@ -9,7 +9,7 @@ ERROR = SourceError("a.jsonl cannot be read", hint="look at it")
 
 
 def test_the_pause_doubles_up_to_the_longest_and_begins_anew_after_success() -> None:
-    unreadable, now = Unreadable(), 100.0
+    unreadable, now = UnreadableObjects(), 100.0
     pauses = []
     for _ in range(12):
         unreadable.failed(ONE, ERROR, now)
@@ -25,7 +25,7 @@ def test_the_pause_doubles_up_to_the_longest_and_begins_anew_after_success() -> 
 
 
 def test_one_that_somebody_wrote_to_is_tried_at_once_and_one_that_is_gone_is_forgotten() -> None:
-    unreadable = Unreadable()
+    unreadable = UnreadableObjects()
     unreadable.failed(ONE, ERROR, 0.0)
     assert not unreadable.is_due(ONE, 1.0)
     assert unreadable.is_due(StoredObject("a.jsonl", 11, 2.0), 1.0)

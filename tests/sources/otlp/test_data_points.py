@@ -11,7 +11,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from monitor.errors import InputError
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.data_points import DataPoint, PointKind
-from monitor.sources.otlp.span import Refused
+from monitor.sources.otlp.span import RefusedItem
 from tests.support import otlp
 from tests.support.thorough import examples
 
@@ -51,7 +51,7 @@ def requests(draw: st.DrawFn) -> ExportMetricsServiceRequest:
     return request
 
 
-def of(request: ExportMetricsServiceRequest) -> list[DataPoint | Refused]:
+def of(request: ExportMetricsServiceRequest) -> list[DataPoint | RefusedItem]:
     return list(protobuf.data_points(request.SerializeToString()))
 
 
@@ -104,7 +104,7 @@ def test_a_point_that_cannot_be_read_stops_only_itself(point: object) -> None:
     metric = {"name": "q", "gauge": {"dataPoints": [point, {"asInt": "7"}]}}
     body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
     refused, good = json_encoding.data_points(body)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedItem)
     assert isinstance(good, DataPoint)
     assert good.value == 7
 
@@ -115,6 +115,6 @@ def test_any_bytes_are_points_or_an_error(body: bytes) -> None:
     for encoding in (protobuf, json_encoding):
         try:
             for one in encoding.data_points(body):
-                assert isinstance(one, Refused | DataPoint)
+                assert isinstance(one, RefusedItem | DataPoint)
         except InputError:
             continue

@@ -15,7 +15,7 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.calls import calls_of
-from monitor.sources.otlp.span import MAX_ITEM_BYTES, Refused, Span
+from monitor.sources.otlp.span import MAX_ITEM_BYTES, RefusedItem, Span
 from monitor.texts import flaw_of_name
 from tests.support import otlp
 from tests.support.log import NOW
@@ -80,7 +80,7 @@ def comparable(value):
         return {key: comparable(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [comparable(inner) for inner in value]
-    if isinstance(value, Span | Refused) or type(value).__name__ == "SpanEvent":
+    if isinstance(value, Span | RefusedItem) or type(value).__name__ == "SpanEvent":
         return {name: comparable(getattr(value, name)) for name in value.__struct_fields__}
     return value
 
@@ -154,7 +154,7 @@ def is_read(found):
     return (
         found >= 0
         if isinstance(found, int)
-        else all(not isinstance(one, Refused) or one.reason for one in found)
+        else all(not isinstance(one, RefusedItem) or one.reason for one in found)
     )
 
 
@@ -180,7 +180,7 @@ def test_a_span_that_is_no_message_spoils_no_other():
     request = otlp.traces(otlp.call(1, "one"), otlp.call(2, "two"), otlp.call(3, "three"))
     body = request.SerializeToString().replace(b"gen_ai.response.model", b"gen_ai.response.mode\xff", 1)
     found = list(protobuf.spans(body))
-    assert found[0] == Refused("it is not a valid protobuf message")
+    assert found[0] == RefusedItem("it is not a valid protobuf message")
     assert [span.attributes["gen_ai.response.id"] for span in found[1:]] == ["two", "three"]
 
 
@@ -196,7 +196,7 @@ def test_a_span_of_many_parts_spoils_no_other_and_takes_no_memory():
     for _ in range(40_000):
         crowded.events.add(name="e")
     (first, second) = protobuf.spans(otlp.traces(crowded, otlp.call(2, "small")).SerializeToString())
-    assert first == Refused("it has more than 20,000 parts")
+    assert first == RefusedItem("it has more than 20,000 parts")
     assert isinstance(second, Span)
 
 
@@ -291,7 +291,7 @@ def test_the_traps_of_the_json_encoding(fields, flaw):
         assert isinstance(found, Span)
         assert found.trace == bytes.fromhex(span["traceId"])
     else:
-        assert found == Refused(flaw)
+        assert found == RefusedItem(flaw)
 
 
 @pytest.mark.parametrize("part", ["attributes", "events"])
@@ -305,6 +305,6 @@ def test_a_span_of_very_many_parts_is_refused_in_both_encodings_and_stops_no_oth
         (json_encoding.spans, otlp.as_json(request)),
     ):
         first, second = decode(body)
-        assert first == Refused("it has more than 20,000 parts")
+        assert first == RefusedItem("it has more than 20,000 parts")
         assert isinstance(second, Span)
         assert second.id == small.span_id

@@ -18,7 +18,7 @@ from monitor.store.predictions import NewBatch
 from monitor.store.profiles import StoredProfile
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage, StoredCheck
 from monitor.web.api.change import Nothing
 from monitor.web.api.staff import model_routes, operation_routes
 from monitor.web.api.staff_changes import CHANGES
@@ -80,10 +80,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
                 FRAUD, number, f"8{HOSTILE}", "7", (Stage(5, 600), Stage(100, 1800)), NOW - 900, "ada"
             )
             rollouts.start(
-                connection, one, Step(1, NOW - 900, RolloutState.RUNNING, 0, 5.0, "started by ada")
+                connection, one, RolloutStep(1, NOW - 900, RolloutState.RUNNING, 0, 5.0, "started by ada")
             )
             check = StoredCheck("failures", "fail", f"40% fail {HOSTILE}", 412.0, 0.4, 0.01, "share", 0.3)
-            failed = Step(2, NOW - 600, RolloutState.FAILED, 0, 0.0, "version 8 is worse", (check,))
+            failed = RolloutStep(2, NOW - 600, RolloutState.FAILED, 0, 0.0, "version 8 is worse", (check,))
             rollouts.add(connection, one, failed)
         unseen = {
             "dry-run": RollbackState.CONFIRMED,
@@ -280,7 +280,7 @@ def test_each_look_is_written_down_under_its_client(shop: Shop) -> None:
     with serving(shop) as web:
         told(web, path, reader)
 
-        def looked() -> list[audit.Entry]:
+        def looked() -> list[audit.AuditEntry]:
             with shop.store.read() as connection:
                 return [entry for entry in audit.latest(connection, "globex") if entry.target == path]
 

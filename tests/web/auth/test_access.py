@@ -259,7 +259,7 @@ def test_each_look_and_each_change_is_written_down(shop: Shop) -> None:
         web.get("/c/globex/m/nothing")
         web.post(f"/staff/alerts/{alert.fingerprint}/acknowledge", data={"csrf": ""})
 
-        def entries() -> list[audit.Entry]:
+        def entries() -> list[audit.AuditEntry]:
             with shop.store.read() as connection:
                 return audit.latest(connection)
 

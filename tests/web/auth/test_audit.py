@@ -6,7 +6,7 @@ import pytest
 
 from monitor.errors import StoreError
 from monitor.store import audit
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.web.auth.audit import MOST_WAITING, OTHERS, AuditLog
 from tests.support import clients, schema
@@ -16,7 +16,7 @@ from tests.support.traffic import prediction, send
 from tests.support.waiting import until
 
 
-def entries(url: str, target: str) -> list[Entry]:
+def entries(url: str, target: str) -> list[AuditEntry]:
     store = Store(url)
     with store.read() as connection:
         found = [entry for entry in audit.latest(connection) if entry.target == target]
@@ -38,7 +38,7 @@ def test_looks_are_written_down_by_the_daemon_also_at_its_end(tmp_path: Path) ->
 def test_what_could_not_be_written_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = clients.opened(tmp_path, hours=1)
     log = AuditLog(shop.store)
-    log.note(Entry(clients.NOW, "ada", "127.0.0.1", "read", "acme", "/c/acme/", 200))
+    log.note(AuditEntry(clients.NOW, "ada", "127.0.0.1", "read", "acme", "/c/acme/", 200))
 
     def refused(*_: object) -> None:
         raise StoreError("the disk is full")
@@ -47,7 +47,7 @@ def test_what_could_not_be_written_waits(tmp_path: Path, monkeypatch: pytest.Mon
         full.setattr(audit, "add", refused)
         with pytest.raises(StoreError):
             log.flush()
-    log.note(Entry(clients.NOW + 1, "ada", "127.0.0.1", "read", "acme", "/c/acme/", 200))
+    log.note(AuditEntry(clients.NOW + 1, "ada", "127.0.0.1", "read", "acme", "/c/acme/", 200))
     assert log.flush() == 1
     with shop.store.read() as connection:
         [entry] = audit.latest(connection)
@@ -57,7 +57,7 @@ def test_what_could_not_be_written_waits(tmp_path: Path, monkeypatch: pytest.Mon
 def test_while_nothing_can_be_written_only_so_much_waits_and_the_rest_is_counted() -> None:
     log = AuditLog(Store("sqlite://"))
     for number in range(MOST_WAITING + 500):
-        log.note(Entry(clients.NOW, "nobody", f"10.0.0.{number}", "read", "acme", "/c/acme/", 403))
+        log.note(AuditEntry(clients.NOW, "nobody", f"10.0.0.{number}", "read", "acme", "/c/acme/", 403))
     assert len(log._waiting) == MOST_WAITING + 1
     [others] = [entry for entry in log._waiting.values() if entry.who == OTHERS]
     assert others.times == 500
@@ -69,7 +69,7 @@ def test_programs_that_ask_every_few_seconds_are_one_row_an_hour() -> None:
     log = AuditLog(store)
     for second in range(0, 3600, 15):
         at = clients.NOW + second
-        log.count_machine(Entry(at, "key 1f3a", "10.0.0.1", "read", "", "/metrics", 200))
+        log.count_machine(AuditEntry(at, "key 1f3a", "10.0.0.1", "read", "", "/metrics", 200))
         assert log.flush(at) == 0
     assert log.flush(clients.NOW + 3600) == 1
     with store.read() as connection:

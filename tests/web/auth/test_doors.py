@@ -304,7 +304,7 @@ def test_many_strangers_are_few_rows(shop: Shop) -> None:
     log = AuditLog(shop.store)
     for number in range(5000):
         log.count_stranger(
-            audit.Entry(NOW, "stranger", f"10.0.{number % 250}.{number % 7}", "read", "", "/c/", 404)
+            audit.AuditEntry(NOW, "stranger", f"10.0.{number % 250}.{number % 7}", "read", "", "/c/", 404)
         )
     assert log.flush(NOW + 1) == 0, "a minute is counted first"
     assert log.flush(NOW + 61) == 21

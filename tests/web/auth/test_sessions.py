@@ -15,7 +15,7 @@ from monitor.store.db import Store
 from monitor.store.sessions import Session
 from monitor.web.auth.authentication import Access
 from monitor.web.pages import events
-from monitor.web.pages.events import Listeners
+from monitor.web.pages.events import PageListeners
 from monitor.web.settings import WebSettings
 from tests.support import clients, schema
 from tests.support.clients import NOW, Shop
@@ -141,7 +141,7 @@ def test_an_open_page_hears_nothing_once_its_key_is_revoked(
 
 
 def test_open_pages_of_one_client_take_none_from_another() -> None:
-    listeners = Listeners(most=6, most_per_client=5)
+    listeners = PageListeners(most=6, most_per_client=5)
     pages = [object() for _ in range(5)]
     for page in pages:
         assert not listeners.is_full("acme")
@@ -167,16 +167,16 @@ def test_a_hundred_open_pages_of_a_client_ask_a_thread_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "CHECK_SECONDS", 1e6)
-    listeners, asked, in_thread = Listeners(), list[str](), Listeners.in_thread
+    listeners, asked, in_thread = PageListeners(), list[str](), PageListeners.in_thread
 
-    async def counting(self: Listeners, what: Callable[..., str], *arguments: object) -> str:
+    async def counting(self: PageListeners, what: Callable[..., str], *arguments: object) -> str:
         asked.append(what.__name__)
         return await in_thread(self, what, *arguments)
 
     async def all_pages() -> set[str]:
         return {await listeners.state_in_thread(shop.store, "acme") for _ in range(100)}
 
-    monkeypatch.setattr(Listeners, "in_thread", counting)
+    monkeypatch.setattr(PageListeners, "in_thread", counting)
     assert len(asyncio.run(all_pages())) == 1
     assert asked == ["state"]
 

@@ -14,7 +14,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import PushTarget, SourceGroup
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
-from monitor.sources.pushed import MOST_WAITING, HttpSettings, Inbox
+from monitor.sources.pushed import MOST_WAITING, HttpSettings, PushInbox
 from monitor.sources.source import Payload
 from monitor.store import quarantine
 from monitor.store.db import Store
@@ -45,11 +45,11 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     group = SourceGroup(SECTIONS, log, store, clock)
     log.start()
     group.start()
-    silent = Inbox()
+    silent = PushInbox()
     silent.open()
     push_targets = [
         *group.push_targets,
-        PushTarget("closed", "", "/v1/sources/closed", Inbox()),
+        PushTarget("closed", "", "/v1/sources/closed", PushInbox()),
         PushTarget("silent", "", "/v1/sources/silent", silent),
     ]
     web = WebSettings(listen=f"127.0.0.1:{free_port()}")
@@ -127,7 +127,7 @@ def test_a_key_also_comes_as_the_password_of_the_url(ingest: Ingest) -> None:
 
 
 def test_an_inbox_that_is_closed_or_full_sends_away_and_answers_who_waits() -> None:
-    inbox, answers = Inbox(), []
+    inbox, answers = PushInbox(), []
     with pytest.raises(Exception, match="cannot be stored now"):
         inbox.put(Payload(b"", ""), answers.append)
     inbox.open()

@@ -13,7 +13,7 @@ from monitor.releases.approval.approve import decision_on
 from monitor.releases.settings import ReleasePolicy
 from monitor.store import approvals, audit, releases, sessions
 from monitor.store.approvals import TEAM, Approval
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.store.releases import Release
 from monitor.store.sessions import Session
 from tests.support import clients
@@ -83,7 +83,7 @@ def test_an_operator_approves_what_the_form_has_shown(team: Team, version: str) 
     with team.shop.store.read() as connection:
         assert "declined by operator ann" in decision_on(connection, FRAUD, version, POLICY).reason
         entries = audit.find(
-            connection, Filter(client="acme", action="change", target=f"version {version} of"), 0, 9
+            connection, AuditFilter(client="acme", action="change", target=f"version {version} of"), 0, 9
         )
     assert [(one.who, one.target.split()[0]) for one in entries] == [
         ("operator ann", "decline"),

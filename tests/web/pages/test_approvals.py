@@ -14,7 +14,7 @@ from monitor.releases.settings import ReleasePolicy
 from monitor.store import api_keys, approvals, audit
 from monitor.store.api_keys import KeyKind
 from monitor.store.approvals import TEAM, Approval
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, Shop
 from tests.support.server import serving
@@ -87,7 +87,7 @@ def test_the_client_s_page_links_to_what_waits_and_the_first_answer_counts(asked
         assert not decision.is_needed
         assert "Ann (key " in decision.reason
         [entry] = audit.find(
-            connection, Filter(client="acme", action="change", target="approve version 8"), 0, 9
+            connection, AuditFilter(client="acme", action="change", target="approve version 8"), 0, 9
         )[:1]
         assert entry.who.startswith("Ann (key ")
 

@@ -14,7 +14,7 @@ from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
 from monitor.store import releases, rollouts
 from monitor.store.releases import Release
-from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 from monitor.visible import cell
 from monitor.web.pages import client_view
 from tests.support import clients
@@ -272,8 +272,10 @@ def test_what_happened_tells_releases_and_withdrawn_versions(tmp_path) -> None:
                 ((NOW - 40 * 86_400, RolloutState.STOPPED), (NOW - 7200, RolloutState.FAILED)), start=1
             ):
                 one = Rollout(FRAUD, number, "8", "7", (Stage(100, 3600),), at - 3600, "ada")
-                rollouts.start(connection, one, Step(1, at - 3600, RolloutState.RUNNING, 0, 5.0, "started"))
-                rollouts.add(connection, one, Step(2, at, state, 0, 0.0, "worse: e-value 412"))
+                rollouts.start(
+                    connection, one, RolloutStep(1, at - 3600, RolloutState.RUNNING, 0, 5.0, "started")
+                )
+                rollouts.add(connection, one, RolloutStep(2, at, state, 0, 0.0, "worse: e-value 412"))
             releases.add(connection, Release(CHURN, "3", "a" * 64, NOW - 3600, NOW))
         text = words(client.get("/c/acme/").text).split("What happened")[1]
         assert "No incident in the last 30 days." not in text

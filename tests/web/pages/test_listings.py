@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from monitor.records import Rejected
 from monitor.store import api_keys, audit, quarantine
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Entry
+from monitor.store.audit import AuditEntry
 from monitor.store.quarantine import Quarantined
 from tests.support import clients
 from tests.support.browser import Watched, browser
@@ -47,11 +47,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         audit.add(
             connection,
             [
-                Entry(NOW - 60.0 * number, "Ann", "10.0.0.1", "read", "acme", f"/c/acme/{number}", 200)
+                AuditEntry(NOW - 60.0 * number, "Ann", "10.0.0.1", "read", "acme", f"/c/acme/{number}", 200)
                 for number in reversed(range(ROWS))
             ],
         )
-        audit.add(connection, [Entry(NOW, HOSTILE[:256], "::1", "change", "globex", HOSTILE, 200)])
+        audit.add(connection, [AuditEntry(NOW, HOSTILE[:256], "::1", "change", "globex", HOSTILE, 200)])
     return made
 
 

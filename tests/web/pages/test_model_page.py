@@ -220,7 +220,7 @@ def test_looks_at_a_client_by_staff_are_found_under_the_client(shop: Shop) -> No
     with serving(shop) as web:
         web.get(PAGE)
 
-        def looked() -> list[audit.Entry]:
+        def looked() -> list[audit.AuditEntry]:
             with shop.store.read() as connection:
                 return [entry for entry in audit.latest(connection, "acme") if entry.target == PAGE]
 

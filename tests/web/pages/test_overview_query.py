@@ -12,12 +12,12 @@ from monitor.health.verdict import Health
 from monitor.records import Stream
 from monitor.web.pages.charts import spark
 from monitor.web.pages.overview import query as queries
-from monitor.web.pages.overview.query import Query
-from monitor.web.pages.overview.rows import Cell, ModelRow
+from monitor.web.pages.overview.query import OverviewQuery
+from monitor.web.pages.overview.rows import ModelRow, OverviewCell
 
 
 def row_of(stream: Stream, health: Health, values: tuple[float | None, ...], owner: str) -> ModelRow:
-    cells = [Cell(value, str(value)) for value in values]
+    cells = [OverviewCell(value, str(value)) for value in values]
     searched = f"{stream} {owner}".casefold()
     return ModelRow(
         stream,
@@ -53,7 +53,7 @@ ROWS = st.lists(
 
 
 QUERIES = st.builds(
-    Query,
+    OverviewQuery,
     st.text(max_size=20).map(str.strip),
     st.sampled_from(["", *Health]).map(str),
     st.text(max_size=8).map(str.strip),
@@ -67,7 +67,7 @@ QUERIES = st.builds(
 
 
 @given(QUERIES)
-def test_the_address_of_a_view_leads_to_that_view(query: Query) -> None:
+def test_the_address_of_a_view_leads_to_that_view(query: OverviewQuery) -> None:
     assert queries.parse(dict(parse_qsl(query.address.removeprefix("?"), keep_blank_values=True))) == query
 
 
@@ -94,7 +94,9 @@ def test_an_order_keeps_every_row_and_puts_unmeasured_ones_last(found: list[Mode
 
 
 @given(ROWS, QUERIES)
-def test_a_filter_only_leaves_out_and_groups_lose_nothing(found: list[ModelRow], query: Query) -> None:
+def test_a_filter_only_leaves_out_and_groups_lose_nothing(
+    found: list[ModelRow], query: OverviewQuery
+) -> None:
     kept = queries.matching(found, query)
     assert [row for row in found if row in kept] == kept
     for row in found:

@@ -9,7 +9,7 @@ import pytest
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import api_keys, audit, rollback_drills, rollback_stops, rollbacks
 from monitor.store.api_keys import KeyKind
-from monitor.store.rollback_drills import Drill, Step
+from monitor.store.rollback_drills import Drill, DrillStep
 from monitor.store.rollbacks import Rollback, RollbackState
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, Shop
@@ -31,7 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
             f"40 % of {HOSTILE}", "Ann", NOW - 60, detail=f"refused: {HOSTILE}",
         )  # fmt: skip
         rollbacks.add(connection, row)
-        steps = (Step("fault", 0.1, True, ""), Step("execute", 1.5, False, HOSTILE))
+        steps = (DrillStep("fault", 0.1, True, ""), DrillStep("execute", 1.5, False, HOSTILE))
         rollback_drills.put(connection, Drill(FRAUD, NOW - 90, NOW - 80, "failed", HOSTILE, "command", steps))
     return made
 

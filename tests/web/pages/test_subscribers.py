@@ -10,7 +10,7 @@ import pytest
 from monitor.digest.changes import subscriptions
 from monitor.store import api_keys, audit, change_subscriptions
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from tests.support import clients
 from tests.support.clients import NOW, Shop
 from tests.support.server import serving
@@ -70,7 +70,7 @@ def test_a_removed_address_is_gone_its_links_are_void_and_the_audit_log_says_who
     assert web.post(REMOVE, data=form).status_code == 404, "it is not there any more"
     assert web.post(REMOVE, data={"client": "globex", "address": "ann@example.org"}).status_code == 404
     with shop.store.read() as connection:
-        [entry] = audit.find(connection, Filter(action="change"), 0, 10)
+        [entry] = audit.find(connection, AuditFilter(action="change"), 0, 10)
         assert [each.address for each in change_subscriptions.active(connection)["globex"]] == [
             "bob@example.org"
         ]

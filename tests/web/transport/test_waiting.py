@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.web.transport.waiting import Waiting
+from monitor.web.transport.waiting import WaitingConnections
 
 
 class Looked:
@@ -36,7 +36,7 @@ def test_law_it_is_the_one_that_waited_longest_of_the_peer_with_the_most(
 ) -> None:
     peers = Counter(dict(zip("abc", sizes, strict=True)))
     connections = [Looked("abc"[number % 3], None) for number in range(8)]
-    waiting = Waiting[Looked]()
+    waiting = WaitingConnections[Looked]()
     for time, (number, waits) in enumerate(steps):
         one = connections[number]
         one.waiting_since = float(time) if waits else None
@@ -47,7 +47,7 @@ def test_law_it_is_the_one_that_waited_longest_of_the_peer_with_the_most(
 
 
 def test_a_thousand_connections_of_one_peer_are_not_looked_through() -> None:
-    waiting = Waiting[Looked]()
+    waiting = WaitingConnections[Looked]()
     connections = [Looked("10.0.0.1", float(number)) for number in range(1000)]
     for one in connections:
         waiting.add(one)

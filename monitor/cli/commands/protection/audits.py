@@ -71,14 +71,14 @@ def export(
 
     from monitor.cli.store_option import opened
     from monitor.config.root import load
-    from monitor.store.audit import Entry, Filter, links
+    from monitor.store.audit import AuditEntry, AuditFilter, links
 
-    wanted = Filter(client, start=time.time() - seconds_of(last))
+    wanted = AuditFilter(client, start=time.time() - seconds_of(last))
     store, offset = opened(load(config)), 0
     with store.read() as connection:
         while some := links(connection, wanted, offset, _AT_ONCE):
             for link in some:
-                content = {name: getattr(link.entry, name) for name in Entry.__slots__}
+                content = {name: getattr(link.entry, name) for name in AuditEntry.__slots__}
                 put(json.dumps(content | {"sequence": link.sequence, "hash": link.hash.hex()}))
             offset += _AT_ONCE
 

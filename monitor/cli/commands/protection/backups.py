@@ -12,7 +12,7 @@ from monitor.visible import counted, visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
-    from monitor.store.audit import Entry
+    from monitor.store.audit import AuditEntry
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +71,7 @@ def restore(
     say("keys that were revoked since the backup are valid again: see watchkeeper key list")
 
 
-def _tell_of_erased(settings: "Config", erased: "list[Entry] | None") -> None:
+def _tell_of_erased(settings: "Config", erased: "list[AuditEntry] | None") -> None:
     from monitor.cli.store_option import made, user
     from monitor.maintenance import restored_erasures as again
 

@@ -14,7 +14,7 @@ from monitor.errors import InputError
 from monitor.visible import counted
 
 if TYPE_CHECKING:
-    from monitor.maintenance.erasure import Receipt
+    from monitor.maintenance.erasure import ErasureReceipt
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +79,7 @@ def erase(
     _tell(receipt)
 
 
-def _tell(receipt: "Receipt") -> None:
+def _tell(receipt: "ErasureReceipt") -> None:
     say(f"{counted(sum(receipt.removed.values()), 'row')} erased")
     left = []
     if receipt.unreadable:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.loadtest.run import LoadTest, Pace
     from monitor.loadtest.stage import StageResult
     from monitor.loadtest.target import Target
-    from monitor.loadtest.traffic import Peak
+    from monitor.loadtest.traffic import BusiestHour
     from monitor.loadtest.verdict import LoadTestPlan
     from monitor.records import Stream
     from monitor.windows.baseline import Baseline
@@ -207,7 +207,7 @@ def _target(
         yield target
 
 
-def _known(settings: "Config", stream: "Stream") -> "tuple[Baseline, Peak | None]":
+def _known(settings: "Config", stream: "Stream") -> "tuple[Baseline, BusiestHour | None]":
     """The model's baseline, and its busiest hour."""
     from monitor.cli.store_option import opened
     from monitor.loadtest.traffic import peak
@@ -253,7 +253,7 @@ def _most(most_rate: float | None, wanted: float) -> float:
     return highest
 
 
-def _like(times: float, peak: "Peak | None") -> float:
+def _like(times: float, peak: "BusiestHour | None") -> float:
     """So many times the busiest hour, in calls a second."""
     if peak is None:
         raise NotFoundError("the model had no traffic in the last four weeks", hint="use --rate 200/s")

@@ -21,7 +21,7 @@ from monitor.predictions.intake import bodies
 from monitor.predictions.intake.nested_json import leaves
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats.captures.csv_columns import NUMBER
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, HalfCall, Unreadable
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, HalfCall, UnreadablePart
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
 from monitor.visible import counted
@@ -149,7 +149,9 @@ class CapturedFormat(ABC):
             return Contents(self._records.records(call_of(request, response)))
         except (ValueError, TypeError, RecursionError) as error:
             content = [msgspec.to_builtins(half) for half in (request, response) if half is not None]
-            return Contents(unreadable=[Unreadable(content, f"the captured call cannot be read: {error}")])
+            return Contents(
+                unreadable=[UnreadablePart(content, f"the captured call cannot be read: {error}")]
+            )
 
     @abstractmethod
     def read_call(self, row: Mapping[str, Any]) -> Call | Truth | HalfCall | None:
@@ -171,13 +173,13 @@ def _contents(
     """
     predictions: list[object] = []
     outcomes: list[object] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadablePart] = []
     halves: list[HalfCall] = []
     for line in rows:
         if isinstance(line, RecordError):
-            unreadable.append(Unreadable("", line.message, line.hint))
+            unreadable.append(UnreadablePart("", line.message, line.hint))
         elif not isinstance(line, Mapping):
-            unreadable.append(Unreadable(line, "a captured call is a JSON object, and this is none"))
+            unreadable.append(UnreadablePart(line, "a captured call is a JSON object, and this is none"))
         else:
             try:
                 captured = read(line)
@@ -188,7 +190,7 @@ def _contents(
                 elif captured is not None:
                     predictions += records.records(captured)
             except (ValueError, TypeError, RecursionError) as error:
-                unreadable.append(Unreadable(line, f"the captured call cannot be read: {error}"))
+                unreadable.append(UnreadablePart(line, f"the captured call cannot be read: {error}"))
     return Contents(predictions, outcomes, unreadable, halves)
 
 

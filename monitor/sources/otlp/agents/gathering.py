@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind, agent_span, kind_of
-from monitor.sources.otlp.span import Refused, Span
+from monitor.sources.otlp.span import RefusedItem, Span
 
 QUIET_AFTER = 600.0
 """Seconds after which calls of a program that has sent no agent and no tool yet are not kept."""
@@ -100,7 +100,7 @@ class Gathered:
         self._links: dict[Trace, dict[bytes, _Link]] = {}
         self.spans: dict[Trace, dict[bytes, AgentSpan]] = {}
 
-    def through(self, spans: Iterable[Span | Refused]) -> Iterator[Span | Refused]:
+    def through(self, spans: Iterable[Span | RefusedItem]) -> Iterator[Span | RefusedItem]:
         """The same spans, of which what is needed is kept."""
         for span in spans:
             if isinstance(span, Span):

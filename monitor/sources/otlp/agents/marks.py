@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from monitor.sources.otlp.agents.agent_span import AgentSpan
-from monitor.sources.otlp.agents.waiting_content import Content, digest, encoded, read_content
+from monitor.sources.otlp.agents.waiting_content import WaitingContent, digest, encoded, read_content
 from monitor.store import uptime, waiting_runs
 from monitor.store.waiting_runs import WaitingSpans
 
@@ -73,5 +73,5 @@ def _room_of(client: str) -> str:
 
 
 def _mark(trace: str, part: str, client: str, service: str, at: int, now: float) -> WaitingSpans:
-    content = Content(service, "", (), 0.0, is_cut=False, spans=[], early=(at,))
+    content = WaitingContent(service, "", (), 0.0, is_cut=False, spans=[], early=(at,))
     return WaitingSpans(trace, part, client, now, None, encoded(content), is_mark=True)

@@ -12,7 +12,7 @@ from monitor.store.idempotency import Request
 from monitor.store.waiting_runs import WaitingSpans
 
 
-class Content(msgspec.Struct, frozen=True):
+class WaitingContent(msgspec.Struct, frozen=True):
     """The spans of a row, and what their sender may write. `is_cut`: others of the trace were not kept.
 
     `early` is that of a mark, which has no spans: when agents began, in ns, whose runs were stored before the spans
@@ -28,7 +28,7 @@ class Content(msgspec.Struct, frozen=True):
     early: tuple[int, ...] = ()
 
 
-def row_of(trace: Trace, content: Content, now: float, wait: float) -> WaitingSpans:
+def row_of(trace: Trace, content: WaitingContent, now: float, wait: float) -> WaitingSpans:
     """Spans of a trace as a row, which is due after `wait` if an agent is among them."""
     ids = "\0".join(sorted(span.id for span in content.spans)).encode()
     part = digest("part", content.service.encode(errors="replace"), ids)[:16]
@@ -36,15 +36,15 @@ def row_of(trace: Trace, content: Content, now: float, wait: float) -> WaitingSp
     return WaitingSpans(digest_of(trace), part, trace[0].client, now, due, encoded(content))
 
 
-def encoded(content: Content) -> bytes:
+def encoded(content: WaitingContent) -> bytes:
     """The bytes that are stored."""
     return checksums.seal(msgspec.json.encode(content))
 
 
-def read_content(row: WaitingSpans) -> Content | None:
+def read_content(row: WaitingSpans) -> WaitingContent | None:
     """The content of a row; None if it is damaged."""
     try:
-        return msgspec.json.decode(checksums.unseal(row.content), type=Content)
+        return msgspec.json.decode(checksums.unseal(row.content), type=WaitingContent)
     except (DamageError, ValueError, RecursionError):
         return None
 

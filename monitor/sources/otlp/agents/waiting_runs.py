@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from monitor.config.units import DAY
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
-from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.requests import IntakeResult
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
@@ -26,7 +26,7 @@ from monitor.sources.otlp.agents.known_traces import KnownTraces
 from monitor.sources.otlp.agents.marks import Lacking, is_in_part, lacking_of, put_marks, room_made
 from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
 from monitor.sources.otlp.agents.waiting_content import (
-    Content,
+    WaitingContent,
     digest_of,
     encoded,
     read_content,
@@ -131,7 +131,7 @@ class WaitingRuns:
 
     def _content(
         self, gathered: Gathered, trace: Trace, rules: Rules, plan: _Plan, refused: Refusals, now: float
-    ) -> Content | None:
+    ) -> WaitingContent | None:
         """What to keep of a trace; None if that is nothing."""
         known = self._known.of(trace)
         kept = [
@@ -148,7 +148,7 @@ class WaitingRuns:
             agents = [span for span in spans if span.kind is Kind.AGENT]
             spans = (agents or spans[:room])[: self._most_spans]
         since = self._programs.complete_since(trace[0], now)
-        return Content(trace[0].service, rules.client, rules.models, since, is_cut, spans)
+        return WaitingContent(trace[0].service, rules.client, rules.models, since, is_cut, spans)
 
     def _may_be_stored(self, agent: AgentSpan, rules: Rules, plan: _Plan, refused: Refusals) -> bool:
         """Whether runs of this agent may be stored; if not, that is refused at once."""
@@ -163,7 +163,7 @@ class WaitingRuns:
     def _add(
         self,
         plan: _Plan,
-        contents: Iterable[tuple[Trace, Content]],
+        contents: Iterable[tuple[Trace, WaitingContent]],
         connection: Connection,
         refused: Refusals,
         now: float,
@@ -194,7 +194,7 @@ class WaitingRuns:
                 put_marks(connection, [room_made(client, youngest, now)])
         return rows + count, room + size
 
-    def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, Content]]) -> None:
+    def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, WaitingContent]]) -> None:
         stored = {row.trace for row in plan.kept}
         for trace, content in contents:
             if digest_of(trace) in stored:
@@ -216,7 +216,7 @@ class WaitingRuns:
 
     def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], lacking: Lacking, now: float) -> None:
         """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
-        contents: dict[str, Content] = {}
+        contents: dict[str, WaitingContent] = {}
         for row in rows:
             content = read_content(row)
             if content is None:
@@ -258,7 +258,7 @@ class WaitingRuns:
         self,
         run: Run,
         row: WaitingSpans,
-        contents: dict[str, Content],
+        contents: dict[str, WaitingContent],
         loose: Sequence[tuple[str, int]],
         lacking: Lacking,
         now: float,
@@ -279,7 +279,7 @@ class WaitingRuns:
         return parsed
 
     def _keep_rest(
-        self, plan: _Plan, row: WaitingSpans, content: Content, rest: list[AgentSpan], now: float
+        self, plan: _Plan, row: WaitingSpans, content: WaitingContent, rest: list[AgentSpan], now: float
     ) -> None:
         """Plan that these spans of a row go on waiting. A row of which nothing changes is left as it is."""
         due = None
@@ -298,11 +298,13 @@ class WaitingRuns:
         if not (plan.requests or plan.kept or plan.taken):
             return
         for receipt in self._log.store_delivery(plan.requests, plan.settle):
-            if not isinstance(receipt, Receipt):
+            if not isinstance(receipt, IntakeResult):
                 self._store.faults.report(_PART, "storing", receipt.message)
 
 
-def _found(rows: Sequence[WaitingSpans], contents: Mapping[str, Content]) -> list[tuple[Run, WaitingSpans]]:
+def _found(
+    rows: Sequence[WaitingSpans], contents: Mapping[str, WaitingContent]
+) -> list[tuple[Run, WaitingSpans]]:
     """The runs of a trace, each with the row of its agent."""
     spans: dict[str, AgentSpan] = {}
     row_of: dict[str, WaitingSpans] = {}

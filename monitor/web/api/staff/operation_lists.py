@@ -119,7 +119,7 @@ def sites(
 
 
 def entries(
-    connection: Connection, wanted: audit.Filter, most: int, offset: int = 0
+    connection: Connection, wanted: audit.AuditFilter, most: int, offset: int = 0
 ) -> list[schemas.EntryAnswer]:
     """At most `most` entries of the audit log, newest first, from the one with number `offset` on."""
     return [

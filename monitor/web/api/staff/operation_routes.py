@@ -7,7 +7,7 @@ from litestar.params import FromQuery
 
 from monitor.digest import Sender
 from monitor.errors import InputError
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.web.api.change import PREFIX
 from monitor.web.api.staff import operation_lists as lists
 from monitor.web.api.staff import operation_schemas as schemas
@@ -57,7 +57,7 @@ def audit_entries(
     """Entries of the audit log, newest first, from the one with number `offset` on. For admins of all clients."""
     one = query_of_all(request, "admin")
     ensure_page(most, offset)
-    return one.read(lists.entries, Filter(client, who=who, start=since), most, offset)
+    return one.read(lists.entries, AuditFilter(client, who=who, start=since), most, offset)
 
 
 @get(f"{PREFIX}/digests", **_OPTIONS)

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[+]?(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ForecastCell:
     """One figure with its 95 % interval; both empty if it is not measured."""
 
     value: str = ""
@@ -40,7 +40,7 @@ class HorizonRow:
 
     horizon: str
     n: int
-    cells: Sequence[Cell]
+    cells: Sequence[ForecastCell]
     note: str
 
 
@@ -114,16 +114,16 @@ def _row(
 ) -> HorizonRow:
     reasons = dict.fromkeys(one.reason for one in of.values() if one.reason)
     first = of[min(of)]
-    cells = [_cell(of[place]) if place in of else Cell() for place in places]
+    cells = [_cell(of[place]) if place in of else ForecastCell() for place in places]
     return HorizonRow(one_line(horizon), round(first.n), cells, one_line("; ".join(reasons)))
 
 
-def _cell(one: Measurement) -> Cell:
+def _cell(one: Measurement) -> ForecastCell:
     if one.value is None:
-        return Cell(NOTHING)
+        return ForecastCell(NOTHING)
     known = one.low is not None and one.high is not None
     interval = f"{figure(one.low, one.unit)} to {figure(one.high, one.unit)}" if known else ""
-    return Cell(figure(one.value, one.unit), interval)
+    return ForecastCell(figure(one.value, one.unit), interval)
 
 
 def _notes(source: Sequence[Measurement]) -> list[str]:

@@ -49,7 +49,7 @@ MOST_VERSIONS, MOST_VERDICTS, MOST_CHANGES = 10, 10, 5
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
+class FeatureVersionRow:
     """A feature in the predictions of one version: rows, share of missing values, and distance from the baseline (total
     variation, 0 to 1).
     """
@@ -165,14 +165,14 @@ def _moved(compared: Distribution | None, quantiles: list[Compared]) -> list[str
     return words + distributions.changes(compared, MOST_CHANGES)
 
 
-def _versions(column: Column, baseline: Baseline, profile: Profile) -> list[VersionRow]:
+def _versions(column: Column, baseline: Baseline, profile: Profile) -> list[FeatureVersionRow]:
     """The versions with the most predictions, the farthest from the baseline first."""
     rows = []
     for version, part in profile.versions.items():
         compared = distributions.compare(column, baseline.profile.overall, part)
         if compared is not None and compared.rows:
             missing = part.column(column.name).missing / compared.rows
-            rows.append(VersionRow(version, compared.rows, missing, compared.distance))
+            rows.append(FeatureVersionRow(version, compared.rows, missing, compared.distance))
     most = sorted(rows, key=lambda one: (-one.rows, one.version))[:MOST_VERSIONS]
     return sorted(most, key=lambda one: (-one.distance, one.version))
 

@@ -9,7 +9,7 @@ from monitor.clock import iso
 from monitor.health import wording
 from monitor.records import DAEMON, Alert, Diagnosis, Severity
 from monitor.store import alert_episodes, alerts, diagnoses
-from monitor.store.alert_episodes import Episode, Filter
+from monitor.store.alert_episodes import Episode, EpisodeFilter
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -40,7 +40,7 @@ def alerts_page(request: Request[Any, Any, Any]) -> Response[str]:
     chosen["client"] = visitor.client or chosen["client"]
     if chosen["client"]:
         session.about(request, chosen["client"])
-    wanted = Filter(**chosen, start=asked.start, end=asked.end)
+    wanted = EpisodeFilter(**chosen, start=asked.start, end=asked.end)
     with services.store.read() as connection:
         total = alert_episodes.count(connection, wanted)
         asked = list_query.at_page(asked, total)

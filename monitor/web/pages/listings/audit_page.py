@@ -7,7 +7,7 @@ from litestar.exceptions import NotFoundException
 
 from monitor.clock import iso
 from monitor.store import audit
-from monitor.store.audit import Filter
+from monitor.store.audit import AuditFilter
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -24,7 +24,7 @@ def audit_page(request: Request[Any, Any, Any]) -> Response[str]:
         raise NotFoundException
     services = web_services.of(request)
     asked = list_query.parse(request.query_params, FILTERS, services.clock.now())
-    wanted = Filter(**asked.filters, start=asked.start, end=asked.end)
+    wanted = AuditFilter(**asked.filters, start=asked.start, end=asked.end)
     with services.store.read() as connection:
         total = audit.count(connection, wanted)
         asked = list_query.at_page(asked, total)

@@ -6,7 +6,7 @@ from litestar import Request, Response, get
 
 from monitor.clock import iso
 from monitor.store import quarantine
-from monitor.store.quarantine import Filter
+from monitor.store.quarantine import QuarantineFilter
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -29,7 +29,7 @@ def quarantine_page(request: Request[Any, Any, Any]) -> Response[str]:
         session.about(request, chosen["client"])
     # Records that name no client, or one that does not exist, are for staff of all clients.
     client = visitor.client or chosen["client"] or None
-    wanted = Filter(client, chosen["model"], chosen["reason"], chosen["q"], asked.start, asked.end)
+    wanted = QuarantineFilter(client, chosen["model"], chosen["reason"], chosen["q"], asked.start, asked.end)
     with services.store.read() as connection:
         total = quarantine.count(connection, wanted)
         asked = list_query.at_page(asked, total)

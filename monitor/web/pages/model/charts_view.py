@@ -20,7 +20,7 @@ from monitor.web.pages.charts.svg import Mark, moment
 from monitor.web.pages.model import linked_charts, metric_chart
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.model.metric_chart import DrawnChart
-from monitor.web.pages.model.model_query import Query
+from monitor.web.pages.model.model_query import ModelQuery
 from monitor.web.services import Services
 
 MOST_MARKS = 30
@@ -33,7 +33,7 @@ def charts(
     stream: Stream,
     shown: TimeRange,
     page: dict[str, Any],
-    asked: Query,
+    asked: ModelQuery,
     around: Alert | None,
 ) -> dict[str, Any]:
     """What the template shows of a range. `page` has the measurements of the newest window and the targets."""
@@ -72,7 +72,7 @@ def charts(
     }
 
 
-def _navigation(fields: Query, shown: TimeRange, zone: Any) -> dict[str, Any]:
+def _navigation(fields: ModelQuery, shown: TimeRange, zone: Any) -> dict[str, Any]:
     """The links and the form that change the time range."""
     spans = [
         (span.label, fields.having(time_range.usual(span.key, shown.end)), span.key)
@@ -114,7 +114,7 @@ def marks_of(connection: Connection, stream: Stream, start: float, end: float) -
     return tuple(sorted([*fired, *versions], key=lambda one: (one.at, one.text))[-MOST_MARKS:])
 
 
-def _splits(measured: Sequence[Measurement], fields: Query) -> dict[str, str]:
+def _splits(measured: Sequence[Measurement], fields: ModelQuery) -> dict[str, str]:
     """By what the lines may be split: versions, and each kind of segment."""
     names = {one.label("segment").partition("=")[0] for one in measured if one.label("segment")}
     choices = {"": "nothing", query.VERSION: "version"}
@@ -139,11 +139,11 @@ def _other(
     stream: Stream,
     shown: TimeRange,
     measured: Sequence[Measurement],
-    asked: Query,
+    asked: ModelQuery,
     around: Alert | None,
     marks: tuple[Mark, ...],
     limits: Mapping[str, tuple[float, str]],
-) -> tuple[Query, DrawnChart | None]:
+) -> tuple[ModelQuery, DrawnChart | None]:
     """The chart of the metric that is asked for, or that the alert is about if none of the four charts shows it."""
     metric, limit = asked.metric, None
     labels: Labels | None = None

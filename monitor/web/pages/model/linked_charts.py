@@ -22,7 +22,7 @@ from monitor.visible import counted
 from monitor.web.pages.charts import svg
 from monitor.web.pages.charts.series import Sampler
 from monitor.web.pages.charts.svg import Chart, Curve, Mark
-from monitor.web.pages.model.model_query import SEGMENT, SHIFTS, VERSION, Query, token
+from monitor.web.pages.model.model_query import SEGMENT, SHIFTS, VERSION, ModelQuery, token
 from monitor.web.pages.overview.rows import per_time
 
 POINTS = 180
@@ -60,11 +60,11 @@ class ChartData:
     parts: Mapping[str, Labels]
     detailed: Mapping[Key, Series]
     newest: Sequence[Measurement]
-    query: Query
+    query: ModelQuery
 
 
 def read(
-    connection: Connection, stream: Stream, sampler: Sampler, query: Query, quality: str = ""
+    connection: Connection, stream: Stream, sampler: Sampler, query: ModelQuery, quality: str = ""
 ) -> ChartData:
     """Read what the four charts show. One pass over the windows of the range, one over those of the time before."""
     wanted = tuple(dict.fromkeys((*_PLAIN, quality) if quality else _PLAIN))

@@ -26,7 +26,7 @@ _SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ModelQuery:
     """What an address asks for. `alert` is the fingerprint of one around which the page opens; `metric` and `of` name a
     measurement that is drawn besides; `split` is empty, `version` or `segment:` and the token of the segment's name.
     """
@@ -46,22 +46,22 @@ class Query:
         return f"?{urlencode(set_ones)}{'&' if set_ones else ''}{shown.query}"
 
 
-def parse(asked: Mapping[str, str]) -> Query:
+def parse(asked: Mapping[str, str]) -> ModelQuery:
     """The query of an address; unknown fields are ignored.
 
     Raises:
         InputError: there is no such comparison or split.
     """
-    texts = {one.name: str(asked[one.name])[:_LONGEST] for one in fields(Query) if asked.get(one.name)}
+    texts = {one.name: str(asked[one.name])[:_LONGEST] for one in fields(ModelQuery) if asked.get(one.name)}
     compare, split = texts.get("compare", ""), texts.get("split", "")
     if compare and compare not in COMPARED:
         raise InputError(f"unknown comparison: {compare[:40]!r}", hint=f"use {', '.join(COMPARED)}")
     if split not in ("", VERSION) and not split.startswith(SEGMENT):
         raise InputError(f"unknown split: {split[:40]!r}", hint="use version, or segment: and its name")
-    return Query(**texts)
+    return ModelQuery(**texts)
 
 
-def comparison(query: Query, shown: TimeRange) -> str:
+def comparison(query: ModelQuery, shown: TimeRange) -> str:
     """With what a range is compared: the choice, else the day before (up to a day) or the week (up to a week)."""
     if query.compare:
         return query.compare
@@ -76,7 +76,7 @@ def token(name: str) -> str:
 
 
 def opening(
-    asked: Mapping[str, Any], query: Query, alerts: Sequence[Alert], now: float, zone: ZoneInfo
+    asked: Mapping[str, Any], query: ModelQuery, alerts: Sequence[Alert], now: float, zone: ZoneInfo
 ) -> tuple[TimeRange, Alert | None]:
     """The time range that is shown, and the alert that it was chosen around.
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from monitor.config.units import DAY
 from monitor.records import Stream
 from monitor.store import quarantine
-from monitor.store.quarantine import Filter, Quarantined
+from monitor.store.quarantine import Quarantined, QuarantineFilter
 
 MOST_SHOWN = 5
 _MOST_CHARACTERS = 2000
@@ -28,7 +28,7 @@ class QuarantineView:
 
 def of_stream(connection: Connection, stream: Stream, now: float) -> QuarantineView:
     """The rejected records of a model in the last day."""
-    wanted = Filter(stream.client, stream.model, start=now - DAY)
+    wanted = QuarantineFilter(stream.client, stream.model, start=now - DAY)
     newest = quarantine.find(connection, wanted, limit=MOST_SHOWN)
     return QuarantineView(tuple(quarantine.reasons(connection, wanted)), tuple(newest))
 

@@ -22,7 +22,7 @@ from monitor.web.pages.actions import is_for
 from monitor.web.pages.overview import query as queries
 from monitor.web.pages.overview import rows as model_rows
 from monitor.web.pages.overview import trends
-from monitor.web.pages.overview.query import Query
+from monitor.web.pages.overview.query import OverviewQuery
 from monitor.web.pages.overview.rows import ModelRow
 from monitor.web.services import Services
 
@@ -74,7 +74,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
 
 def _table(
     services: Services,
-    asked: Query,
+    asked: OverviewQuery,
     everything: Sequence[ModelRow],
     matching: Sequence[ModelRow],
     shown: Sequence[ModelRow],

@@ -39,7 +39,7 @@ _CHOICES = {"sort": SORTS, "trend": TRENDS, "group": GROUPS, "state": STATES}
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class OverviewQuery:
     """What an address asks for. `sort` with a `-` before it is the opposite order; `page` counts from 1."""
 
     q: str = ""
@@ -72,14 +72,14 @@ class Query:
         return self.having(sort=f"-{key}" if self.sort == key else key)
 
 
-def parse(asked: Mapping[str, str]) -> Query:
+def parse(asked: Mapping[str, str]) -> OverviewQuery:
     """The query of an address. Unknown fields are ignored; names that match no model leave an empty table.
 
     Raises:
         InputError: an order, state, sparkline, grouping or page that does not exist.
     """
     values: dict[str, Any] = {}
-    for one in fields(Query):
+    for one in fields(OverviewQuery):
         text = str(asked.get(one.name, "")).strip()[:_LONGEST]
         if text:
             values[one.name] = text
@@ -92,16 +92,16 @@ def parse(asked: Mapping[str, str]) -> Query:
     page = str(values.get("page", "1"))
     if not (page.isascii() and page.isdigit() and int(page[:9]) > 0 and len(page) < 7):
         raise InputError(f"unknown page: {page[:40]!r}", hint="pages count from 1")
-    return Query(**{**values, "page": int(page)})
+    return OverviewQuery(**{**values, "page": int(page)})
 
 
-def matching(rows: Sequence[ModelRow], query: Query) -> list[ModelRow]:
+def matching(rows: Sequence[ModelRow], query: OverviewQuery) -> list[ModelRow]:
     """The rows that fit the search and the filters, in the given order."""
     words = query.q.casefold().split()
     return [row for row in rows if _fits(row, query) and all(word in row.searched for word in words)]
 
 
-def _fits(row: ModelRow, query: Query) -> bool:
+def _fits(row: ModelRow, query: OverviewQuery) -> bool:
     pairs = (
         (query.state, row.health.value),
         (query.client, row.stream.client),

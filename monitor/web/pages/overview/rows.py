@@ -28,7 +28,7 @@ DRIFT = "drifted_share"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class OverviewCell:
     """A figure of a row: the number to sort by, how it is shown, and what stands beside it. None: not measured."""
 
     value: float | tuple[int, float] | None = None
@@ -49,11 +49,11 @@ class ModelRow:
     received_at: float | None
     searched: str
     unknown: str = ""
-    rate: Cell = Cell()
-    errors: Cell = Cell()
-    p95: Cell = Cell()
-    quality: Cell = Cell()
-    drift: Cell = Cell()
+    rate: OverviewCell = OverviewCell()
+    errors: OverviewCell = OverviewCell()
+    p95: OverviewCell = OverviewCell()
+    quality: OverviewCell = OverviewCell()
+    drift: OverviewCell = OverviewCell()
     metric: str = ""
     """The metric that stands for quality; empty without one."""
 
@@ -129,19 +129,19 @@ def _row(
     )
 
 
-def cell(one: Measurement | None) -> Cell:
+def cell(one: Measurement | None) -> OverviewCell:
     """A measurement as a figure of a row."""
     if one is None:
-        return Cell(note="no recent data")
+        return OverviewCell(note="no recent data")
     if one.value is None:
-        return Cell(note=one.reason)
-    return Cell(one.value, with_unit(one.value, one.unit))
+        return OverviewCell(note=one.reason)
+    return OverviewCell(one.value, with_unit(one.value, one.unit))
 
 
-def _rate(one: Measurement | None, sample: str) -> Cell:
+def _rate(one: Measurement | None, sample: str) -> OverviewCell:
     if one is None or one.value is None:
         return cell(one)
-    return Cell(one.value / one.window.seconds, per_time(one.value / one.window.seconds), sample)
+    return OverviewCell(one.value / one.window.seconds, per_time(one.value / one.window.seconds), sample)
 
 
 def per_time(per_second: float) -> str:
@@ -152,10 +152,10 @@ def per_time(per_second: float) -> str:
     return f"{wording.number(per_second * 3600)} /h" if per_second else "0 /s"
 
 
-def quality_cell(quality: Quality | None, today: date) -> Cell:
+def quality_cell(quality: Quality | None, today: date) -> OverviewCell:
     """The quality against its target; sorted by the distance to the target, worst first, then those without one."""
     if quality is None or quality.value is None:
-        return Cell(note="no outcomes yet")
+        return OverviewCell(note="no outcomes yet")
     sign = 1 if agreed_targets.is_least(quality.metric) else -1
     target = quality.target
     key = (1, sign * quality.value)
@@ -163,7 +163,7 @@ def quality_cell(quality: Quality | None, today: date) -> Cell:
         key = (0, sign * (quality.value - target) / (abs(target) or 1.0))
     kept = "" if quality.standing is None else quality.standing.words
     notes = (quality.agreed, kept, "estimated" if quality.estimated else "", _day(quality, today))
-    return Cell(key, f"{quality.shown} {quality.metric}", ", ".join(filter(None, notes)))
+    return OverviewCell(key, f"{quality.shown} {quality.metric}", ", ".join(filter(None, notes)))
 
 
 def _day(quality: Quality, today: date) -> str:
