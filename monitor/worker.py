@@ -18,6 +18,7 @@ from monitor.evaluation.gauge_metrics import GaugeMetrics
 from monitor.evaluation.measure import Beside, Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
+from monitor.evaluation.stream_measurement import MeasurerSettings
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import Listening
 from monitor.exporters.prediction_counters import Counted, counts_of, is_current
@@ -87,18 +88,20 @@ def judge_of(
     )
     measuring = Measurer(
         store,
-        base,
-        config.windows,
-        config.measuring(),
-        config.drift,
+        MeasurerSettings(
+            base,
+            config.windows,
+            config.measuring(),
+            config.drift,
+            seconds=seconds,
+            history_seconds=config.evaluate.every * _HISTORY_SHARE,
+        ),
         RecentWindow(config.evaluate.recent, clock.now, clock.elapsed),
         ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), listened, base),
         ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
-        on_measured,
         TargetJudge(config.model),
-        beside=beside,
-        history_seconds=config.evaluate.every * _HISTORY_SHARE,
-        seconds=seconds,
+        beside,
+        on_measured,
     )
 
     def count(stream: Stream, window: Window, profile: Profile) -> None:

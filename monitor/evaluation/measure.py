@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR
 from monitor.drift.evaluate import evaluate, is_due
-from monitor.drift.settings import DriftSettings
 from monitor.errors import StoreError
 from monitor.evaluation import targets as target_judging
 from monitor.evaluation.clock_metrics import ClockMetrics
@@ -22,6 +21,7 @@ from monitor.evaluation.recent_window import LastSeconds, RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.stream_measurement import (
     MeasurementContext,
+    MeasurerSettings,
     StreamMeasurements,
     StreamMeasurer,
     commit,
@@ -30,7 +30,6 @@ from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.usual_latency import UsualLatency
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable
 from monitor.metrics import Family, families_by_length, families_of, with_families
-from monitor.metrics.settings import MetricSettings
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.engine.readings import OPEN, Readings
@@ -44,17 +43,11 @@ from monitor.windows import closing
 from monitor.windows.due_windows import MEASURED, NEW, RECENT, DueWindows, by_hour, together, with_first_hour
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin, first_ones
-from monitor.windows.settings import BaselineSettings, WindowSettings
+from monitor.windows.settings import BaselineSettings
 
-MEASURING = 4.0
-"""Seconds of a tick each for measuring windows, for measuring the last seconds and for reading references of declines.
-The remaining streams come in the next ticks.
-"""
 FamiliesByLength = Mapping[int, Sequence[Family]]
 Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
 """Measures at a time what is not in records: gauges, releases."""
-HISTORY = 0.5
-"""Seconds of a tick for the older hours of one stream. The remaining ones stay queued for the next ticks."""
 _LEAST_HOURS = 4
 """Hours of a stream with history that a tick measures however long they take."""
 _LONGEST_WAIT = 300
@@ -79,43 +72,33 @@ class Measurer:
     def __init__(
         self,
         store: Store,
-        base_seconds: int,
-        windows: WindowSettings,
-        metrics: MetricSettings,
-        drift: DriftSettings,
+        settings: MeasurerSettings,
         recent: RecentWindow,
         wall: ClockMetrics,
         against: ReferenceFigures | None = None,
-        on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None,
         targets: TargetJudge | None = None,
-        declines: DeclineDetector | None = None,
         beside: Sequence[Beside] = (),
-        history_seconds: float = HISTORY,
-        seconds: float = MEASURING,
+        on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None,
     ) -> None:
         self.store = store
-        self.base = base_seconds
-        self.windows = windows
-        self.metrics = metrics
-        self.drift = drift
+        self.base = settings.base_seconds
+        self._settings = settings
         self.recent = recent
         self.wall = wall
         self.past = PastMeasurements(store)
-        self.against = against or ReferenceFigures(lambda _: BaselineSettings(), metrics)
+        self.against = against or ReferenceFigures(lambda _: BaselineSettings(), settings.metrics)
         self._on_measured = on_measured
         self.live: Mapping[Stream, MeasurementTable] = {}
         self.targets = targets or TargetJudge()
-        self.declines = declines or DeclineDetector(base_seconds, metrics.tasks)
-        self.usual = UsualLatency(base_seconds)
+        self.declines = DeclineDetector(self.base, settings.metrics.tasks)
+        self.usual = UsualLatency(self.base)
         self._beside = beside
-        self._history_seconds = history_seconds
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
         self._others: set[Stream] = set()
-        self._seconds = seconds
-        self.round_robin = RoundRobin(seconds)
-        self.last_seconds = LastSeconds(store, recent, metrics, self.usual, seconds)
+        self.round_robin = RoundRobin(settings.seconds)
+        self.last_seconds = LastSeconds(store, recent, settings.metrics, self.usual, settings.seconds)
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
         """Add newly counted rows to the last seconds, and outcomes to the detection of declines."""
@@ -151,7 +134,7 @@ class Measurer:
         streams = [figures.stream for figures in everything]
         self.live, self.recent_profiles = self.last_seconds.measure(streams, first, now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
-            self.declines.advance(connection, now, self._seconds)
+            self.declines.advance(connection, now, self._settings.seconds)
         beside = {stream: some for stream, some in self._measure_beside(now).items() if is_mine(stream)}
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         for figures in everything:
@@ -256,7 +239,7 @@ class Measurer:
 
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> DueWindows:
         """The windows of a stream to measure."""
-        stream, until = figures.stream, closing.horizon_of(figures, now, self.windows)
+        stream, until = figures.stream, closing.horizon_of(figures, now, self._settings.windows)
         edge = closing.last(until, self.base, self.base).end
         progress = self._progress.setdefault(stream, _Progress(edge - self.base))
         if progress.closed_until > edge + self.base:
@@ -283,7 +266,7 @@ class Measurer:
         stream with the hours that were measured.
         """
         measured: list[tuple[Window, Sequence[Window]]] = []
-        until = time.monotonic() + self._history_seconds
+        until = time.monotonic() + self._settings.history_seconds
         for hour, windows in due.hours:
             can_wait = hour.end < now - RECENT and due.queued.issuperset(windows)
             if can_wait and len(measured) >= _LEAST_HOURS and time.monotonic() >= until:
@@ -314,7 +297,7 @@ class Measurer:
     ) -> StreamMeasurements:
         """Measure the changed windows of a stream, their hours, and the longer windows that rules read."""
         progress = self._progress[due.stream]
-        context = MeasurementContext(self.base, self.metrics, self.against, self.wall, self.usual)
+        context = MeasurementContext(self.base, self._settings.metrics, self.against, self.wall, self.usual)
         measurer = StreamMeasurer(context, connection, due.stream, due.edge, now)
         for hour, windows in due.hours:
             self._measure_hour(measurer, hour, windows, due, now)
@@ -363,7 +346,7 @@ class Measurer:
                 if due.is_moved:
                     self._progress[due.stream].drift = ()
                 with self.store.faults.isolate("streams", f"{due.stream}: drift", in_transaction=True):
-                    if is_due(connection, due.stream, self.drift, due.until):
+                    if is_due(connection, due.stream, self._settings.drift, due.until):
                         waiting.append(due)
                     elif due.is_moved:
                         self._decide(connection, due, models, now)
@@ -372,7 +355,7 @@ class Measurer:
                 self._decide(connection, due, models, now)
 
     def _decide(self, connection: Connection, due: DueWindows, models: int, now: float) -> None:
-        watched = evaluate(connection, due.stream, self.drift, self.base, due.until, now, models)
+        watched = evaluate(connection, due.stream, self._settings.drift, self.base, due.until, now, models)
         self._progress[due.stream].drift = watched.measurements
 
     def _is_due(self, length: int, edge: int, progress: _Progress) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from monitor.config.units import HOUR
+from monitor.drift.settings import DriftSettings
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.usual_latency import UsualLatency
@@ -24,6 +25,23 @@ from monitor.store.profiles import StoredProfile
 from monitor.windows.baseline import load
 from monitor.windows.declared import in_force
 from monitor.windows.rolling import Rolling
+from monitor.windows.settings import WindowSettings
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurerSettings:
+    """What is measured of all streams, and how long a tick may take for it. A base window has `base_seconds`.
+
+    Measuring windows, measuring the last seconds and reading references of declines may take `seconds` each, the older
+    hours of one stream `history_seconds`. What remains comes in the next ticks.
+    """
+
+    base_seconds: int
+    windows: WindowSettings
+    metrics: MetricSettings
+    drift: DriftSettings
+    seconds: float = 4.0
+    history_seconds: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

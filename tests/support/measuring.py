@@ -11,6 +11,7 @@ from monitor.drift.settings import DriftSettings
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.measure import Measurer
 from monitor.evaluation.recent_window import RecentWindow
+from monitor.evaluation.stream_measurement import MeasurerSettings
 from monitor.metrics import MetricSettings
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.writer import PredictionLog
@@ -43,10 +44,10 @@ class MeasuringDaemon:
         """Lose what was only in memory, as a killed process does."""
         self.recent = RecentWindow(15.0, self.clock.now)
         wall = ClockMetrics(self.store, lambda _: True, lambda start, end: end - start)
-        settings = (WindowSettings(), MetricSettings(), DriftSettings())
-        self.measuring = Measurer(
-            self.store, MINUTE, *settings, self.recent, wall, history_seconds=self.history_seconds
+        settings = MeasurerSettings(
+            MINUTE, WindowSettings(), MetricSettings(), DriftSettings(), history_seconds=self.history_seconds
         )
+        self.measuring = Measurer(self.store, settings, self.recent, wall)
 
     def predict(self, count: int, at: float | None = None, **fields: Any) -> None:
         """Send `count` predictions with the time `at`, by default the time of the clock."""
