@@ -1,5 +1,6 @@
 """Clients are strangers to each other, staff sign in, and what anybody looked at is written down."""
 
+import ast
 import re
 from html import unescape
 from pathlib import Path
@@ -35,6 +36,11 @@ def key(shop: Shop, kind: KeyKind, client: str = "", **fields: float) -> str:
 
 def signed_in(web: httpx2.Client, token: str) -> httpx2.Response:
     return web.post("/enter", data={"key": token, "next": ""})
+
+
+def entries(shop: Shop) -> list[audit.Entry]:
+    with shop.store.read() as connection:
+        return audit.latest(connection)
 
 
 def csrf(page: str) -> str:
@@ -75,6 +81,8 @@ def test_a_link_with_a_key_signs_in_and_leaves_the_address_bar(shop: Shop) -> No
         assert "httponly" in cookie
         assert "samesite=lax" in cookie
         assert web.get("/c/acme/m/fraud").status_code == 200
+        until(lambda: any(one.target == "/c/acme/m/fraud" for one in entries(shop)), "it is written down")
+    assert not [one for one in entries(shop) if token in f"{one}"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +140,27 @@ def test_a_session_ends_when_its_time_is_over(shop: Shop) -> None:
         assert web.get("/c/acme/").status_code == 404
     with shop.store.write() as connection:
         assert sessions.delete_expired(connection, shop.clock.now()) == 1
+
+
+def test_a_session_ends_with_the_time_of_its_key(shop: Shop) -> None:
+    token = key(shop, KeyKind.PAGE, "acme", expires_at=NOW + 600)
+    with serving(shop) as web:
+        signed_in(web, token)
+        assert web.get("/c/acme/").status_code == 200
+        shop.clock.advance(601)
+        assert web.get("/c/acme/").status_code == 404
+
+
+def test_law_no_script_reads_a_cookie_that_we_set() -> None:
+    made = [
+        ast.unparse(node)
+        for path in Path("monitor/web").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Cookie"))
+        or (isinstance(node, ast.JoinedStr) and "Max-Age=" in ast.unparse(node))
+    ]
+    assert len(made) >= 3
+    assert all("httponly=true" in one.lower() or "; httponly;" in one.lower() for one in made), made
 
 
 def test_an_expired_key_opens_nothing(shop: Shop) -> None:
