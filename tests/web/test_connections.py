@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from monitor.web import connections
 from tests.support.echo_server import SECONDS, Echo, answers, bodies, closed, post, running
 from tests.support.waiting import until
@@ -153,3 +155,11 @@ def test_a_large_body_among_pipelined_requests_arrives_whole():
         sending.start()
         assert [body for _, _, body in answers(busy, len(bodies))] == bodies
         sending.join()
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [((), "127.0.0.1"), (("127.0.0.1",), "10.1.2.3")])
+def test_only_a_proxy_that_is_named_says_whose_a_request_is(proxies, seen):
+    with running(allowed_proxies=proxies) as server, server.connect() as connection:
+        connection.sendall(post(b"x", x_forwarded_for="10.1.2.3"))
+        answers(connection, 1)
+        assert server.echo.seen[-1][2] == seen

@@ -163,6 +163,13 @@ def test_law_no_script_reads_a_cookie_that_we_set() -> None:
     assert all("httponly=true" in one.lower() or "; httponly;" in one.lower() for one in made), made
 
 
+def test_law_no_script_of_ours_makes_markup_or_code_of_a_text() -> None:
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in Path("monitor/web").rglob("*.js")}
+    assert scripts
+    makes = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
+    assert {name: makes.findall(text) for name, text in scripts.items() if makes.search(text)} == {}
+
+
 def test_an_expired_key_opens_nothing(shop: Shop) -> None:
     token = key(shop, KeyKind.PAGE, "acme", expires_at=NOW + 60)
     shop.clock.advance(120)

@@ -165,6 +165,16 @@ def test_somebody_in_no_group_of_ours_stays_outside(shop: Shop, issuer: str) -> 
         assert web.get("/staff/").status_code == 404
 
 
+def test_the_browser_gets_a_session_and_no_token_and_none_is_stored(shop: Shop, issuer: str) -> None:
+    with serving(shop, **services(shop, issuer)) as web:
+        authorised(web, "ada")
+        assert web.get("/staff/").status_code == 200
+        assert {name for name, value in web.cookies.items() if value} == {"watchkeeper_session"}
+        assert "eyJ" not in str(dict(web.cookies)), "a token begins like this"
+    files = Path(str(shop.store.url.database)).parent.glob("clients.db*")
+    assert not [path for path in files if b"eyJ" in path.read_bytes()]
+
+
 def test_signing_out_ends_the_session(shop: Shop, issuer: str) -> None:
     with serving(shop, **services(shop, issuer)) as web:
         authorised(web, "ada")

@@ -12,7 +12,7 @@
 
   function swap(selector, page) {
     var now = document.querySelector(selector), next = page.querySelector(selector);
-    if (now && next) now.innerHTML = next.innerHTML;
+    if (now && next) now.replaceChildren.apply(now, Array.from(document.importNode(next, true).childNodes));
     return next;
   }
 

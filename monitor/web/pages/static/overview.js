@@ -38,7 +38,7 @@
         var at = id && focus.type === "search" ? [focus.value, focus.selectionStart] : null;
         var scrolled = live.querySelector(".scroll"), left = scrolled ? scrolled.scrollLeft : 0;
         document.title = page.title;
-        live.innerHTML = next.innerHTML;
+        live.replaceChildren.apply(live, Array.from(document.importNode(next, true).childNodes));
         open.forEach(function (key) {
           var again = live.querySelector('details[data-key="' + CSS.escape(key) + '"]');
           if (again) again.open = true;
