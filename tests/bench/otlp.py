@@ -63,6 +63,7 @@ class OtlpServer(Server):
             seen = spans.result()
         taken = self.stored() - before - calm.answered
         assert taken == seen.answered * SPANS, f"{taken} stored: {seen.first_refusal}"
+        assert taken, f"nothing was stored: {seen.first_refusal or 'no answer in time, is the machine busy?'}"
         return taken / seen.seconds, (self.cpu() - began) / taken, calm.latencies
 
 
