@@ -23,8 +23,7 @@ from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollback_drills import Drill, DrillStep
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import DrillStep as RolloutStep
-from monitor.store.rollouts import Rollout, RolloutState, Stage
+from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
 from tests.rollback.executors.test_bad_platforms import every
 from tests.support import schema
 from tests.support.orders import HOSTILE
