@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.clock import SystemClock
+from monitor.clock import ManualClock, SystemClock
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -211,7 +211,7 @@ def test_what_is_stored_and_refused_does_not_depend_on_how_it_is_read(
 ) -> None:
     lines = [line(number, [[str(number), f"k{number % 3}"]], [f"0.{number}"]) for number in range(1, 30)]
     payload = Payload(b"\n".join([*lines, *([hostile] if hostile else [])]), "a.jsonl", "a", "1", sent_at=5.0)
-    log = PredictionLog(store, PredictionSettings(), SystemClock())
+    log = PredictionLog(store, PredictionSettings(), ManualClock(SystemClock().now()))
     defaults = {"model": "fraud", "version": "7", "environment": "staging"}
     found = []
     for client, at_least in (("acme", 0), ("other", 10**9)):
