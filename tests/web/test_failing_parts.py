@@ -9,11 +9,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import Connection
 
 from monitor.clock import ManualClock
 from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys, audit, daily_summaries
-from monitor.store.api_keys import KeyKind
+from monitor.store.api_keys import Key, KeyKind
 from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
@@ -109,6 +110,29 @@ def test_a_reading_of_keys_that_hangs_holds_up_nobody_whose_key_is_known(
     assert time.monotonic() - began < 5
     assert threading.active_count() <= before + 1
     over.set()
+
+
+def test_a_new_key_waits_for_a_reading_of_keys_that_is_under_way(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked.known() == "acme"
+    with asked.access._store.write() as connection:
+        token = api_keys.create(connection, KeyKind.INGEST, "globex", NOW)[1]
+    began, read, answers = threading.Event(), api_keys.keys, list[str]()
+
+    def slow(connection: Connection) -> list[Key]:
+        began.set()
+        threading.Event().wait(0.5)  # longer than those wait whose key is known
+        return read(connection)
+
+    monkeypatch.setattr(api_keys, "keys", slow)
+    asked.clock.advance(60)
+    first = threading.Thread(target=lambda: answers.append(asked.known()))
+    first.start()
+    assert began.wait(300)
+    assert asked._who(token) == "globex"
+    first.join(300)
+    assert answers == ["acme"]
 
 
 def test_where_no_thread_can_be_started_keys_are_known_on(

@@ -34,7 +34,7 @@ _RETRY_AFTER = 1.0
 _VALID_FOR = 900.0
 """How long keys are used without access to the store."""
 _WAIT, _FIRST_WAIT = 0.25, 2.0
-"""Seconds that a request waits for keys to be read: with keys from before, and without any."""
+"""Seconds that a request waits for keys to be read: with a key from before, and with an unknown or without any."""
 _FORWARDED = (
     "forward", "proxy", "client-ip", "clientip", "connecting-ip", "real-ip", "user-ip", "external-address",
     "original-", "remote-", "authenticated-user", "akamai", "varnish", "surrogate-", "tailscale-", "x-amz-",
@@ -114,7 +114,7 @@ class Access:
             return self._without_key(kind, headers, peer, version, is_same_user)
         key = self._keys.get(api_keys.digest(token.strip())) if scheme.lower() == "bearer" else None
         if key is None:
-            self._refresh(now, _RETRY_AFTER)
+            self._refresh(now, _RETRY_AFTER, is_unknown=True)
             key = self._keys.get(api_keys.digest(token.strip()))
         try:
             return self._principal(kind, key, peer, now)
@@ -220,8 +220,9 @@ class Access:
             raise AccessError("without a key, only the user who runs the daemon has access", hint=hint)
         return Principal(kind)
 
-    def _refresh(self, now: float, age: float) -> None:
-        """Read the keys again if they are older than `age`. An unresponsive store delays nobody for long.
+    def _refresh(self, now: float, age: float, *, is_unknown: bool = False) -> None:
+        """Read the keys again if they are older than `age`. An unresponsive store delays nobody for long. A key that
+        `is_unknown` may be new, so it waits for a reading that is under way as well.
 
         Raises:
             StoreError: it was unresponsive for so long that the keys are too old.
@@ -234,8 +235,8 @@ class Access:
             if is_new and (not is_valid or time.monotonic() >= self._not_before):
                 self._reading = self._begin_to_read(now)
             reading = self._reading
-        if reading is not None and (is_new or not is_valid):
-            reading.join(_WAIT if is_valid else _FIRST_WAIT)
+        if reading is not None and (is_new or not is_valid or is_unknown):
+            reading.join(_WAIT if is_valid and not is_unknown else _FIRST_WAIT)
         if not 0 <= now - self._read_at < _VALID_FOR:
             raise self._failure or StoreError("the database is unavailable: no response")
 
