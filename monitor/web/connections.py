@@ -1,9 +1,10 @@
 """Every open connection: how many there may be, and how long each may keep us waiting.
 
-uvicorn closes a connection that is silent after an answer. It has no limit in time for a head or a body, none for the
-size of a head, and none for the number of connections that does not answer 503. These limits are kept here, by a
-protocol that passes what comes in to uvicorn's own (unchanged, but for the name of a header that offers another
-protocol), and by one task that looks at all connections.
+uvicorn has no limit in time for a head or a body, none for the size of a head, and none for the number of connections
+that does not answer 503. These limits are kept here, by a protocol that passes what comes in to uvicorn's own
+(unchanged, but for the name of a header that offers another protocol), and by one task that looks at all connections.
+It also closes those that are silent after an answer: uvicorn's timer would close one on which a request has come that
+a busy loop has not read yet.
 """
 
 import asyncio
