@@ -27,10 +27,10 @@ class MappedFormat:
             msg = f"`rows` begins with $, not @: {mapping.rows!r}"
             raise ValueError(msg)
         self._paths = RecordPaths(mapping.fields)
-        self._unknown: dict[str, Any] = {}
-        """The fields of outcomes, null, where the messages are no predictions."""
+        self._outcome: tuple[str, ...] = ()
+        """The fields of outcomes, where the messages are no predictions: one that a message lacks is null."""
         if not any(name in (*ANSWERS, "error", *CALL, *SENT) for name in mapping.fields):
-            self._unknown = {name: None for name in mapping.fields if name in OUTCOME_FIELDS}
+            self._outcome = tuple(name for name in mapping.fields if name in OUTCOME_FIELDS)
 
     def read(self, payload: Payload) -> Contents:
         """The records of a payload.
@@ -48,6 +48,10 @@ class MappedFormat:
             if not rows:
                 hint = "correct `rows` in the configuration of the source"
                 unreadable.append(UnreadablePart(message, f"there is nothing at {self._rows.text}", hint))
-            records += [self._unknown | self._paths.record(message, row) for row in rows]
+            records += [self._record(message, row) for row in rows]
         contents = plain.contents_of(records)
         return Contents(contents.predictions, contents.outcomes, [*unreadable, *contents.unreadable])
+
+    def _record(self, message: object, row: object) -> dict[str, Any]:
+        record = self._paths.record(message, row)
+        return record | {name: None for name in self._outcome if name not in record}
