@@ -164,7 +164,7 @@ def _rows(excesses: Sequence[_Excess], n: float) -> str:
     rows = "the same row" if distinct == 1 else f"the same {distinct} rows"
     return (
         f"about {_percent(min(float(middle.sum()) / n, 1.0))} of all rows look like {rows}, sent again and again: "
-        f"{len(agreeing)} of the {len(excesses)} inputs with many values repeat "
+        f"{len(agreeing)} of the {counted(len(excesses), 'input')} with many values repeat "
         f"{'one' if distinct == 1 else 'so many'} of them in this share"
     )
 

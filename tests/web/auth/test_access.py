@@ -38,7 +38,7 @@ def signed_in(web: httpx2.Client, token: str) -> httpx2.Response:
     return web.post("/enter", data={"key": token, "next": ""})
 
 
-def entries(shop: Shop) -> list[audit.Entry]:
+def entries(shop: Shop) -> list[audit.AuditEntry]:
     with shop.store.read() as connection:
         return audit.latest(connection)
 
