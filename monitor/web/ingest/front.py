@@ -2,13 +2,15 @@
 
 The ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
 accepting a prediction. All other requests go to the application, without a body where no route reads one. Invalid
-requests (late protocol upgrades, control characters in a path, hundreds of headers) are answered here.
+requests (late protocol upgrades, control characters in a path, hundreds of headers, a parameter that is there twice)
+are answered here.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote_plus
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -16,6 +18,7 @@ from litestar.types.asgi_types import ReceiveMessage
 
 from monitor.errors import WatchkeeperError
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.visible import beginning
 from monitor.web.auth import response_headers
 from monitor.web.connections import MOST_HEADERS, Connection
 from monitor.web.ingest import reply, request_body
@@ -182,7 +185,7 @@ def _rejection(scope: HTTPScope) -> Reply | None:
     if len(set(names)) < len(names) and (
         repeated := next((one for one in USED if names.count(one) > 1), b"")
     ):
-        return _twice(repeated.decode())
+        return _twice(f"header {repeated.decode().title()}")
     if b"host" not in names and scope["http_version"] == "1.1":
         return _NO_HOST
     if b"upgrade" in names:
@@ -191,12 +194,28 @@ def _rejection(scope: HTTPScope) -> Reply | None:
     if not path.isprintable() and any(character < " " or character == "\x7f" for character in path):
         return _CONTROL_CHARACTER
     query = scope["query_string"]
-    return _CONTROL_CHARACTER if query and b"%00" in query else None
+    if not query:
+        return None
+    if b"%00" in query:
+        return _CONTROL_CHARACTER
+    parameter = _repeated(query)
+    return None if parameter is None else _twice(f"parameter {beginning(parameter, 40)!r}")
 
 
-def _twice(name: str) -> Reply:
+def _repeated(query: bytes) -> str | None:
+    """The first name that a query string has twice: of two values, handlers and proxies may read either one."""
+    seen = set()
+    for part in filter(None, query.decode("latin-1").split("&")):
+        name = unquote_plus(part.partition("=")[0])
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _twice(what: str) -> Reply:
     hint = "a proxy may read the other one; send it once"
-    return reply.of_error(400, f"the header {name.title()} is there twice", hint, _CLOSE)
+    return reply.of_error(400, f"the {what} is there twice", hint, _CLOSE)
 
 
 def _to_those_who_left(send: Send, connection: Connection) -> Send:

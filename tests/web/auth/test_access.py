@@ -307,6 +307,15 @@ def test_each_look_and_each_change_is_written_down(shop: Shop) -> None:
     assert any(entry.client == "globex" and entry.outcome == 404 for entry in found)
 
 
+def test_a_field_of_a_form_may_be_there_once(shop: Shop) -> None:
+    token = key(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        for keys in ([token, token], ["x", token], [token, ""]):
+            answer = web.post("/enter", data={"key": keys, "next": ""})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (400, False)
+        assert "set-cookie" in web.post("/enter", data={"key": [token], "next": ""}).headers
+
+
 def test_an_address_that_asks_too_often_is_told_to_wait(shop: Shop) -> None:
     with serving(shop, settings=WebSettings(requests_per_minute=5)) as web:
         codes = [web.get("/c/acme/").status_code for _ in range(7)]
