@@ -81,6 +81,8 @@ VALUES = (
 )
 NO_REQUEST = (400, 408, 431)
 """Answers to what is no HTTP, without the headers of all others: they hold nothing."""
+BODILESS = (204, 303, 304)
+"""Answers without a body, so without a type."""
 DEEP = b"[" * 100_000
 BODIES = (
     b"",
@@ -176,6 +178,9 @@ def _check_kept_to_itself(answer: http.client.HTTPResponse, asked: Asked) -> Non
     assert held["x-content-type-options"] == "nosniff", asked.target[:200]
     assert held["cache-control"] == "no-store", asked.target[:200]
     assert "default-src 'none'" in held["content-security-policy"], asked.target[:200]
+    kind = held.get("content-type", "")
+    assert kind or answer.status in BODILESS or answer.length == 0, asked
+    assert not kind.startswith("text/") or "charset=utf-8" in kind.lower(), (kind, asked.target[:200])
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.web.auth.authentication import Access
+from monitor.web.pages.assets import ASSETS
 from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.clients import NOW, Shop, fire
@@ -314,6 +315,23 @@ def test_a_field_of_a_form_may_be_there_once(shop: Shop) -> None:
             answer = web.post("/enter", data={"key": keys, "next": ""})
             assert (answer.status_code, "set-cookie" in answer.headers) == (400, False)
         assert "set-cookie" in web.post("/enter", data={"key": [token], "next": ""}).headers
+
+
+def test_no_file_is_served_but_those_of_the_list(shop: Shop) -> None:
+    others = (
+        "style.css",
+        "",
+        ".",
+        "..%2fassets.py",
+        "%2e%2e/assets.py",
+        "..%2f" * 4 + "pyproject.toml",
+        ".git%2fHEAD",
+    )
+    with serving(shop) as web:
+        for served in ASSETS.values():
+            assert web.get(f"/static/{served}").status_code == 200
+        for path in (*(f"/static/{name}" for name in others), "/.git/HEAD", "/pyproject.toml"):
+            assert web.get(path).status_code == 404, path
 
 
 def test_an_address_that_asks_too_often_is_told_to_wait(shop: Shop) -> None:
