@@ -15,7 +15,6 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.web.auth.authentication import Access
-from monitor.web.pages.assets import ASSETS
 from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.clients import NOW, Shop, fire
@@ -317,23 +316,6 @@ def test_a_field_of_a_form_may_be_there_once(shop: Shop) -> None:
         assert "set-cookie" in web.post("/enter", data={"key": [token], "next": ""}).headers
 
 
-def test_no_file_is_served_but_those_of_the_list(shop: Shop) -> None:
-    others = (
-        "style.css",
-        "",
-        ".",
-        "..%2fassets.py",
-        "%2e%2e/assets.py",
-        "..%2f" * 4 + "pyproject.toml",
-        ".git%2fHEAD",
-    )
-    with serving(shop) as web:
-        for served in ASSETS.values():
-            assert web.get(f"/static/{served}").status_code == 200
-        for path in (*(f"/static/{name}" for name in others), "/.git/HEAD", "/pyproject.toml"):
-            assert web.get(path).status_code == 404, path
-
-
 def test_an_address_that_asks_too_often_is_told_to_wait(shop: Shop) -> None:
     with serving(shop, settings=WebSettings(requests_per_minute=5)) as web:
         codes = [web.get("/c/acme/").status_code for _ in range(7)]
@@ -345,7 +327,18 @@ def test_an_address_that_asks_too_often_is_told_to_wait(shop: Shop) -> None:
 
 def test_every_answer_is_kept_to_itself(shop: Shop) -> None:
     with serving(shop) as web:
-        answers = [web.get(path) for path in ("/c/acme/", "/metrics", "/healthz", "/nowhere", "/staff/")]
+        paths = (
+            "/c/acme/",
+            "/metrics",
+            "/healthz",
+            "/nowhere",
+            "/staff/",
+            "/api/v1/alerts",
+            "/v1/predictions",
+        )
+        answers = [web.get(path, headers={"Origin": "https://evil.example"}) for path in paths]
+        asking = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+        answers += [web.options(path, headers=asking) for path in paths]
     for answer in answers:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

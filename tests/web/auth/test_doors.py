@@ -21,6 +21,7 @@ from monitor.web.auth.audit import AuditLog
 from monitor.web.auth.authentication import Access, is_local
 from monitor.web.auth.socket_owner import diagnosed, is_same_user, owner_of
 from monitor.web.connections import Connection, Connections, Limits
+from monitor.web.pages.assets import ASSETS
 from monitor.web.pages.rendering import attachment
 from monitor.web.settings import WebSettings
 from tests.support import clients, schema
@@ -339,3 +340,20 @@ def test_any_name_of_a_model_is_a_file_name(name: str) -> None:
     assert header.isprintable()
     _, parameters = parse_options_header(header)
     assert parameters["filename"] == name
+
+
+def test_no_file_is_served_but_those_of_the_list(shop: Shop) -> None:
+    others = (
+        "style.css",
+        "",
+        ".",
+        "..%2fassets.py",
+        "%2e%2e/assets.py",
+        "..%2f" * 4 + "pyproject.toml",
+        ".git%2fHEAD",
+    )
+    with serving(shop) as web:
+        for served in ASSETS.values():
+            assert web.get(f"/static/{served}").status_code == 200
+        for path in (*(f"/static/{name}" for name in others), "/.git/HEAD", "/pyproject.toml"):
+            assert web.get(path).status_code == 404, path

@@ -242,3 +242,22 @@ def test_no_page_of_another_site_changes_anything_for_whoever_is_signed_in(
                 changes = now
     assert count > 100
     assert not wrong, "\n".join(wrong)
+
+
+def test_law_no_get_changes_anything_for_whoever_is_signed_in(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_app, "AUDIT_EVERY", 1e6)
+    known, path, count = ids(shop), Path(str(shop.store.url.database)), 0
+    with shop.store.write() as connection:
+        key, _ = api_keys.create(connection, KeyKind.STAFF, "", NOW)
+        secret = sessions.open_session(connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999))
+    with serving(shop, **FIELDS) as web:
+        kept = state(path)[0]
+        for method, address in addresses(shop, known):
+            if method == "GET" and "{" not in address and not address.endswith("/events"):
+                for query in ({}, FORM):
+                    answer = web.get(address, params=query, headers={"Cookie": f"{COOKIE}={secret}"})
+                    count += answer.status_code == 200
+        assert state(path)[0] == kept
+    assert count > 50

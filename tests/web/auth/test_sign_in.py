@@ -109,6 +109,11 @@ def services(shop: Shop, issuer: str, claim: str = "groups") -> dict[str, object
 
 def authorised(web: httpx2.Client, person: str, next_page: str = "/staff/") -> httpx2.Response:
     """Go to the provider, say who one is, and come back to the callback."""
+    return web.get(returned(web, person, next_page))
+
+
+def returned(web: httpx2.Client, person: str, next_page: str = "/staff/") -> str:
+    """Go to the provider and say who one is: the address to which it sends the browser back."""
     away = web.get("/staff/sign-in", params={"next": next_page})
     assert away.status_code == 303
     with http.client(timeout=300) as browser:
@@ -117,7 +122,7 @@ def authorised(web: httpx2.Client, person: str, next_page: str = "/staff/") -> h
         back = browser.post(away.headers["location"], data={"sub": person})
     assert back.status_code in (302, 303), back.text
     place = urlsplit(back.headers["location"])
-    return web.get(f"{place.path}?{place.query}")
+    return f"{place.path}?{place.query}"
 
 
 def test_a_member_of_a_group_signs_in_with_the_highest_of_their_roles(shop: Shop, issuer: str) -> None:
@@ -267,6 +272,21 @@ def test_a_forged_attempt_is_refused(shop: Shop, issuer: str, forged: str) -> No
     with serving(shop, **services(shop, issuer)) as web:
         web.cookies.set("watchkeeper_attempt", f'"{forged}"')
         assert web.get("/staff/callback", params={"code": "x", "state": "ü"}).status_code == 401
+
+
+@pytest.mark.parametrize(("signature", "status"), [("", 401), ("0" * 64, 401), ("own", 303)])
+def test_an_attempt_counts_only_with_our_signature(
+    shop: Shop, issuer: str, signature: str, status: int
+) -> None:
+    """All else is right: an attempt of somebody else, planted in a browser, would sign it in as them."""
+    with serving(shop, **services(shop, issuer)) as web:
+        back = returned(web, "ada")
+        own, _, attempt = web.cookies["watchkeeper_attempt"].strip('"').partition(".")
+        assert len(own) == 64
+        web.cookies.clear()
+        web.cookies.set("watchkeeper_attempt", f"{own if signature == 'own' else signature}.{attempt}")
+        assert web.get(back).status_code == status
+        assert web.get("/staff/").status_code == (200 if status == 303 else 404)
 
 
 def test_who_it_is_is_told_by_the_subject_and_not_by_a_mail_address(shop: Shop, issuer: str) -> None:
