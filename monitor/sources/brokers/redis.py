@@ -2,12 +2,16 @@
 
 Several daemons may share the group. Entries that were read and not acknowledged stay with their consumer: this one's
 come first after `open`, those of others once they have been idle. They are recognized by their id.
+
+Entries that were removed before the group read them are told as one payload, and acknowledged by counting them as read.
 """
 
 import json
 import platform
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,6 +24,7 @@ from monitor.sources.brokers.redis_answers import limited
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
+from monitor.visible import counted
 
 _CALL_SECONDS = 5.0
 _MOST_BYTES = 8_000_000
@@ -31,10 +36,36 @@ _ADVICE = Advice(
     "is the server reachable from here?",
     right="grant the user the commands of streams, and the key of this one",
 )
+_LOOK_EVERY = 10.0
+"""Seconds between two looks for entries that were removed unread."""
 _YEAR_2001 = 1_000_000_000_000
 """In milliseconds: an id below was not made from the time."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Entries that were removed from a stream before a group read them. `count` is None with servers that do not count
+    (before Redis 7). They lie between `after`, the last entry that was read, and what the stream has now.
+    """
+
+    count: int | None
+    after: str
+    passed: str
+    """The id to which the group moves when this is told."""
+    entries_read: int | None
+    """How many entries of the stream the group has passed then."""
+
+    def payload(self, stream: str) -> Payload:
+        """What is told."""
+        if self.count is None:
+            lost = "all entries that came after it were"
+        else:
+            lost = f"{counted(self.count, 'entry')} {'was' if self.count == 1 else 'were'}"
+        error = f"{lost} removed from the stream (MAXLEN, XTRIM or XDEL) before being read"
+        key = f"removed after {self.after} {self.passed} {self.entries_read}".encode()
+        return Payload(b"", f"stream {stream}, after entry {self.after}", key=key, error=error)
 
 
 def url_of(value: str) -> str:
@@ -111,6 +142,8 @@ class RedisStream:
         self._own_after: bytes | None = b"0"
         """Where the entries continue that this consumer read before; None once there are no more."""
         self._claim_at, self._claim_due = b"0-0", 0.0
+        self._look_at = 0.0
+        self._told: Removed | None = None
 
     def open(self, positions: Positions) -> None:
         """Join the group; create it if it does not exist."""
@@ -119,7 +152,12 @@ class RedisStream:
         self._call(self._join())
 
     def fetch(self, most: int, wait: float) -> Fetched:
-        """Entries that were read before and not acknowledged, else new ones."""
+        """Entries that were read before and not acknowledged, else new ones; before them what was removed unread."""
+        if time.monotonic() >= self._look_at:
+            removed = self._call(self._removed())
+            self._look_at = time.monotonic() + _LOOK_EVERY
+            if removed is not None and removed != self._told:
+                return Fetched([removed.payload(self._settings.stream)], removed)
         entries = self._call(self._read(min(most, self._count), wait), _CALL_SECONDS + wait)
         payloads = [self._payload(*entry) for entry in entries]
         if payloads:
@@ -128,8 +166,12 @@ class RedisStream:
         return Fetched(payloads, [identifier for identifier, _ in entries])
 
     def acknowledge(self, fetched: Fetched) -> None:
-        """Remove the entries from the pending ones of the group."""
-        self._call(self._client.xack(self._settings.stream, self._settings.group, *fetched.receipt))
+        """Remove the entries from the pending ones of the group; count those that were removed as read."""
+        if isinstance(fetched.receipt, Removed):
+            self._told = fetched.receipt
+            self._call(self._pass(fetched.receipt))
+        else:
+            self._call(self._client.xack(self._settings.stream, self._settings.group, *fetched.receipt))
 
     def lag(self) -> Lag:
         """Entries that were not read or not acknowledged.
@@ -183,6 +225,22 @@ class RedisStream:
         except self._library.exceptions.ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+    async def _removed(self) -> Removed | None:
+        """One call, since the group may go on and the stream be trimmed between two."""
+        section = self._settings
+        stream = await self._client.execute_command(
+            "XINFO STREAM", section.stream, "FULL", "COUNT", 1, full=True
+        )
+        return removed_of(stream, section.group)
+
+    async def _pass(self, removed: Removed) -> None:
+        """What other daemons read meanwhile may come again, and is recognized. A user that may not do this reads on."""
+        section = self._settings
+        with suppress(self._library.exceptions.ResponseError):
+            await self._client.xgroup_setid(
+                section.stream, section.group, removed.passed, entries_read=removed.entries_read
+            )
 
     async def _read(self, most: int, wait: float) -> list[tuple[bytes, Any]]:
         if self._own_after is not None:
@@ -263,6 +321,34 @@ async def lag_of(client: Any, stream: str, group: str) -> Lag | None:
     known = [moment for moment in times if moment is not None]
     is_known = len(known) == len(times)
     return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
+
+
+def removed_of(stream: Mapping[str, Any], group: str) -> Removed | None:
+    """What was removed unread, of what `XINFO STREAM ... FULL` answers.
+
+    Trimming takes the oldest entries. Once those that the group has read are gone as well, all that were ever added and
+    are neither there nor counted as read were removed unread. A group without a count has read nothing yet, or entries
+    were deleted in between: then only an empty stream is sure.
+    """
+    own = next((one for one in stream["groups"] if one["name"] == group.encode()), None)
+    if own is None:
+        return None
+    after, last = own["last-delivered-id"], stream["last-generated-id"]
+    first = next(iter(stream["entries"]), None)
+    if _order(after) >= _order(last if first is None else first):
+        return None
+    read, added = own.get("entries-read"), stream.get("entries-added")
+    if read is not None and added is not None:
+        gone = added - stream["length"]
+        return Removed(gone - read, after.decode(), after.decode(), gone) if gone > read else None
+    if first is None and after != b"0-0":
+        return Removed(None, after.decode(), last.decode(), added)
+    return None
+
+
+def _order(identifier: bytes) -> tuple[int, int]:
+    milliseconds, _, number = identifier.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 def _sent_at(identifier: bytes) -> float | None:

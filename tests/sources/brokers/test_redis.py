@@ -1,13 +1,16 @@
 """Records from a Redis stream: every entry once, also where it was read by a consumer that is gone."""
 
+import platform
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.sources.brokers.redis import RedisSettings
+from monitor.sources.brokers.redis import RedisSettings, RedisStream, Removed, removed_of
 from monitor.sources.source import SourceError
+from monitor.store import quarantine
 from monitor.store.db import Store
 from tests.support.broker_servers import RedisServer
 from tests.support.source_checks import (
@@ -156,6 +159,103 @@ def test_what_does_not_exist_is_said_in_words(server: RedisServer) -> None:
 
 def test_a_server_that_does_not_answer_is_given_up() -> None:
     check_silent_server(lambda at: RedisSettings(url=at, stream="x"), lambda _: "no answer in time")
+
+
+def test_entries_that_were_removed_before_they_were_read_are_told_once(
+    server: RedisServer, store: Store
+) -> None:
+    server.send("trimmed", records(0, 20))
+    section = settings(server, "trimmed", client="acme", model="fraud")
+    with server.client as client:
+        client.xgroup_create("trimmed", "watchkeeper", id="0", entries_read=0)
+        answer = client.xreadgroup("watchkeeper", f"{platform.node()}-orders", {"trimmed": ">"}, count=5)
+        read = answer[0][1][-1][0].decode()
+        client.xack("trimmed", "watchkeeper", *(one for one, _ in answer[0][1]))
+        client.xtrim("trimmed", maxlen=8, approximate=False)
+    for more in (0, 1):
+        server.send("trimmed", records(20, 20 + more))
+        reading = runner(store, section)
+        reading.start()
+        until(lambda count=8 + more: stored(store) == count, "what is there is read")  # type: ignore[misc]
+        reading.stop()
+        with server.client as client:  # all that was read is gone, as with MINID: nothing is lost
+            client.xtrim("trimmed", maxlen=0, approximate=False)
+            assert client.xinfo_groups("trimmed")[0]["entries-read"] == 20 + more
+    with store.read() as connection:
+        (told,) = quarantine.latest(connection, None, 20)
+    assert (told.rejected.client, told.rejected.model) == ("acme", "fraud")
+    assert f"stream trimmed, after entry {read}: 7 entries were removed" in told.rejected.error
+
+
+def test_a_user_that_may_not_move_the_group_reads_on(server: RedisServer, store: Store) -> None:
+    server.send("limited", records(0, 9))
+    with server.client as client:
+        client.execute_command("ACL SETUSER limited on >password ~* &* +@all -xgroup|setid")
+        client.xgroup_create("limited", "watchkeeper", id="0", entries_read=0)
+        client.xtrim("limited", maxlen=4, approximate=False)
+    reading = runner(store, settings(server, "limited", username="limited", password="password"))
+    reading.start()
+    until(lambda: stored(store) == 4, "what is there is read")
+    reading.stop()
+    assert (reading.state().rejected, reading.state().error) == (1, "")
+
+
+def test_what_is_told_was_added_and_neither_read_nor_there(server: RedisServer) -> None:
+    """Trimmed at random, with one entry read at a time."""
+    chance = random.Random(7)
+    source = settings(server, "law").make_source("orders")
+    assert isinstance(source, RedisStream)
+    read: set[bytes] = set()
+    lost = 0
+    with server.client as client:
+        client.xadd("law", {"data": record(0)})
+        source.open(dict)
+        for number in range(1, 150):
+            client.xadd("law", {"data": record(number)})
+            if number > 3 and chance.random() < 0.2:
+                client.xtrim("law", maxlen=chance.randrange(4), approximate=False)
+            if chance.random() < 0.5:
+                continue
+            source._look_at = 0.0
+            fetched = source.fetch(1, 0.01)
+            if isinstance(fetched.receipt, Removed):
+                lost += fetched.receipt.count or 0
+                there = {one for one, _ in client.xrange("law")}
+                assert lost == number + 1 - len(read) - len(there - read)
+            else:
+                read.update(fetched.receipt)
+            if fetched.payloads:
+                source.acknowledge(fetched)
+    source.close()
+    assert lost > 20
+
+
+@pytest.mark.parametrize(
+    ("stream", "group", "count"),
+    [
+        ({"entries-added": 9, "length": 2}, {"entries-read": 3}, 4),
+        ({"entries-added": 9, "length": 2}, {"entries-read": 7}, None),
+        ({"entries-added": 9, "length": 2}, {"entries-read": None}, None),
+        ({"entries-added": 9, "length": 2}, {"entries-read": 3, "last-delivered-id": b"6-0"}, None),
+        ({"entries-added": 9, "length": 2}, {"entries-read": 3, "name": b"another"}, None),
+        ({"length": 2}, {}, None),
+        ({"length": 0, "entries": {}}, {"last-delivered-id": b"9-0"}, None),
+        ({"length": 0, "entries": {}}, {"last-delivered-id": b"0-0"}, None),
+    ],
+)
+def test_only_what_is_sure_is_told(stream: dict[str, Any], group: dict[str, Any], count: int | None) -> None:
+    own = {"name": b"watchkeeper", "last-delivered-id": b"5-9", **group}
+    answer = {"last-generated-id": b"9-0", "entries": {b"6-0": {}}, **stream, "groups": [own]}
+    removed = removed_of(answer, "watchkeeper")
+    assert (removed and removed.count) == count
+
+
+def test_a_server_that_does_not_count_tells_that_all_were_removed() -> None:
+    own = {"name": b"watchkeeper", "last-delivered-id": b"5-0"}
+    answer = {"last-generated-id": b"10-0", "length": 0, "entries": {}, "groups": [own]}
+    removed = removed_of(answer, "watchkeeper")
+    assert removed == Removed(None, "5-0", "10-0", None)
+    assert removed.payload("s").error.startswith("all entries that came after it were removed")
 
 
 def test_a_group_that_is_destroyed_is_an_error(server: RedisServer) -> None:
