@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from monitor.clock import ManualClock
-from monitor.errors import AccessError
+from monitor.errors import AccessError, StoreError
 from monitor.predictions.intake.arrow import CONTENT_TYPE as ARROW
 from monitor.store import api_keys, quarantine
 from monitor.store.api_keys import KeyKind
@@ -124,6 +124,23 @@ def test_a_new_key_is_known_soon_though_keys_are_kept_in_memory(store, clock):
     _, token = make(store, clock, client="bank")
     clock.advance(1.5)
     assert who(KeyKind.INGEST, bearer(token), "10.0.0.8").client == "bank"
+
+
+def test_keys_that_cannot_be_read_open_nothing(store, clock):
+    _, token = make(store, clock)
+    known = Access(store, clock)
+    assert known.who(KeyKind.INGEST, bearer(token), "10.0.0.8").client == "acme"
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP TABLE api_keys")
+    clock.advance(86_400)
+    for access in (known, Access(store, clock)):
+        for headers, peer in (
+            (bearer(token), "10.0.0.8"),
+            (bearer("wk_x"), "10.0.0.8"),
+            ({"host": "localhost:8080"}, "127.0.0.1"),
+        ):
+            with pytest.raises(StoreError):
+                access.who(KeyKind.INGEST, headers, peer)
 
 
 def test_no_key_is_stored_only_its_hash(store, clock, tmp_path):

@@ -1,12 +1,14 @@
 """Staff sign in through a real OpenID Connect provider that runs on this machine."""
 
+import hashlib
 import re
 import threading
 import warnings
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 
 import httpx2
 import pytest
@@ -20,6 +22,7 @@ with warnings.catch_warnings():
 from monitor.clock import SystemClock
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.store import audit, sessions
+from monitor.web.auth import oidc
 from monitor.web.auth.authentication import Access
 from monitor.web.auth.oidc import Attempt, Provider
 from monitor.web.settings import OidcSettings, WebSettings
@@ -231,6 +234,28 @@ def test_a_token_made_for_another_sign_in_is_not_believed(issuer: str) -> None:
     attempt, code, state = authorized(provider, now)
     with pytest.raises(AccessError, match="response is not valid"):
         provider.finish(replace(attempt, nonce="another"), code, state, CALLBACK, now)
+
+
+def test_a_code_is_asked_for_with_a_hash_and_used_with_what_was_hashed(
+    issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PKCE. The provider of these tests does not compare them."""
+    sent: list[bytes] = []
+    send = oidc.Transport.handle_request
+    monkeypatch.setattr(
+        oidc.Transport,
+        "handle_request",
+        lambda self, asked: [sent.append(asked.read()), send(self, asked)][1],
+    )
+    provider, now = Provider(settings(issuer).oidc), SystemClock().now()
+    address, attempt = provider.begin(CALLBACK, "/staff/", now)
+    asked = dict(parse_qsl(urlsplit(address).query))
+    expected = urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
+    assert (asked["code_challenge_method"], asked["code_challenge"]) == ("S256", expected)
+    attempt, code, state = authorized(provider, now)
+    provider.finish(attempt, code, state, CALLBACK, now)
+    used = [dict(parse_qsl(body.decode())) for body in sent if body]
+    assert [one["code_verifier"] for one in used if one.get("code") == code] == [attempt.verifier]
 
 
 def test_a_provider_that_is_another_one_is_not_used(issuer: str) -> None:
