@@ -26,6 +26,33 @@ ASVS = """
 """
 """The requirements of levels 1 and 2 of ASVS 5.0.0, by their numbers."""
 
+KEYS = {
+    "cli/commands/sites/relay.py": "senders to a relay",
+    "digest/changes/subscriptions.py": "links in mails",
+    "maintenance/erasure.py": "ids that were erased",
+    "notify/channels/smtp.py": "passwords of mail servers",
+    "notify/channels/webhook.py": "webhooks out",
+    "notify/pagerduty_webhook.py": "webhooks in",
+    "releases/recording/mlflow_webhook.py": "webhooks in",
+    "rollback/executors/clouds/aws_signature.py": "requests to AWS and Azure",
+    "rollback/executors/webhook.py": "webhooks out",
+    "runtime/sealing.py": "reports, spool, backups",
+    "sites/keys.py": "bundles of sites, signed",
+    "sources/files/remote/azure_account.py": "requests to AWS and Azure",
+    "store/api_keys.py": "API keys",
+    "store/audit_checkpoints.py": "entries of the audit log",
+    "store/change_subscriptions.py": "links in mails",
+    "store/digests.py": "links in mails",
+    "store/scratch.py": "the database (`store.key`)",
+    "store/sessions.py": "sessions",
+    "store/signing_keys.py": "sign-ins in progress",
+    "web/auth/authentication.py": "the link of the start",
+    "web/auth/oidc.py": "sign-ins in progress",
+    "web/auth/session.py": "form tokens",
+    "web/auth/sign_in.py": "sign-ins in progress",
+}
+"""Each module that draws a key, signs or encrypts, with the row of the list of keys that says how."""
+
 
 def numbers(words: list[str]) -> list[str]:
     """The numbers in `1.2.3` and `1.2.3-1.2.5`."""
@@ -53,3 +80,19 @@ def test_each_row_says_where_it_is_met_and_names_tests_that_exist(row: list[str]
         path, _, name = one.strip("`").partition("::")
         assert (ROOT / path).exists(), path
         assert not name or f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+def test_every_module_with_keys_has_a_row_in_the_list_of_keys() -> None:
+    """11.1.1: an inventory is of use if it is whole."""
+    uses = re.compile(
+        r"hmac\.(new|digest)\(|AESGCM|Ed25519PrivateKey|token_urlsafe\(|token_bytes\(|token_hex\(32"
+    )
+    room = ROOT / "monitor"
+    found = {
+        path.relative_to(room).as_posix()
+        for path in room.rglob("*.py")
+        if uses.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == KEYS.keys()
+    listed = PAGE.partition("## Keys and algorithms")[2]
+    assert [row for row in KEYS.values() if f"\n| {row} |" not in listed] == []
