@@ -159,7 +159,10 @@ class RedisStream:
             if removed is not None and removed != self._told:
                 return Fetched([removed.payload(self._settings.stream)], removed)
         entries = self._call(self._read(min(most, self._count), wait), _CALL_SECONDS + wait)
-        payloads = [self._payload(*entry) for entry in entries]
+        payloads = [self._payload(identifier, fields) for identifier, fields in entries if fields]
+        payloads += _removed_since(
+            [identifier for identifier, fields in entries if not fields], self._settings.stream
+        )
         if payloads:
             size = sum(len(payload.body) for payload in payloads)
             self._count = max(1, min(self._count * _GROWTH, _MOST_BYTES * len(payloads) // (size + 1)))
@@ -271,7 +274,9 @@ class RedisStream:
         self._claim_at = answer[0]
         if answer[0] == b"0-0":
             self._claim_due = time.monotonic() + section.claim_after / 2
-        return [entry for entry in answer[1] if entry[0] is not None]
+        removed = answer[2] if len(answer) > 2 else ()  # since Redis 7
+        entries = [entry for entry in answer[1] if entry[0] is not None]
+        return [*entries, *((identifier, None) for identifier in removed)]
 
     async def _measured(self) -> Lag:
         section = self._settings
@@ -280,11 +285,9 @@ class RedisStream:
             raise SourceError(f"there is no group {section.group} any more", hint="it is created again")
         return lag
 
-    def _payload(self, identifier: bytes, fields: Mapping[bytes, bytes] | None) -> Payload:
+    def _payload(self, identifier: bytes, fields: Mapping[bytes, bytes]) -> Payload:
         name = self._settings.field.encode()
-        if not fields:  # deleted after it was read
-            body = b""
-        elif name in fields:
+        if name in fields:
             body = fields[name]
         else:
             texts = {
@@ -321,6 +324,17 @@ async def lag_of(client: Any, stream: str, group: str) -> Lag | None:
     known = [moment for moment in times if moment is not None]
     is_known = len(known) == len(times)
     return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
+
+
+def _removed_since(identifiers: Sequence[bytes], stream: str) -> list[Payload]:
+    """What is told of entries that a consumer read and never acknowledged: nobody knows whether they were stored."""
+    if not identifiers:
+        return []
+    first, count = identifiers[0], len(identifiers)
+    lost = f"{counted(count, 'entry')} {'was' if count == 1 else 'were'} removed from the stream after being read"
+    error = f"{lost} and before being acknowledged: up to {count:,} may not be stored"
+    key = b"removed since %b %d" % (first, count)
+    return [Payload(b"", f"stream {stream}, from entry {first.decode()} on", key=key, error=error)]
 
 
 def removed_of(stream: Mapping[str, Any], group: str) -> Removed | None:

@@ -68,9 +68,34 @@ def test_what_a_consumer_that_is_gone_has_read_is_claimed(server: RedisServer, s
     reading = runner(store, settings(server, "gone", claim_after="1s"))
     reading.start()
     until(lambda: stored(store) == 4, "the entries that are still there are stored")
+    until(lambda: reading.state().rejected, "and what is not is told")
     reading.stop()
+    with store.read() as connection:
+        (told,) = quarantine.latest(connection, None, 20)
+    assert f"from entry {sent[2].decode()} on: 1 entry was removed" in told.rejected.error
     with server.client as client:
         assert client.xpending("gone", "watchkeeper")["pending"] == 0
+
+
+def test_what_was_removed_after_this_consumer_read_it_is_told_once(server: RedisServer, store: Store) -> None:
+    sent = server.send("since", records(0, 5))
+    with server.client as client:
+        client.xgroup_create("since", "watchkeeper", id="0")
+        assert client.xreadgroup("watchkeeper", f"{platform.node()}-orders", {"since": ">"})
+        client.xtrim("since", maxlen=2, approximate=False)
+    reading = runner(store, settings(server, "since"))
+    reading.start()
+    until(lambda: stored(store) == 2, "what is there is stored")
+    reading.stop()
+    with store.read() as connection:
+        told = [one.rejected.error for one in quarantine.latest(connection, None, 20)]
+    assert (
+        f"from entry {sent[0].decode()} on: 1 entry was removed" in told[-1]
+    )  # the first fetch asks for one
+    assert f"from entry {sent[1].decode()} on: 2 entries were removed" in told[0]
+    assert len(told) == 2
+    with server.client as client:
+        assert client.xpending("since", "watchkeeper")["pending"] == 0
 
 
 def test_the_server_goes_away_and_comes_back(tmp_path: Path, store: Store) -> None:
