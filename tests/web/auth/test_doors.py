@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from litestar import get
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import parse_options_header
 
 from monitor.clock import ManualClock
@@ -357,3 +359,22 @@ def test_no_file_is_served_but_those_of_the_list(shop: Shop) -> None:
             assert web.get(f"/static/{served}").status_code == 200
         for path in (*(f"/static/{name}" for name in others), "/.git/HEAD", "/pyproject.toml"):
             assert web.get(path).status_code == 404, path
+
+
+@pytest.mark.parametrize(("kind", "status"), [(RuntimeError, 500), (SQLAlchemyError, 503)])
+def test_an_error_that_nobody_foresaw_says_nothing_of_the_inside(
+    shop: Shop, caplog: pytest.LogCaptureFixture, kind: type[Exception], status: int
+) -> None:
+    @get("/broken", sync_to_thread=False)
+    def broken() -> str:
+        raise kind("of the inside")
+
+    with serving(shop, routes=[broken]) as web:
+        for accept in ("application/json", "text/html"):
+            answer = web.get("/broken", headers={"Accept": accept})
+            assert answer.status_code == status
+            assert "of the inside" not in answer.text
+            assert "Traceback" not in answer.text
+            assert kind.__name__ not in answer.text
+    assert caplog.text.count("GET /broken failed") == 2
+    assert "of the inside" in caplog.text
