@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.evaluation.past_measurements import PastMeasurements
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window, labels
 from monitor.rules.engine.burn_rate import Burn
-from monitor.rules.engine.condition import Any, ConditionResult, EvaluationContext
+from monitor.rules.engine.condition import All, Any, ConditionResult, EvaluationContext
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.engine.state import decide
 from monitor.rules.engine.threshold import Absent, Share, Threshold
@@ -200,3 +200,25 @@ def test_a_rule_may_be_about_some_clients_models_and_environments_only(tmp_path:
         Stream("acme", "fraud", "staging"): False,
     }
     assert {stream: bool(rules.for_stream(stream)) for stream in applies} == applies
+
+
+@pytest.mark.parametrize("explained", [True, False])
+def test_a_part_about_other_instances_is_not_met_and_one_about_this_is_unknown_where_nothing_was_measured(
+    explained: bool,
+) -> None:
+    def beyond(metric: str, limit: float, *matchers: str) -> Threshold:
+        return Threshold(metric, 60, parse_level(limit), is_above=True, matchers=tuple(map(parse, matchers)))
+
+    def fires(condition: Any | All, value: float) -> dict[object, bool | None]:
+        found = [measured("gap", value, instance=labels(estimate="accuracy"))]
+        context = EvaluationContext(STREAM, Readings({(STREAM, 60): found}), ("estimate",), NOW, explained)
+        return {instance: result.fires for instance, result in condition.evaluate(context).items()}
+
+    accuracy, mae = beyond("gap", 0.03, 'estimate="accuracy"'), beyond("gap", 0.1, 'estimate="mae"')
+    instance = (("estimate", "accuracy"),)
+    assert fires(Any((accuracy, mae)), 0.5) == {instance: True}
+    assert fires(Any((accuracy, mae)), 0.0) == {instance: False}
+    assert fires(Any((accuracy, All((mae, beyond("volume", 10))))), 0.0) == {instance: False}
+    assert fires(All((accuracy, mae)), 0.5) in ({instance: False}, {})
+    assert fires(Any((accuracy, beyond("other", 0.1, 'estimate=~".+"'))), 0.0) == {instance: None}
+    assert fires(Any((accuracy, beyond("volume", 10))), 0.0) == {instance: None}

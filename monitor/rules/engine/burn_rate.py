@@ -8,6 +8,7 @@ rate. The short window makes the alert resolve soon after the errors stop.
 from dataclasses import dataclass, replace
 
 from monitor.config.units import DAY, HOUR, MINUTE, format_duration, format_number
+from monitor.records import Labels
 from monitor.rules.engine.condition import (
     ConditionResult,
     ConditionResults,
@@ -56,6 +57,10 @@ class Burn:
     def metrics(self) -> set[str]:
         """The share of failures."""
         return {self.metric}
+
+    def excludes(self, _instance: Labels, /) -> bool:
+        """Never: it is about the whole stream."""
+        return False
 
     def thresholds(self, rate: float, long: int, short: int) -> tuple[Threshold, Threshold]:
         """The thresholds of a pair, for its long and its short window."""

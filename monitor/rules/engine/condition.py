@@ -4,7 +4,7 @@ Evaluation gives a `ConditionResult` per instance (a feature, a segment, or the 
 a firing alert continues (the clear level lies lower), and the figures behind it. Without data both are None, not False.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -77,6 +77,10 @@ class Condition(Protocol):
         """The metrics it reads."""
         ...
 
+    def excludes(self, instance: Labels, /) -> bool:
+        """Whether it can never be met by this instance, because it is about other ones."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class All:
@@ -87,13 +91,13 @@ class All:
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """The parts' results, joined instance by instance."""
         if context.explained:
-            return _combine((part.evaluate(context) for part in self.parts), _every)
+            return _combine(self.parts, [part.evaluate(context) for part in self.parts], _every)
         results: list[ConditionResults] = []
         for part in self.parts:
             results.append(part.evaluate(context))
             if not any(result.fires for result in results[-1].values()):
                 return {}  # whatever the other parts would say
-        return _combine(results, _every_fires)
+        return _combine(self.parts, results, _every_fires)
 
     def lengths(self) -> set[int]:
         """Those of all parts."""
@@ -102,6 +106,10 @@ class All:
     def metrics(self) -> set[str]:
         """Those of all parts."""
         return {metric for part in self.parts for metric in part.metrics()}
+
+    def excludes(self, instance: Labels, /) -> bool:
+        """Whether one of the parts does."""
+        return any(part.excludes(instance) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ class Any:
     def evaluate(self, context: EvaluationContext) -> ConditionResults:
         """The parts' results, joined instance by instance."""
         join = _some if context.explained else _some_fires
-        return _combine((part.evaluate(context) for part in self.parts), join)
+        return _combine(self.parts, [part.evaluate(context) for part in self.parts], join)
 
     def lengths(self) -> set[int]:
         """Those of all parts."""
@@ -122,6 +130,10 @@ class Any:
     def metrics(self) -> set[str]:
         """Those of all parts."""
         return {metric for part in self.parts for metric in part.metrics()}
+
+    def excludes(self, instance: Labels, /) -> bool:
+        """Whether all parts do."""
+        return all(part.excludes(instance) for part in self.parts)
 
 
 def unexplained(fires: bool | None) -> ConditionResult:
@@ -133,22 +145,33 @@ _UNEXPLAINED = {fires: ConditionResult(fires, None, "") for fires in (True, Fals
 """One for all: most rules do not fire, and such results are half of what rules make."""
 
 
+_OF_OTHERS = ConditionResult(False, False, "is about others")
+
+
 def unknown(metric: str, reason: str, *, is_error: bool = False) -> ConditionResult:
     """The result of a condition that could not be evaluated."""
     return ConditionResult(None, None, reason, metric, is_error=is_error)
 
 
 def _combine(
-    parts: Iterable[ConditionResults], join: Callable[[list[ConditionResult]], ConditionResult]
+    parts: Sequence[Condition],
+    by_part: Sequence[ConditionResults],
+    join: Callable[[list[ConditionResult]], ConditionResult],
 ) -> ConditionResults:
-    """Join results by instance. A part without instances counts for all of them."""
-    by_part = list(parts)
+    """Join the results of parts by instance. A part without instances counts for all of them; one that is about others
+    is not met.
+    """
     instances = {instance for results in by_part for instance in results if instance} or {()}
-    joined: ConditionResults = {}
-    for instance in instances:
-        of_instance = [results.get(instance) or results.get(()) for results in by_part]
-        joined[instance] = join([result or unknown("", "was not measured") for result in of_instance])
-    return joined
+    return {
+        instance: join([_of(instance, part, results) for part, results in zip(parts, by_part, strict=True)])
+        for instance in instances
+    }
+
+
+def _of(instance: Labels, part: Condition, results: ConditionResults) -> ConditionResult:
+    if instance and instance not in results and part.excludes(instance):
+        return _OF_OTHERS
+    return results.get(instance) or results.get(()) or unknown("", "was not measured")
 
 
 def _every(results: list[ConditionResult]) -> ConditionResult:

@@ -69,6 +69,11 @@ class Threshold:
         """Its one metric."""
         return {self.metric}
 
+    def excludes(self, instance: Labels, /) -> bool:
+        """Whether a label of the instance is not among those that it matches."""
+        labels = dict(instance)
+        return not all_match((one for one in self.matchers if one.name in labels), labels)
+
     def instance(self, measurement: Measurement, by: tuple[str, ...]) -> Labels | None:
         """The labels that make this measurement an instance, or None if the condition does not apply to it."""
         return self._instance(measurement.labels, by, self._named(by))
@@ -220,6 +225,10 @@ class Share:
         """Those of its threshold."""
         return self.part.metrics()
 
+    def excludes(self, _instance: Labels, /) -> bool:
+        """Never: it is about all instances together."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Absent:
@@ -244,6 +253,10 @@ class Absent:
     def metrics(self) -> set[str]:
         """Its one metric."""
         return {self.metric}
+
+    def excludes(self, _instance: Labels, /) -> bool:
+        """Never: it is about the whole stream."""
+        return False
 
 
 def is_surely_beyond(count: float, n: float, limit: float, confidence: float, *, is_above: bool) -> bool:
