@@ -122,7 +122,9 @@ class JoinedServers:
     async def _begun(self, connection: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:  # the peer is gone
+        except Exception as error:  # boundary: one connection must not stop the others
+            if not isinstance(error, OSError):  # else the peer is gone
+                log.exception("a connection could not be begun with")
             with contextlib.suppress(OSError):
                 connection.close()
 

@@ -1,8 +1,5 @@
 """Messages that Kafka deleted before they were read are told: a topic keeps messages for a time, or up to a size."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,20 +9,11 @@ from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.sources.brokers.kafka_partitions import Gaps
 from monitor.store import quarantine, source_positions
 from monitor.store.db import Store
-from monitor.store.migrate import migrate
 from tests.support.kafka import MockCluster
 from tests.support.source_checks import record, runner, stored
 from tests.support.waiting import until
 
 WHERE = ("orders", 3)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
-    migrate(store)
-    yield store
-    store.close()
 
 
 @given(

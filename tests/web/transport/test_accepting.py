@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import pytest
 import uvloop
 
 from monitor.web.transport.accepting import accept_in_turns
@@ -68,3 +69,37 @@ def refuses(address: tuple[str, int]) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+class Failing(Peer):
+    """Cannot be made for the first connection."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Failing.made += 1
+        if Failing.made == 1:
+            raise ValueError("nobody foresaw this")
+
+
+def test_a_connection_that_cannot_be_begun_with_is_closed_and_told_and_the_next_one_is_served(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def both(loop: asyncio.AbstractEventLoop) -> bytes:
+        Peer.turn, Peer.accepted, Failing.made = 0, [], 0
+        server = await loop.create_server(Failing, host="127.0.0.1", port=0)
+        address = server.sockets[0].getsockname()
+        with socket.create_connection(address) as first, socket.create_connection(address):
+            first.setblocking(False)
+            end = await asyncio.wait_for(loop.sock_recv(first, 1), 300)
+            while not Peer.accepted:
+                await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+        return end
+
+    loop = uvloop.new_event_loop()
+    accept_in_turns(loop, Turns())
+    assert loop.run_until_complete(both(loop)) == b""
+    loop.close()
+    assert "a connection could not be begun with" in caplog.text
