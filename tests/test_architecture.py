@@ -110,6 +110,7 @@ CATCH_ALLS = {
     "sources/objects/objects.py",
     "sources/runner.py",
     "web/app.py",
+    "web/transport/accepting.py",
     "web/transport/turns.py",
     "web/connections.py",
     "web/ingest/front.py",
