@@ -11,7 +11,7 @@ from sqlalchemy import URL, make_url
 from monitor.config.root import Config
 from monitor.config.sections import Section
 from monitor.notify.delivery.reachability import addresses
-from monitor.outgoing import Route
+from monitor.outgoing import OutgoingRoute
 from monitor.sources.brokers.google_tokens import token_address
 from monitor.visible import visible
 from monitor.web.settings import WebSettings
@@ -36,7 +36,7 @@ _PORTS = {
     "socks5h": 1080,
 }
 
-_PLAIN = Route()
+_PLAIN = OutgoingRoute()
 _OF_S3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -79,7 +79,7 @@ def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Nee
     return Needs(tuple(dict.fromkeys(openings)), tuple(dict.fromkeys(_unknown(config, environment))))
 
 
-def needs_between(web: WebSettings, url: str, route: Route) -> Needs:
+def needs_between(web: WebSettings, url: str, route: OutgoingRoute) -> Needs:
     """What must be open for a relay: from its senders, and to the daemon."""
     protocol = "HTTPS" if web.certificate else "HTTP"
     openings = [Opening("records of senders", web.host, web.port, protocol, is_incoming=True)]
@@ -126,7 +126,7 @@ def _site(config: Config) -> Iterator[Opening]:
     """Where a site's bundles go, and the mailboxes in which those of others arrive."""
     to = config.site.to
     if config.site.name and to.url:
-        yield from _web("site.to", to.url, Route(to.ca_file))
+        yield from _web("site.to", to.url, OutgoingRoute(to.ca_file))
     if config.site.name and to.sftp:
         direct = Opening("site.to.sftp", visible(to.sftp.host), to.sftp.port, "SFTP")
         yield _through(direct, to.sftp.proxy.get_secret_value())
@@ -228,7 +228,7 @@ def _servers(url: URL) -> Iterator[tuple[str, int | None]]:
         yield (host if colon else one), (int(port) if port.isdecimal() else url.port)
 
 
-def _web(what: str, url: str, route: Route = _PLAIN) -> Iterator[Opening]:
+def _web(what: str, url: str, route: OutgoingRoute = _PLAIN) -> Iterator[Opening]:
     """A call through `outgoing`, which uses the proxy of its route or of the environment."""
     for one in _direct(what, url):
         yield _through(one, route.proxy_for(urlsplit(url).scheme, one.host))

@@ -62,7 +62,7 @@ from monitor.windows.declared import in_force
 from monitor.windows.profile import Profile
 from monitor.worker import WorkerSetup, declare_words, judge_of, make, rollback_settings
 from monitor.workers.judge import SECONDS
-from monitor.workers.messages import Order, Report
+from monitor.workers.messages import Report, TickOrder
 from monitor.workers.pool import AT_MOST, WorkerPool, worker_process
 
 
@@ -160,9 +160,9 @@ def worker_pool(
 ) -> WorkerPool:
     """The worker processes of this daemon. For `seconds`, see `judge_of`; a tick waits for `at_most` seconds."""
 
-    def order(now: float, division: Division) -> Order:
+    def order(now: float, division: Division) -> TickOrder:
         listening = uptime.listening()
-        return Order(now, clock.elapsed(), division, rules.reloads, listening, gauges.failures())
+        return TickOrder(now, clock.elapsed(), division, rules.reloads, listening, gauges.failures())
 
     def on_report(report: Report) -> None:
         daily_summaries.touch(report.measured)

@@ -21,7 +21,7 @@ from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.stream_measurement import MeasurerSettings
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import Listening
-from monitor.exporters.prediction_counters import Counted, counts_of, is_current
+from monitor.exporters.prediction_counters import StreamCounts, counts_of, is_current
 from monitor.gauges.group import GaugeFailure
 from monitor.health import wording
 from monitor.maintenance.rule_reload import RuleReloader
@@ -42,7 +42,7 @@ from monitor.store.worker_leases import Division
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.workers.judge import SECONDS, StreamJudge
-from monitor.workers.messages import Order, Report
+from monitor.workers.messages import Report, TickOrder
 from monitor.workers.sent_measurements import MeasurementSender
 from monitor.workers.share import Share
 
@@ -128,7 +128,7 @@ class WorkerSetup:
     seconds: float = SECONDS
 
 
-def make(setup: WorkerSetup, _ask: Ask) -> Callable[[Order | None, bytes], Iterator[object]]:
+def make(setup: WorkerSetup, _ask: Ask) -> Callable[[TickOrder | None, bytes], Iterator[object]]:
     """A worker in its process, and the function that carries out its orders; None asks whether it is there."""
     without_extras()
     tune_garbage_collector()
@@ -161,7 +161,7 @@ class Worker:
         self._clock, self._listening = _OrderedClock(), Listening()
         self._failures: Mapping[str, GaugeFailure] = {}
         self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
-        self._counted: list[tuple[Stream, Window, Counted, tuple[str, ...]]] = []
+        self._counted: list[tuple[Stream, Window, StreamCounts, tuple[str, ...]]] = []
         self._measured: list[tuple[Stream, Window]] = []
         self._sender, self._share = MeasurementSender(), Share((), setup.name)
         key = config.store.key.get_secret_value()
@@ -180,7 +180,7 @@ class Worker:
             setup.seconds,
         )
 
-    def answer(self, order: Order | None, _body: bytes) -> Iterator[object]:
+    def answer(self, order: TickOrder | None, _body: bytes) -> Iterator[object]:
         """Carry out an order."""
         if order is None:
             yield Report()
@@ -225,7 +225,7 @@ class Worker:
         return complete
 
     def _on_counted(self, stream: Stream, window: Window, profile: Profile) -> None:
-        counts = counts_of(profile) if is_current(window, self._clock.now()) else Counted()
+        counts = counts_of(profile) if is_current(window, self._clock.now()) else StreamCounts()
         self._counted.append((stream, window, counts, tuple(profile.versions)))
 
     def _is_in_force(self, connection: Connection) -> bool:

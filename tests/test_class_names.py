@@ -1,9 +1,9 @@
-"""One word, one meaning: what a class is called, over the whole daemon and within a room."""
+"""One word, one meaning: what a class is called, over the whole daemon."""
 
 import re
 from collections import Counter
 
-from tests.test_architecture import FILES, PACKAGE, name_of, room_of
+from tests.test_architecture import FILES, PACKAGE, name_of
 
 CLASS = re.compile(r"^class ([A-Z]\w*)", re.MULTILINE)
 CLASSES = {path: CLASS.findall(path.read_text()) for path in FILES if path.is_relative_to(PACKAGE)}
@@ -20,7 +20,7 @@ def test_law_no_class_is_called_as_a_record_that_all_packages_exchange() -> None
     assert {path: names for path, names in twice.items() if names} == {}
 
 
-def test_law_no_two_classes_of_a_room_have_one_name() -> None:
-    counts = Counter((room_of(path), name) for path, names in CLASSES.items() for name in names)
-    assert len(counts) > 500
-    assert [one for one, count in counts.items() if count > 1] == []
+def test_law_no_two_classes_have_one_name() -> None:
+    counts = Counter(name for names in CLASSES.values() for name in names)
+    assert len(counts) > 1_200
+    assert [name for name, count in counts.items() if count > 1] == []

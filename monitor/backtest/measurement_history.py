@@ -15,16 +15,16 @@ from sqlalchemy import Connection
 from monitor.config.units import DAY, HOUR, WEEK
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import timeseries
-from monitor.store.timeseries import Columns
+from monitor.store.timeseries import MeasurementColumns
 
 STORED = (HOUR, DAY)
 SUMMED = frozenset(("volume",))
 
-Figures = Mapping[tuple[str, Labels], Columns]
+Figures = Mapping[tuple[str, Labels], MeasurementColumns]
 
 
 @dataclass(slots=True)
-class History:
+class MeasurementHistory:
     """One stream's measurements. `moments` are the times of evaluation, `step` seconds apart."""
 
     stream: Stream
@@ -32,8 +32,10 @@ class History:
     moments: np.ndarray
     stored: Mapping[int, Figures]
     at: int = 0
-    _aligned: dict[tuple[int, str], list[tuple[Labels, Columns]]] = field(default_factory=dict)
-    _rows: dict[tuple[int, str], list[tuple[Labels, np.ndarray, Columns]]] = field(default_factory=dict)
+    _aligned: dict[tuple[int, str], list[tuple[Labels, MeasurementColumns]]] = field(default_factory=dict)
+    _rows: dict[tuple[int, str], list[tuple[Labels, np.ndarray, MeasurementColumns]]] = field(
+        default_factory=dict
+    )
     _past: dict[tuple[str, Labels], dict[int, float | None]] = field(default_factory=dict)
 
     def find(self, _stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
@@ -58,7 +60,7 @@ class History:
             means[first] = None if hours is None else _mean(hours, first, max(end, first + 1))
         return means[first]
 
-    def aligned(self, seconds: int, metric: str) -> list[tuple[Labels, Columns]]:
+    def aligned(self, seconds: int, metric: str) -> list[tuple[Labels, MeasurementColumns]]:
         """The measurements of a metric at every moment, by labels; `starts` is -1 where there was no window yet."""
         key = (seconds, metric)
         if key not in self._aligned:
@@ -72,7 +74,7 @@ class History:
     def _source(self, seconds: int) -> int:
         return seconds if seconds in STORED and seconds > self.step else self.step
 
-    def _align(self, columns: Columns, seconds: int, metric: str) -> Columns:
+    def _align(self, columns: MeasurementColumns, seconds: int, metric: str) -> MeasurementColumns:
         if columns.seconds == self.step and seconds > self.step:
             columns = _rolled(columns, seconds, adds=metric in SUMMED)
         places = np.searchsorted(columns.starts + columns.seconds, self.moments, side="right") - 1
@@ -89,7 +91,9 @@ class History:
             baseline=columns.baseline[places],
         )
 
-    def _measurement(self, metric: str, labels: Labels, row: list[float], columns: Columns) -> Measurement:
+    def _measurement(
+        self, metric: str, labels: Labels, row: list[float], columns: MeasurementColumns
+    ) -> Measurement:
         start = int(row[0])
         value, n, low, high, baseline = (None if number != number else number for number in row[1:])
         return Measurement(
@@ -107,7 +111,7 @@ class History:
         )
 
 
-def _table(columns: Columns) -> np.ndarray:
+def _table(columns: MeasurementColumns) -> np.ndarray:
     """One row per moment: reading one row is faster than reading six arrays."""
     parts = (columns.starts, columns.values, columns.n, columns.low, columns.high, columns.baseline)
     return np.column_stack([np.asarray(part, np.float64) for part in parts])
@@ -115,7 +119,7 @@ def _table(columns: Columns) -> np.ndarray:
 
 def read(
     connection: Connection, stream: Stream, base: int, start: float, end: float, metrics: Sequence[str]
-) -> History:
+) -> MeasurementHistory:
     """Read the stored measurements of some metrics over `[start, end)`, and hourly ones of the week before."""
     wanted = frozenset(metrics)
     stored: dict[int, Figures] = {
@@ -125,10 +129,12 @@ def read(
     }
     step = base if stored[base] else HOUR
     first = -(-int(start) // step) * step
-    return History(stream, step, np.arange(first + step, int(end) + 1, step, dtype=np.int64), stored)
+    return MeasurementHistory(
+        stream, step, np.arange(first + step, int(end) + 1, step, dtype=np.int64), stored
+    )
 
 
-def _rolled(columns: Columns, seconds: int, *, adds: bool) -> Columns:
+def _rolled(columns: MeasurementColumns, seconds: int, *, adds: bool) -> MeasurementColumns:
     """Windows of `seconds` that end with each base window, summed from the existing base windows."""
     ends = columns.starts + columns.seconds
     first = np.searchsorted(columns.starts, ends - seconds, side="left")
@@ -146,10 +152,12 @@ def _rolled(columns: Columns, seconds: int, *, adds: bool) -> Columns:
         with np.errstate(invalid="ignore", divide="ignore"):
             values = total(columns.values * weights) / total(weights)
     unknown = np.full(len(ends), np.nan)
-    return Columns(ends - seconds, values, n, unknown, unknown, columns.baseline, seconds, columns.unit)
+    return MeasurementColumns(
+        ends - seconds, values, n, unknown, unknown, columns.baseline, seconds, columns.unit
+    )
 
 
-def _mean(columns: Columns, first: float, end: float) -> float | None:
+def _mean(columns: MeasurementColumns, first: float, end: float) -> float | None:
     low, high = np.searchsorted(columns.starts, (first, end))
     values = columns.values[low:high]
     values = values[~np.isnan(values)]

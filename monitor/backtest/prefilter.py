@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.backtest.measurement_history import History
+from monitor.backtest.measurement_history import MeasurementHistory
 from monitor.config.units import HOUR
 from monitor.records import Labels
 from monitor.rules.engine.burn_rate import Burn
 from monitor.rules.engine.condition import All, Any, Condition
-from monitor.rules.engine.threshold import Share, Threshold
+from monitor.rules.engine.threshold import ShareLimit, Threshold
 from monitor.rules.language.level import BASELINE, PAST, Level
-from monitor.store.timeseries import Columns
+from monitor.store.timeseries import MeasurementColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Screen:
     releases: np.ndarray
 
 
-def screen(condition: Condition, history: History) -> Screen:
+def screen(condition: Condition, history: MeasurementHistory) -> Screen:
     """The masks of a condition over the moments of a history."""
     if isinstance(condition, All):
         parts = [screen(part, history) for part in condition.parts]
@@ -39,13 +39,13 @@ def screen(condition: Condition, history: History) -> Screen:
         return screen(Any(pairs), history)
     if isinstance(condition, Threshold):
         return _threshold(condition, history)
-    if isinstance(condition, Share) and not condition.part.confidence and condition.part.assume is None:
+    if isinstance(condition, ShareLimit) and not condition.part.confidence and condition.part.assume is None:
         return _share(condition, history)
     all_moments = np.ones(len(history.moments), bool)
     return Screen(all_moments, all_moments)
 
 
-def _share(condition: Share, history: History) -> Screen:
+def _share(condition: ShareLimit, history: MeasurementHistory) -> Screen:
     """Counts the evaluated instances beyond the limit. Other labels than that of the share make all moments
     candidates.
     """
@@ -65,7 +65,7 @@ def _share(condition: Share, history: History) -> Screen:
     return Screen((evaluated > 0) & (share > condition.above), (evaluated > 0) & (share <= condition.clear))
 
 
-def _threshold(condition: Threshold, history: History) -> Screen:
+def _threshold(condition: Threshold, history: MeasurementHistory) -> Screen:
     count = len(history.moments)
     fires, releases = np.zeros(count, bool), np.zeros(count, bool)
     for labels, columns in history.aligned(condition.seconds, condition.metric):
@@ -82,7 +82,9 @@ def _threshold(condition: Threshold, history: History) -> Screen:
     return Screen(fires, releases)
 
 
-def _limit(level: Level, metric: str, labels: Labels, columns: Columns, history: History) -> np.ndarray:
+def _limit(
+    level: Level, metric: str, labels: Labels, columns: MeasurementColumns, history: MeasurementHistory
+) -> np.ndarray:
     if not level.reference:
         return np.full(len(history.moments), level.offset)
     if level.reference == BASELINE:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.backtest.measurement_history import History, read
+from monitor.backtest.measurement_history import MeasurementHistory, read
 from monitor.backtest.prefilter import screen
 from monitor.records import Alert, DataState, Labels, Severity, State, Stream, Transition, fingerprint
 from monitor.rules.engine.condition import ConditionResult, ConditionResults, EvaluationContext
@@ -76,7 +76,7 @@ def backtest(
     return Backtest(start, end, ordered, moments)
 
 
-def evaluate_rule(rule: Rule, history: History) -> list[Firing]:
+def evaluate_rule(rule: Rule, history: MeasurementHistory) -> list[Firing]:
     """Every episode of one rule over one stream's history."""
     if not len(history.moments):
         return []
@@ -91,7 +91,7 @@ def evaluate_rule(rule: Rule, history: History) -> list[Firing]:
 class _Replay:
     """Visits the moments at which the state can change: new measurements, and the end of a wait."""
 
-    def __init__(self, rule: Rule, history: History) -> None:
+    def __init__(self, rule: Rule, history: MeasurementHistory) -> None:
         self._rule, self._history = rule, history
         self._alerts: dict[Labels, Alert] = {}
         self._results: ConditionResults = {}
@@ -172,7 +172,7 @@ class _Replay:
         )
 
 
-def _new_measurements(rule: Rule, history: History) -> np.ndarray:
+def _new_measurements(rule: Rule, history: MeasurementHistory) -> np.ndarray:
     """The moments at which any measurement that the rule reads is new."""
     is_new = np.zeros(len(history.moments), bool)
     is_new[:1] = True

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor.childprocess.work import LENGTH, Answer, Order, results
+from monitor.childprocess.work import LENGTH, TaskMessage, WorkOrder, results
 from monitor.runtime.cpu_tuning import lower_priority, tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
@@ -32,12 +32,12 @@ def main() -> None:
     size, parent = (LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))[0] for _ in range(2))
     limit_process(parent, size)
     order = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the daemon that started this process
-    assert isinstance(order, Order)
+    assert isinstance(order, WorkOrder)
     for place, task in enumerate(order.tasks):
-        _put(answers, Answer(place, began=True))
+        _put(answers, TaskMessage(place, began=True))
         for result in results(order.job, task):
-            _put(answers, Answer(place, result=result))
-        _put(answers, Answer(place, ended=True))
+            _put(answers, TaskMessage(place, result=result))
+        _put(answers, TaskMessage(place, ended=True))
 
 
 def limit_process(parent: int, memory: int, niceness: int = _NICE) -> None:
@@ -52,7 +52,7 @@ def limit_process(parent: int, memory: int, niceness: int = _NICE) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def _put(answers: BinaryIO, answer: Answer) -> None:
+def _put(answers: BinaryIO, answer: TaskMessage) -> None:
     packed = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
     for part in (LENGTH.pack(len(packed)), packed):
         left = memoryview(part)

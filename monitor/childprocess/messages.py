@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.childprocess.work import LENGTH
 
-__all__ = ["LENGTH", "MOST_BYTES", "Ask", "Maker", "Message", "MessageKind", "Setup", "packed"]
+__all__ = ["LENGTH", "MOST_BYTES", "Ask", "ChildMessage", "Maker", "MessageKind", "Setup", "packed"]
 
 MOST_BYTES = 2**28
 """The largest message in bytes."""
@@ -42,7 +42,7 @@ class MessageKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChildMessage:
     """A message of a child."""
 
     kind: MessageKind

@@ -7,7 +7,7 @@ import pickle
 import select
 from collections.abc import Callable, Sequence
 
-from monitor.childprocess.messages import LENGTH, MOST_BYTES, Message
+from monitor.childprocess.messages import LENGTH, MOST_BYTES, ChildMessage
 
 _CAPACITY = 2**20
 """Bytes that a pipe holds, if the system allows it: fewer waits for a large body."""
@@ -44,7 +44,7 @@ class Pipes:
                 except BlockingIOError:
                     self._wait(self._to, select.POLLOUT, until)
 
-    def receive(self, until: float) -> Message:
+    def receive(self, until: float) -> ChildMessage:
         """The next message.
 
         Raises:
@@ -56,7 +56,7 @@ class Pipes:
         if size > MOST_BYTES:
             raise ValueError(f"an answer of {size:,} bytes")
         message = pickle.loads(self._exactly(size, until))  # noqa: S301 - from a child that was started here
-        assert isinstance(message, Message)
+        assert isinstance(message, ChildMessage)
         return message
 
     def _exactly(self, size: int, until: float) -> bytes:

@@ -10,7 +10,7 @@ import sys
 from typing import Any, BinaryIO
 
 from monitor.childprocess.child import limit_process
-from monitor.childprocess.messages import LENGTH, Message, MessageKind, Setup, packed
+from monitor.childprocess.messages import LENGTH, ChildMessage, MessageKind, Setup, packed
 from monitor.runtime.cpu_tuning import lower_priority, tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
@@ -70,7 +70,7 @@ class _Parent:
         return bytes(content)
 
     def put(self, kind: MessageKind, value: object = None) -> None:
-        self._writer.write(packed(Message(kind, value)))
+        self._writer.write(packed(ChildMessage(kind, value)))
         self._writer.flush()
 
     def ask(self, question: object) -> Any:

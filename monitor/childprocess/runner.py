@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import IO, Any, Protocol
 
 from monitor.childprocess.attempts import Attempts
-from monitor.childprocess.work import LENGTH, Answer, Failed, Job, Order, results
+from monitor.childprocess.work import LENGTH, Failed, Job, TaskMessage, WorkOrder, results
 from monitor.config.units import format_duration
 from monitor.runtime.faults import Faults
 
@@ -190,7 +190,7 @@ class _Child:
             self._stderr: IO[bytes] = opened.enter_context(tempfile.TemporaryFile())
             with tempfile.TemporaryFile() as order:  # a pipe would block if the child did not read
                 order.write(LENGTH.pack(memory) + LENGTH.pack(os.getpid()))
-                pickle.dump(Order(job, tuple(tasks)), order, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(WorkOrder(job, tuple(tasks)), order, pickle.HIGHEST_PROTOCOL)
                 order.seek(0)
                 self.process = subprocess.Popen(  # noqa: S603 - our own module
                     [sys.executable, "-m", _CHILD],
@@ -212,7 +212,7 @@ class _Child:
         self.process.stdout.close()
         self._stderr.close()
 
-    def answers(self, patience: float) -> Iterator[Answer]:
+    def answers(self, patience: float) -> Iterator[TaskMessage]:
         """The messages of the child, until it ends or exceeds `patience` seconds for one task."""
         self._until = self._elapsed() + patience
         for packed in self._packed():
@@ -220,7 +220,7 @@ class _Child:
                 answer = pickle.loads(packed)  # noqa: S301 - from the child that was started here
             except Exception as error:  # its result cannot be built here
                 answer, self._ended = None, f"its answer cannot be read: {type(error).__name__}: {error}"
-            if not isinstance(answer, Answer):
+            if not isinstance(answer, TaskMessage):
                 self._ended = self._ended or "its answer is invalid"
                 return
             if answer.began:

@@ -25,7 +25,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkOrder:
     """The order of a child: a job and its tasks."""
 
     job: Job
@@ -33,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TaskMessage:
     """A message about the task at `place`: its start, one result, or its end."""
 
     place: int

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.comparison.result import ColumnResult
-from monitor.comparison.tables import Source
+from monitor.comparison.tables import ColumnSource
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import column_drift, presence
 from monitor.predictions.intake.arrow_types import is_number, readable
@@ -48,8 +48,8 @@ class CountedColumn:
 
 
 def count_column(
-    base: Source,
-    new: Source,
+    base: ColumnSource,
+    new: ColumnSource,
     name: str,
     target: str,
     chosen: Mapping[str, ColumnKind],
@@ -93,7 +93,7 @@ def measure_columns(counted: Sequence[CountedColumn], settings: MetricSettings) 
 
 
 def _described(
-    base: Source, name: str, target: str, kind: ColumnKind | None, dates: DateOrder | None
+    base: ColumnSource, name: str, target: str, kind: ColumnKind | None, dates: DateOrder | None
 ) -> tuple[list[Column], list[str], pa.Array | None]:
     """The buckets of a column, notes about it, and the column, or a part of a very long one; None if it cannot be
     measured.
@@ -119,7 +119,7 @@ def _described(
     return *from_table.describe(target, converted, kind, dates), converted
 
 
-def _numbers(base: Source, name: str) -> tuple[Floats, int]:
+def _numbers(base: ColumnSource, name: str) -> tuple[Floats, int]:
     """The numbers of a column as a new array, NaN if missing, and the number of missing values."""
     values = np.empty(base.rows)
     at = missing = 0

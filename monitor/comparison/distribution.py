@@ -33,7 +33,7 @@ class NumberSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberHistograms:
     """Numbers before and after, in equal bins from `low` to `high`."""
 
     low: float
@@ -43,7 +43,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelShares:
     """Shares of labels before and after, most frequent first; `n_before` and `n_after` are rows with a value."""
 
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ class Labels:
         return q - p - margin, q - p + margin
 
 
-def distribution(before: ColumnCounts, after: ColumnCounts) -> Numbers | Labels | None:
+def distribution(before: ColumnCounts, after: ColumnCounts) -> NumberHistograms | LabelShares | None:
     """The distribution of a column; None if neither table has a value."""
     if not before.n and not after.n:
         return None
@@ -85,7 +85,7 @@ def distribution(before: ColumnCounts, after: ColumnCounts) -> Numbers | Labels 
         low, high = low - margin, high + margin
     bins = np.linspace(low, high, BINS + 1)
     sides = [_side(one, *curve, bins) for one, curve in zip((before, after), curves, strict=True)]
-    return Numbers(low, high, *sides)
+    return NumberHistograms(low, high, *sides)
 
 
 def _cumulative(counts: ColumnCounts) -> tuple[Floats, Floats]:
@@ -112,7 +112,7 @@ def _side(counts: ColumnCounts, values: Floats, shares: Floats, bins: Floats) ->
     )
 
 
-def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -> Labels:
+def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -> LabelShares:
     """The most frequent labels of both tables, then new, rare and all others together."""
     is_text = before.column.labelled
     shares = np.zeros((2, len(names)))
@@ -133,7 +133,7 @@ def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -
     outside = ("labels not in the reference", "rare labels") if is_text else ("", "other values")
     table += [(name, *tail[:, i]) for i, name in enumerate(outside) if tail[:, i].max() > 1e-6]
     missing = tuple(one.missing / one.rows if one.rows else 0.0 for one in (before, after))
-    return Labels(
+    return LabelShares(
         tuple(str(name) for name, _, _ in table),
         tuple(float(share) for _, share, _ in table),
         tuple(float(share) for _, _, share in table),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from monitor.comparison.distribution import Labels, Numbers, NumberSide
+from monitor.comparison.distribution import LabelShares, NumberHistograms, NumberSide
 
 WIDTH, _HEIGHT = 340, 104
 _PLOT, _BOXES = 62, (72, 84)
@@ -13,9 +13,9 @@ _NAME, _BAR = 120, 170
 _LONGEST = 18
 
 
-def draw(shown: Numbers | Labels, title: str) -> str:
+def draw(shown: NumberHistograms | LabelShares, title: str) -> str:
     """A picture: histograms with quantile boxes for numbers, pairs of bars for labels."""
-    inner, height = _numbers(shown) if isinstance(shown, Numbers) else _labels(shown)
+    inner, height = _numbers(shown) if isinstance(shown, NumberHistograms) else _labels(shown)
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{inner}</svg>"
@@ -34,7 +34,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def _numbers(shown: Numbers) -> tuple[str, int]:
+def _numbers(shown: NumberHistograms) -> tuple[str, int]:
     highest = max(float(shown.before.bins.max()), float(shown.after.bins.max())) or 1.0
     step = (_RIGHT - _LEFT) / len(shown.before.bins)
     outlines = [
@@ -60,7 +60,7 @@ def _steps(heights: Sequence[float], step: float) -> str:
     )
 
 
-def _box(shown: Numbers, side: NumberSide, y: float, name: str) -> str:
+def _box(shown: NumberHistograms, side: NumberSide, y: float, name: str) -> str:
     """The 5th to the 95th percentile as a line, the quartiles as a box, the median as a bar."""
     if not side.n:
         return ""
@@ -77,7 +77,7 @@ def _box(shown: Numbers, side: NumberSide, y: float, name: str) -> str:
     )
 
 
-def _labels(shown: Labels) -> tuple[str, int]:
+def _labels(shown: LabelShares) -> tuple[str, int]:
     largest = max(*shown.before, *shown.after) or 1.0
     parts = []
     for row, (name, before, after) in enumerate(zip(shown.names, shown.before, shown.after, strict=True)):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from monitor.comparison.distribution import QUANTILES, Labels, Numbers, NumberSide
+from monitor.comparison.distribution import QUANTILES, LabelShares, NumberHistograms, NumberSide
 from monitor.comparison.drawing import draw, number, percent
 from monitor.visible import counted
 
@@ -52,12 +52,12 @@ class ShownColumn:
 
     cells: Sequence[str]
     effect: str
-    picture: Numbers | Labels | None
+    picture: NumberHistograms | LabelShares | None
     is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ComparisonReport:
     """The content of a report. `changes` are those of the schema, `notes` are shown at the end."""
 
     summary: str
@@ -69,14 +69,14 @@ class Report:
     left_out: int
 
 
-def fragment(report: Report) -> str:
+def fragment(report: ComparisonReport) -> str:
     """The report for a notebook."""
     return (
         f'<style>{STYLE}</style><div class="wk"><p><b>{escape(report.summary)}</b></p>{_body(report)}</div>'
     )
 
 
-def page(report: Report, title: str, subtitle: str) -> str:
+def page(report: ComparisonReport, title: str, subtitle: str) -> str:
     """The report as a complete page."""
     return whole_page(title, subtitle, report.summary, _body(report))
 
@@ -95,7 +95,7 @@ def whole_page(title: str, subtitle: str, summary: str, body: str) -> str:
     )
 
 
-def _body(report: Report) -> str:
+def _body(report: ComparisonReport) -> str:
     titles = _ordered(report.header, "change")
     head = "".join(f'<th scope="col"{_class(i)}>{escape(title)}</th>' for i, title in enumerate(titles))
     rows = "".join(_row(column) for column in report.columns)
@@ -159,8 +159,8 @@ def _card(column: ShownColumn) -> str:
     )
 
 
-def _quantiles(shown: Numbers | Labels) -> str:
-    if isinstance(shown, Labels):
+def _quantiles(shown: NumberHistograms | LabelShares) -> str:
+    if isinstance(shown, LabelShares):
         before, after = shown.missing
         return f"<div>missing: {percent(before)} → {percent(after)}</div>" if before or after else ""
     head = '<tr class="q"><th></th><th>reference</th><th>current</th></tr>'

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from monitor.comparison.distribution import Labels, Numbers, distribution
+from monitor.comparison.distribution import LabelShares, NumberHistograms, distribution
 from monitor.comparison.drawing import number, percent
-from monitor.comparison.report import Report, ShownColumn, fragment, page
+from monitor.comparison.report import ComparisonReport, ShownColumn, fragment, page
 from monitor.records import Measurement
 from monitor.visible import counted
 from monitor.windows.layout.layout import ColumnKind
@@ -77,7 +77,7 @@ class ColumnResult:
         return max((self.value("psi") or 0.0) - self.expected_psi, 0.0)
 
     @property
-    def distribution(self) -> Numbers | Labels | None:
+    def distribution(self) -> NumberHistograms | LabelShares | None:
         """The values before and after; None without values, or if they were not kept."""
         return distribution(*self.counts) if self.counts is not None else None
 
@@ -210,7 +210,7 @@ class Comparison:
         """A complete page without script or addresses of other hosts."""
         return page(self._report(_MOST_LISTED), title, subtitle)
 
-    def _report(self, most: int) -> Report:
+    def _report(self, most: int) -> ComparisonReport:
         half = self.drifted_psi / 2
         shown = []
         for place, (column, cells) in enumerate(zip(self.columns[:most], self.rows()[:most], strict=True)):
@@ -219,7 +219,9 @@ class Comparison:
             shown.append(ShownColumn(cells, _effect(column, picture), picture, is_open))
         left_out = max(0, len(self.columns) - most)
         notes = [self._legend, *self.notes]
-        return Report(self.summary, self.header, shown, _MOST_PICTURES, self._changes(), notes, left_out)
+        return ComparisonReport(
+            self.summary, self.header, shown, _MOST_PICTURES, self._changes(), notes, left_out
+        )
 
     @property
     def _legend(self) -> str:
@@ -261,7 +263,7 @@ class Comparison:
         return column.reason.removeprefix(f"{column.source} ") or "alike"
 
 
-def _effect(column: ColumnResult, picture: Numbers | Labels | None) -> str:
+def _effect(column: ColumnResult, picture: NumberHistograms | LabelShares | None) -> str:
     """How large the change is, with its 95 % interval."""
     return "; ".join(part for part in (_moved(column, picture), _more_missing(column)) if part)
 
@@ -276,10 +278,10 @@ def _more_missing(column: ColumnResult) -> str:
     return f"missing: {percent(now.baseline)} → {percent(now.value)}"
 
 
-def _moved(column: ColumnResult, picture: Numbers | Labels | None) -> str:
+def _moved(column: ColumnResult, picture: NumberHistograms | LabelShares | None) -> str:
     """The change of the mean, or of the label that changed most, with its 95 % interval."""
     shift = column.measurement("mean_shift")
-    if isinstance(picture, Labels) and shift is None:
+    if isinstance(picture, LabelShares) and shift is None:
         place = picture.largest_change
         low, high = picture.interval(place)
         before, after = picture.before[place], picture.after[place]

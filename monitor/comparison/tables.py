@@ -21,7 +21,7 @@ _MANY_COLUMNS, _SMALL = 500, 64_000_000
 _BYTES_AT_A_TIME = 2**20  # of a file: a column of a million rows would be eight times as much
 
 
-class Source(Protocol):
+class ColumnSource(Protocol):
     """A table with named columns. Of several columns with one name, the first is used."""
 
     @property
@@ -125,7 +125,7 @@ class ParquetSource:
         return file
 
 
-def open_source(data: Any, dialect: Dialect = DETECTED) -> Source:
+def open_source(data: Any, dialect: Dialect = DETECTED) -> ColumnSource:
     """Open a path, an Arrow table, or any frame with Arrow data. `dialect` is the configured format of a CSV file.
 
     Raises:
@@ -146,7 +146,7 @@ def open_source(data: Any, dialect: Dialect = DETECTED) -> Source:
     )
 
 
-def _open_path(path: Path, dialect: Dialect) -> Source:
+def _open_path(path: Path, dialect: Dialect) -> ColumnSource:
     if ending(path.name) in PARQUET and not path.is_dir():
         try:
             return _parquet(path)
@@ -158,7 +158,7 @@ def _open_path(path: Path, dialect: Dialect) -> Source:
     return TableSource(read.rows, read.notes)
 
 
-def _parquet(path: Path) -> Source:
+def _parquet(path: Path) -> ColumnSource:
     """A file column by column; a file of very many short columns as a whole, because each column costs a pass over its
     metadata.
     """

@@ -36,7 +36,7 @@ from monitor.web.settings import WebSettings
 from monitor.windows.declared import agent_definitions
 from monitor.windows.declared.agent_definitions import Agent
 from monitor.windows.declared.forecast import Forecast, definitions
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -236,10 +236,10 @@ class Config(Section):
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
         return {key: _own_metrics_of(view) for key, view in views.items()}
 
-    def declared_of(self, stream: Stream) -> Counted:
+    def declared_of(self, stream: Stream) -> DeclaredBaseline:
         """What the baseline of a stream counts beside its columns."""
         view = self.model(stream)
-        return Counted.of(_own_metrics_of(view), Forecast(**dict(view.forecast)).learned)
+        return DeclaredBaseline.of(_own_metrics_of(view), Forecast(**dict(view.forecast)).learned)
 
     def release_policy(self, stream: Stream) -> ReleasePolicy:
         """What a version needs before it is promoted to the stream's environment."""

@@ -25,7 +25,7 @@ _TIMED = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FlightPrediction:
     """The prediction for one flight: the probability `late`, and the latency in milliseconds."""
 
     late: float
@@ -49,12 +49,12 @@ class LateModel:
         threadpool_limits(1)  # on a busy machine, threads that wait for each other are slower than one
         self.pipeline = pipeline
 
-    def answer(self, features: dict[str, object]) -> Answer:
+    def answer(self, features: dict[str, object]) -> FlightPrediction:
         """Predict one flight, and measure the latency."""
         began = time.perf_counter()
         row = np.array([[_cell(features[name]) for name in flights.FEATURES]], dtype=object)
         late = float(self.pipeline.predict_proba(row)[0, 1])
-        return Answer(late, (time.perf_counter() - began) * 1000)
+        return FlightPrediction(late, (time.perf_counter() - began) * 1000)
 
     def answers(self, table: pa.Table) -> np.ndarray:
         """The probability of `late` for each row, shape (rows,)."""

@@ -16,7 +16,7 @@ import httpx2
 
 from monitor.demo import process
 from monitor.demo.incidents import FaultKind, Switch
-from monitor.demo.model import Answer, LateModel
+from monitor.demo.model import FlightPrediction, LateModel
 from monitor.demo.process import STREAM
 from monitor.demo.serving import VERSION, Record, Serving
 from monitor.records import Stream
@@ -55,10 +55,10 @@ MEANING = {
 class SlowModel(LateModel):
     """The same model, asked three times for each flight."""
 
-    def answer(self, features: dict[str, object]) -> Answer:
+    def answer(self, features: dict[str, object]) -> FlightPrediction:
         """Predict one flight; the latency is that of all three."""
         answers = [super(SlowModel, self).answer(features) for _ in range(3)]
-        return Answer(answers[-1].late, sum(one.latency_ms for one in answers))
+        return FlightPrediction(answers[-1].late, sum(one.latency_ms for one in answers))
 
 
 @dataclass(slots=True)

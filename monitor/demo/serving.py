@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from monitor.demo import flights
 from monitor.demo.incidents import FaultKind, FeatureServiceError, Switch, disturb
-from monitor.demo.model import AUTOMATIC, Answer, LateModel
+from monitor.demo.model import AUTOMATIC, FlightPrediction, LateModel
 from monitor.demo.process import STREAM
 
 VERSION = "2013.1"
@@ -71,7 +71,9 @@ class Serving:
         self._remember(identity, flight, answer, now, turn)
         return {**record, "features": features, "latency_ms": _since(began), **_prediction(answer, flight)}
 
-    def _remember(self, identity: str, flight: Record, answer: Answer, now: float, turn: int) -> None:
+    def _remember(
+        self, identity: str, flight: Record, answer: FlightPrediction, now: float, turn: int
+    ) -> None:
         truth = "late" if flight["late"] else "on time"
         reviewed = answer.confidence < AUTOMATIC
         outcome: Record = {**STREAM, "id": identity, "truth": truth, "reviewed": reviewed}
@@ -95,7 +97,7 @@ def endless(table: pa.Table, start: int) -> Iterator[Record]:
         yield table.slice(position % size, 1).to_pylist()[0]
 
 
-def _prediction(answer: Answer, flight: Record) -> Record:
+def _prediction(answer: FlightPrediction, flight: Record) -> Record:
     return {
         "prediction": answer.label,
         "confidence": answer.confidence,

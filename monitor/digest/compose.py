@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from monitor.digest import chart_images
 from monitor.digest.schedule import Due
-from monitor.digest.section import Observed, Section, section
+from monitor.digest.section import ModelSection, Observed, section
 from monitor.health import targets, wording
 from monitor.health.client_state import local_date
 from monitor.health.settings import ClientSettings
@@ -21,7 +21,7 @@ CHART_DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FigureRow:
     """One figure in three periods, and each as a share of the greatest (0 to 1)."""
 
     name: str
@@ -51,16 +51,16 @@ class Digest:
     day: date
     subject: str
     verdict: str
-    models: tuple[Section, ...]
+    models: tuple[ModelSection, ...]
     columns: tuple[str, str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[FigureRow, ...]
     notes: tuple[str, ...]
     span: str
     page: str
     charts: tuple[Picture, ...] = ()
     checkpoint: str = ""
 
-    def of(self, health: Health) -> tuple[Section, ...]:
+    def of(self, health: Health) -> tuple[ModelSection, ...]:
         """The models in one state."""
         return tuple(model for model in self.models if model.health is health)
 
@@ -201,7 +201,7 @@ def _rows(
     totals: Sequence[tuple[float, float, int]],
     spans: Sequence[tuple[date, date]],
     settings: ClientSettings,
-) -> tuple[Row, ...]:
+) -> tuple[FigureRow, ...]:
     rows = [_row(_decisions(health, settings), [t[0] if t[2] else None for t in totals], "volume")]
     answered = [1 - errors / decisions if decisions else None for decisions, errors, _ in totals]
     rows.append(_row("Answered", answered, "availability"))
@@ -218,11 +218,11 @@ def _decisions(health: ClientHealth, settings: ClientSettings) -> str:
     return "Decisions (some sampled)" if is_partial else "Decisions"
 
 
-def _row(name: str, values: Sequence[float | None], metric: str) -> Row:
+def _row(name: str, values: Sequence[float | None], metric: str) -> FigureRow:
     greatest = max((value for value in values if value), default=0.0)
     shares = [value / greatest if value and greatest else 0.0 for value in values]
     shown = [wording.figure(metric, value) for value in values]
-    return Row(name, (shown[0], shown[1], shown[2]), (shares[0], shares[1], shares[2]))
+    return FigureRow(name, (shown[0], shown[1], shown[2]), (shares[0], shares[1], shares[2]))
 
 
 def _span(span: tuple[date, date], settings: ClientSettings, now: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection
 
-from monitor.alerts.diagnosis.columns import ColumnChange, changes
+from monitor.alerts.diagnosis.columns import ColumnShift, changes
 from monitor.config.units import DAY, format_signed
 from monitor.records import Alert, State, Stream, Transition, Window
 from monitor.store import drift
@@ -73,7 +73,7 @@ def words(names: Collection[str], baseline: Baseline, after: Profile) -> str:
     return f"{len(mine)}{of} {noun}{most}: {named}"
 
 
-def _size(name: str, before: Profile, after: Profile, change: ColumnChange | None) -> tuple[float, str]:
+def _size(name: str, before: Profile, after: Profile, change: ColumnShift | None) -> tuple[float, str]:
     """How far an input moved, to order them by, and in words; 0 and empty if that is unknown.
 
     The mean in standard deviations, or the change of a share (missing, new, a label) where that is larger.

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from monitor.alerts.notification import Enclosure, Message
 from monitor.digest.compose import Digest, Picture
 from monitor.digest.mailing import list_headers
-from monitor.digest.section import Section
+from monitor.digest.section import ModelSection
 from monitor.health import wording
 from monitor.health.verdict import Health
 
@@ -56,7 +56,7 @@ class _Group:
     icon: str
     kind: str
     colour: str
-    sections: tuple[Section, ...]
+    sections: tuple[ModelSection, ...]
     more: int
     plain: tuple[str, ...] = ()
 
@@ -148,7 +148,7 @@ def _fitted(blocks: list[dict[str, Any]], tail: list[dict[str, Any]]) -> str:
     return json.dumps([*kept, *tail], ensure_ascii=False)
 
 
-def _slack_section(one: Section) -> str:
+def _slack_section(one: ModelSection) -> str:
     facts = "".join(f"\n• {_escape(fact.name)}: {_escape(fact.text)}" for fact in one.facts[:4])
     title = f"<{one.link}|{_escape(one.title)}>" if one.link else _escape(one.title)
     return f"*{title}*\n{_escape(one.text)}{facts}"

@@ -35,7 +35,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ModelSection:
     """One model: its state and the reason, its figures, its incidents, and what is coming."""
 
     title: str
@@ -75,7 +75,7 @@ def section(
     due: Due,
     page: str,
     settings: ClientSettings,
-) -> Section:
+) -> ModelSection:
     """The section of one model."""
     since = ""
     if model.since is not None and model.health is not Health.WAITING:
@@ -91,7 +91,7 @@ def section(
     shown += [
         Fact(f"Groups by {segment}", text) for segment, text in seen.groups
     ]  # whole: the end is a caveat
-    return Section(
+    return ModelSection(
         _cut(model.title),
         model.health,
         f"{page}m/{quote(model.stream.model, safe='')}" if page else "",

@@ -1,7 +1,7 @@
 """Drift decisions that keep to a budget of false alarms."""
 
 from monitor.drift.codec import decode_calibration, decode_state, encode_calibration, encode_state
-from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
+from monitor.drift.columns import ColumnType, Role, WatchedColumn, WindowCounts
 from monitor.drift.decision.budget import Budget, limits, parse
 from monitor.drift.decision.change_point import dated, span_needed
 from monitor.drift.decision.decide import Decision, advance
@@ -12,12 +12,12 @@ from monitor.drift.settings import DriftSettings
 __all__ = [
     "Budget",
     "Calibration",
-    "Column",
     "ColumnType",
     "Decision",
     "DecisionState",
     "DriftSettings",
     "Role",
+    "WatchedColumn",
     "WindowCounts",
     "advance",
     "begin",

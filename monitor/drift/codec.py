@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from monitor.drift.columns import Column, ColumnType, Role
+from monitor.drift.columns import ColumnType, Role, WatchedColumn
 from monitor.drift.decision import recovery
 from monitor.drift.decision.current_effect import CurrentEffect
 from monitor.drift.decision.e_detector import Evidence, Unseen
@@ -104,7 +104,7 @@ def decode_calibration(blob: bytes) -> Calibration:
     """
     content = _read(blob)
     columns = [
-        Column(name, ColumnType(kind), buckets, Role(role), *(_fixed(value) for value in more))
+        WatchedColumn(name, ColumnType(kind), buckets, Role(role), *(_fixed(value) for value in more))
         for name, kind, buckets, role, *more in content.pop("columns")
     ]
     by_name = content.pop("by_name", True)  # as earlier releases did

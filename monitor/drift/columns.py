@@ -35,7 +35,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class WatchedColumn:
     """One watched column. `buckets` is the number of regular places; `labels` name them in a label column, `edges`
     bound them in a number column (empty where no text needs them). `novelty` is the usual share of rows with a label
     that the baseline does not have. If values are `replaced` by others all the time, as identifiers are, only
@@ -72,7 +72,7 @@ class WindowCounts:
         return np.asarray(self.kept, np.float64)
 
 
-def starts(columns: Sequence[Column]) -> Integers:
+def starts(columns: Sequence[WatchedColumn]) -> Integers:
     """The first place of each column in the flat array, and the end of the last, shape (columns + 1,)."""
     return np.concatenate([[0], np.cumsum([column.size for column in columns])]).astype(np.int64)
 

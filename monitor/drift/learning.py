@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from monitor.childprocess import HERE, Runner
 from monitor.drift import codec, reference, replaced_values, window_length
 from monitor.drift import replay as replaying
-from monitor.drift.columns import Column, WindowCounts
+from monitor.drift.columns import WatchedColumn, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
 from monitor.drift.explain import detection_delay
 from monitor.drift.model.calibration import Calibration, fit
@@ -145,7 +145,7 @@ def _length(
 
 
 def learn(
-    columns: Sequence[Column], windows: Sequence[WindowCounts], budget: Budget, settings: DriftSettings
+    columns: Sequence[WatchedColumn], windows: Sequence[WindowCounts], budget: Budget, settings: DriftSettings
 ) -> Calibration:
     """The calibration from the windows of a reference, with the limit raised if replaying them would have alarmed."""
     effect, zone = settings.min_effect, settings.time_zone

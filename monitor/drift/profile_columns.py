@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.drift.columns import Column, ColumnType, Floats, Integers, Role, WindowCounts
+from monitor.drift.columns import ColumnType, Floats, Integers, Role, WatchedColumn, WindowCounts
 from monitor.drift.replaced_values import REPLACED
 from monitor.records import Window
 from monitor.windows.layout import layout as layouts
@@ -26,7 +26,7 @@ class Adapter:
     """
 
     layout: str
-    columns: tuple[Column, ...]
+    columns: tuple[WatchedColumn, ...]
     cuts: Integers
     watched: np.ndarray
     inputs: np.ndarray
@@ -58,7 +58,7 @@ class Adapter:
 
 def adapter(layout: Layout) -> Adapter:
     """Watch every feature, the prediction, the confidence, every signal and every relation."""
-    columns: list[Column] = []
+    columns: list[WatchedColumn] = []
     cuts: list[int] = []
     is_watched: list[bool] = []
     inputs: list[bool] = []
@@ -87,20 +87,22 @@ def adapter(layout: Layout) -> Adapter:
     )
 
 
-def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
+def _watched(column: layouts.Column, role: Role) -> tuple[WatchedColumn, list[int]]:
     """The watched column, and the number of the layout's places in each of its places."""
     k = column.buckets
     if column.other:
         pair = (column.source, column.other, column.part) if column.part else (column.source, column.other)
-        return Column(column.name, ColumnType.LABEL, k, role, column.labels, relates=pair), [1] * (k + 3)
+        return WatchedColumn(column.name, ColumnType.LABEL, k, role, column.labels, relates=pair), [1] * (
+            k + 3
+        )
     if column.labelled:
         replaced = column.turnover > REPLACED
-        watched = Column(
+        watched = WatchedColumn(
             column.name, ColumnType.LABEL, k, role, column.labels, novelty=column.novelty, replaced=replaced
         )
         return watched, [1] * (k + 3)
     missing = layouts.NAN + 1
     if column.kind in PRESENCE_ONLY:
-        return Column(column.name, ColumnType.PRESENCE, 0, role), [missing, k + 4]
+        return WatchedColumn(column.name, ColumnType.PRESENCE, 0, role), [missing, k + 4]
     edges = tuple(float(edge) for edge in column.edges)
-    return Column(column.name, ColumnType.NUMBER, k, role, edges=edges), [missing, 2, *([1] * k), 2]
+    return WatchedColumn(column.name, ColumnType.NUMBER, k, role, edges=edges), [missing, 2, *([1] * k), 2]

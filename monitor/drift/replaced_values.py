@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from monitor.drift.columns import OUTSIDE, Column, ColumnType, Floats, WindowCounts, starts, total
+from monitor.drift.columns import OUTSIDE, ColumnType, Floats, WatchedColumn, WindowCounts, starts, total
 
 REPLACED = 0.01
 """The smallest share of rows with values that replaced others, in a quarter of the time that was looked at."""
@@ -17,7 +17,7 @@ _FEWEST_LABELS = 100
 """With fewer labels, new ones are drift."""
 
 
-def marked(columns: Sequence[Column], reference: Sequence[WindowCounts]) -> tuple[Column, ...]:
+def marked(columns: Sequence[WatchedColumn], reference: Sequence[WindowCounts]) -> tuple[WatchedColumn, ...]:
     """The columns, marked as `replaced` where the last quarter of the windows has more new values than the first."""
     quarter = len(reference) // 4
     if not quarter:
@@ -31,7 +31,7 @@ def marked(columns: Sequence[Column], reference: Sequence[WindowCounts]) -> tupl
     )
 
 
-def _new_shares(columns: Sequence[Column], windows: Sequence[WindowCounts]) -> Floats:
+def _new_shares(columns: Sequence[WatchedColumn], windows: Sequence[WindowCounts]) -> Floats:
     begin = starts(columns)[:-1]
     counts = total(windows)
     rows = np.add.reduceat(counts, begin) if len(begin) else np.zeros(0)

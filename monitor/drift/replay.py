@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.clock import iso
 from monitor.config.units import DAY, WEEK
-from monitor.drift.columns import Column, Floats, WindowCounts
+from monitor.drift.columns import Floats, WatchedColumn, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
 from monitor.drift.decision.decide import advance
 from monitor.drift.decision.state import begin
@@ -46,7 +46,7 @@ class Replay:
 
 
 def replay(
-    columns: Sequence[Column],
+    columns: Sequence[WatchedColumn],
     reference: Sequence[WindowCounts],
     budget: Budget,
     *,

@@ -22,12 +22,12 @@ from sqlalchemy import Connection
 from monitor.config.units import DAY, HOUR, WEEK
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
 from monitor.metrics.quality.task import ORDERING, named
-from monitor.metrics.sequential import Evidence, Reference, step
+from monitor.metrics.sequential import LogEvidence, Reference, step
 from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 from monitor.records import Labels, Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure
 from monitor.store import measurement_queue, predictions, timeseries
-from monitor.store.timeseries import Columns, Series
+from monitor.store.timeseries import MeasurementColumns, Series
 from monitor.windows import baseline as baselines
 from monitor.windows.profile import Profile
 
@@ -76,7 +76,7 @@ class _Watch:
     """
 
     now: Sums = (0.0, 0.0)
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: LogEvidence = field(default_factory=LogEvidence)
     usual: Usual | None = None
     referred_at: float = -math.inf
     wanted_at: float | None = None
@@ -305,7 +305,7 @@ def _truths_of_baseline(connection: Connection, stream: Stream, one: Declining) 
     return root_mean_square((one.squares(part), one.sums(part)[1]))
 
 
-def _latest_baseline(columns: Mapping[tuple[str, Labels], Columns], metric: str) -> float | None:
+def _latest_baseline(columns: Mapping[tuple[str, Labels], MeasurementColumns], metric: str) -> float | None:
     series = columns.get((metric, ()))
     usual = series.baseline[np.isfinite(series.baseline)] if series is not None else np.array([])
     return float(usual[-1]) if usual.size else None

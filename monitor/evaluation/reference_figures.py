@@ -19,7 +19,7 @@ from monitor.windows import reference_windows
 from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.profile import Profile, blank
 from monitor.windows.rolling import Rolling
-from monitor.windows.settings import BaselineSettings, Comparison
+from monitor.windows.settings import BaselineSettings, FurtherBaseline
 
 Named = Callable[[Stream], BaselineSettings]
 
@@ -56,7 +56,7 @@ class ReferenceFigures:
         profile = rolling.profile(stream, window)
         tables: list[MeasurementTable] = []
         for comparison in settings.also:
-            if comparison is Comparison.SEASON:
+            if comparison is FurtherBaseline.SEASON:
                 compared = _season(rolling, stream, window, profile, settings, now)
             else:
                 compared = _version(connection, rolling, stream, window, profile, settings, now)
@@ -71,7 +71,7 @@ class ReferenceFigures:
 
 
 @lru_cache(maxsize=1024)
-def _relabelled(shape: TableSchema, comparison: Comparison) -> TableSchema:
+def _relabelled(shape: TableSchema, comparison: FurtherBaseline) -> TableSchema:
     """The same measurements with the label that names the baseline."""
     where = {AGAINST: comparison.value}
     return schema_of(tuple(n._replace(labels=labels(**dict(n.labels), **where)) for n in shape.names))

@@ -21,7 +21,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReaderActivity:
     """Somebody's reads in the last hours, and the largest earlier hour that they are compared with.
 
     `largest` is None if nothing is known to compare with; `is_new`: it is the largest of all of the same kind.
@@ -50,7 +50,7 @@ def kind_of(who: str) -> str:
     return first if first in ("key", "user") and first != who else "person"
 
 
-def compare(recent: Mapping[str, int], habits: Mapping[str, Habit], now: float) -> list[Reader]:
+def compare(recent: Mapping[str, int], habits: Mapping[str, Habit], now: float) -> list[ReaderActivity]:
     """Everybody who reads now, the most unusual first. Who is new is compared with the largest of its kind."""
     of_kind = dict[str, Habit]()
     for who, habit in habits.items():
@@ -61,15 +61,15 @@ def compare(recent: Mapping[str, int], habits: Mapping[str, Habit], now: float) 
     for who, reads in recent.items():
         own, others = habits.get(who), of_kind.get(kind_of(who))
         if own is not None and own.since <= now - LEAST_HISTORY:
-            readers.append(Reader(who, reads, own.largest))
+            readers.append(ReaderActivity(who, reads, own.largest))
         elif others is not None and others.since <= now - LEAST_HISTORY:
-            readers.append(Reader(who, reads, others.largest, is_new=True))
+            readers.append(ReaderActivity(who, reads, others.largest, is_new=True))
         else:
-            readers.append(Reader(who, reads, None))
+            readers.append(ReaderActivity(who, reads, None))
     return sorted(readers, key=lambda one: (one.largest is None, -one.ratio, one.who))
 
 
-def measured(readers: list[Reader], now: float) -> Measurement:
+def measured(readers: list[ReaderActivity], now: float) -> Measurement:
     """The largest ratio of all that can be compared, with the names of those above 1."""
     window, info = Window(int(now) + 1 - HOUR, int(now) + 1), ACCESS_RATIO
     comparable = [one for one in readers if one.largest is not None]

@@ -15,7 +15,7 @@ SURE = 3.719
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """`violations` of `rows` checked rows; `places` are the first rows that violate it."""
 
     expectation: Expectation
@@ -45,9 +45,9 @@ def is_beyond(violations: float, rows: float, tolerated: float) -> bool | None:
 
 def check(
     some: Iterable[Expectation], batches: Iterable[pa.RecordBatch], most_places: int = 3
-) -> list[Result]:
+) -> list[CheckResult]:
     """The results of expectations about rows, in their order. Those about windows are left out."""
-    results = {one.id: Result(one) for one in some if one.check is not Check.ROWS}
+    results = {one.id: CheckResult(one) for one in some if one.check is not Check.ROWS}
     seen: dict[str, dict[str, float]] = {}
     start = 0
     for rows in batches:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from monitor.expectations.expectation import Check, Expectation
 from monitor.expressions.condition import compile_condition
-from monitor.expressions.rows import Evaluation
+from monitor.expressions.rows import BatchEvaluation
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
 from monitor.texts import number_in
@@ -106,7 +106,7 @@ def _key_of(rows: pa.RecordBatch, columns: Sequence[str]) -> pa.Array | None:
 
 
 def _condition(expectation: Expectation, rows: pa.RecordBatch) -> CheckedRows:
-    evaluated = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
+    evaluated = BatchEvaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
     checked = evaluated.why == 0
     return CheckedRows(checked, checked & (evaluated.of_row == 0))
 

@@ -12,7 +12,7 @@ from monitor.exporters.exemplars import ByVersion, newest
 from monitor.exporters.metric_names import BY_NAME
 from monitor.exporters.model_samples import Model
 from monitor.exporters.monotonic_counter import MonotonicCounter
-from monitor.exporters.prediction_counters import Counted, PredictionCounters
+from monitor.exporters.prediction_counters import PredictionCounters, StreamCounts
 from monitor.exporters.samples import SampleSet
 from monitor.exporters.settings import MetricsSettings
 from monitor.health.declared import own_metrics
@@ -113,7 +113,7 @@ class Collector:
                 by_stream.get(stream, ()),
                 [one for one in measurements if not one.label(AGAINST)],
                 [one for one in measurements if one.label(AGAINST)],
-                counted.get(stream, Counted()),
+                counted.get(stream, StreamCounts()),
                 {one.version: one.first_seen for one in deployed.get(stream, ())},
                 recorded.get(stream, ()),
                 exemplars,

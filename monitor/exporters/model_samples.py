@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from monitor.config.units import HOUR
 from monitor.exporters import reference_samples, signal_samples
 from monitor.exporters.exemplars import ByVersion
-from monitor.exporters.prediction_counters import DURATION_BOUNDS, SCORE_BOUNDS, Counted, VersionCounts
+from monitor.exporters.prediction_counters import DURATION_BOUNDS, SCORE_BOUNDS, StreamCounts, VersionCounts
 from monitor.exporters.samples import Bucket, Exemplar, SampleSet
 from monitor.exporters.settings import MetricsSettings
 from monitor.health import verdict
@@ -98,7 +98,7 @@ class Model:
     alerts: Sequence[Alert]
     measured: Sequence[Measurement]
     compared: Sequence[Measurement]
-    counted: Counted
+    counted: StreamCounts
     deployed: Mapping[str, float]
     releases: Sequence[Release]
     exemplars: ByVersion

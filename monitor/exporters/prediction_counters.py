@@ -37,7 +37,7 @@ class VersionCounts:
 
 
 @dataclass(slots=True)
-class Counted:
+class StreamCounts:
     """The counts of a stream."""
 
     parts: dict[str, VersionCounts] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class PredictionCounters:
     """Counts of every stream since the start. Thread-safe."""
 
     def __init__(self) -> None:
-        self._streams: dict[Stream, Counted] = {}
+        self._streams: dict[Stream, StreamCounts] = {}
         self._lock = threading.Lock()
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
@@ -57,12 +57,12 @@ class PredictionCounters:
         if is_current(window, now):
             self.grow(stream, window, counts_of(counted))
 
-    def grow(self, stream: Stream, window: Window, new: Counted) -> None:
+    def grow(self, stream: Stream, window: Window, new: StreamCounts) -> None:
         """Add counts of current traffic."""
         with self._lock:
-            _grow(self._streams.setdefault(stream, Counted()), new, window)
+            _grow(self._streams.setdefault(stream, StreamCounts()), new, window)
 
-    def streams(self) -> dict[Stream, Counted]:
+    def streams(self) -> dict[Stream, StreamCounts]:
         """The totals. They keep increasing, so read them at once."""
         with self._lock:
             return dict(self._streams)
@@ -73,7 +73,7 @@ def is_current(window: Window, now: float) -> bool:
     return window.end >= now - RECENT
 
 
-def _grow(total: Counted, new: Counted, window: Window) -> None:
+def _grow(total: StreamCounts, new: StreamCounts, window: Window) -> None:
     for version, part in new.parts.items():
         into = total.parts.setdefault(
             _name_or_other(version, total.parts), VersionCounts(first_seen=float(window.start))
@@ -94,7 +94,7 @@ def _name_or_other(name: str, known: Mapping[str, object]) -> str:
     return name if name in known or len(known) < MOST_NAMES else OTHER
 
 
-def counts_of(profile: Profile) -> Counted:
+def counts_of(profile: Profile) -> StreamCounts:
     """The counts of the rows of a profile."""
     overall = profile.overall
     versions = profile.versions
@@ -105,7 +105,7 @@ def counts_of(profile: Profile) -> Counted:
     elif unnamed > 0:
         parts[""] = _unnamed(_part(overall), list(parts.values()))
     scores, score_sum = _histogram(overall, "confidence", SCORE_BOUNDS, 1.0)
-    return Counted(parts, scores, score_sum)
+    return StreamCounts(parts, scores, score_sum)
 
 
 def _part(counts: Slice) -> VersionCounts:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from monitor.exporters.samples import SampleSet
 from monitor.metrics.system.daemon import TICK_AGE_SECONDS
 from monitor.records import Stream
-from monitor.rules.engine.condition import Source
+from monitor.rules.engine.condition import MeasurementSource
 from monitor.rules.engine.readings import Readings
 from monitor.rules.exports.exposed import LABELS, VALUE, absences, exposed, used_thresholds, window
 from monitor.rules.rule import Rule, RuleSet
@@ -42,7 +42,9 @@ def write(
                 )
 
 
-def _worst(rules: Iterable[Rule], stream: Stream, source: Source, most: int) -> set[tuple[str, str, str]]:
+def _worst(
+    rules: Iterable[Rule], stream: Stream, source: MeasurementSource, most: int
+) -> set[tuple[str, str, str]]:
     """Metric, window and feature of the series to export: per threshold the features that are closest to firing.
 
     Those are the largest values of a rule on `above`, and the smallest of one on `below`.

@@ -8,7 +8,7 @@ from monitor.expressions.grammar import check_row, column_of, function_calls, pa
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class RowCondition:
     """A checked condition, and the columns that it reads."""
 
     text: str
@@ -17,7 +17,7 @@ class Condition:
 
 
 @lru_cache(maxsize=1024)
-def compile_condition(text: str) -> Condition:
+def compile_condition(text: str) -> RowCondition:
     """Read and check a condition such as `features.start <= features.end`.
 
     Raises:
@@ -39,4 +39,4 @@ def compile_condition(text: str) -> Condition:
     visit(source.body)
     if any(name.startswith("outcome.") for name in columns):
         raise source.error(source.body, "expectations are about predictions: it cannot read outcomes")
-    return Condition(source.text, source.body, frozenset(columns))
+    return RowCondition(source.text, source.body, frozenset(columns))

@@ -17,13 +17,13 @@ from monitor.expressions.grammar import (
     AGGREGATES,
     ARITHMETIC,
     FunctionCall,
-    Source,
+    SyntaxTree,
     check_row,
     column_of,
     function_calls,
     parse,
 )
-from monitor.expressions.rows import Evaluation, Values
+from monitor.expressions.rows import BatchEvaluation, Values
 
 MOST_SUMS = 6
 ROW_OUTCOMES = ("truth", "reviewed", "corrected", "feedback")
@@ -43,7 +43,7 @@ class Term:
         condition = "" if self.condition is None else ast.dump(self.condition)
         return f"{ast.dump(self.value)}|{condition}"
 
-    def values(self, rows: Evaluation) -> Values:
+    def values(self, rows: BatchEvaluation) -> Values:
         """The summands, shape (n,). Where the condition does not hold, a summand is 0 whatever its value."""
         if self.condition is None:
             return rows.numbers(self.value)
@@ -114,7 +114,7 @@ class Expression:
         return _compute(self.body, lambda term: given[self._at[term.key]])
 
 
-def _mark(source: Source, node: ast.Call) -> tuple[Term, Term | None]:
+def _mark(source: SyntaxTree, node: ast.Call) -> tuple[Term, Term | None]:
     """The sum of an aggregate, and the sum that divides it (None: it is a sum)."""
     name = node.func.id  # type: ignore[attr-defined]
     where = [one.value for one in node.keywords if one.arg == "where"]
@@ -198,7 +198,7 @@ def _is_flag(node: ast.expr) -> bool:
 
 
 def _quantile(
-    source: Source, call: ast.Call, pair: tuple[Term, Term | None], columns: frozenset[str], outcome: str
+    source: SyntaxTree, call: ast.Call, pair: tuple[Term, Term | None], columns: frozenset[str], outcome: str
 ) -> Expression:
     name = call.func.id  # type: ignore[attr-defined]
     if source.body is not call:
@@ -216,7 +216,7 @@ def _quantile(
     return Expression(source.text, source.body, columns, outcome, (Term(_ONE), pair[0]), share)
 
 
-def _aggregates(source: Source, node: ast.expr) -> list[ast.Call]:
+def _aggregates(source: SyntaxTree, node: ast.expr) -> list[ast.Call]:
     """The aggregates of an expression over all rows, from left to right."""
     match node:
         case ast.Call(func=ast.Name(id=name)) if name in AGGREGATES:
@@ -267,7 +267,7 @@ def _compute(node: ast.expr, sum_of: Callable[[Term], Dual]) -> Dual:
                 return inner if inner.value >= 0 else Dual(-inner.value, -inner.slope)
             return _power(inner, 0.5)
     assert isinstance(node, ast.Call)
-    over, under = _mark(Source("", node), node)
+    over, under = _mark(SyntaxTree("", node), node)
     total = sum_of(over)
     return total if under is None else _combined(ast.Div(), total, sum_of(under))
 

@@ -38,7 +38,7 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SyntaxTree:
     """A parsed text: `body` are its nodes, with positions in `text`."""
 
     text: str
@@ -50,7 +50,7 @@ class Source:
         return ExpressionError(reason, len(self.text.encode()[:place].decode(errors="ignore")) + 1)
 
 
-def parse(text: str) -> Source:
+def parse(text: str) -> SyntaxTree:
     """The nodes of a text, which are few, and of which each is of an accepted kind.
 
     Raises:
@@ -69,11 +69,11 @@ def parse(text: str) -> Source:
         raise ExpressionError(f"{error.msg}", min(error.offset or 1, len(flat))) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError("cannot be read: it is nested too deeply, or has a NUL", 1) from error
-    source = Source(flat, body)
+    source = SyntaxTree(flat, body)
     if sum(1 for _ in ast.walk(body)) > MOST_NODES:
         raise ExpressionError("has too many parts: split it into several metrics", 1)
     _shallow(source, body, 0)
-    return Source(flat, _SignedConstants().visit(body))
+    return SyntaxTree(flat, _SignedConstants().visit(body))
 
 
 class _SignedConstants(ast.NodeTransformer):
@@ -89,7 +89,7 @@ class _SignedConstants(ast.NodeTransformer):
         return node
 
 
-def _shallow(source: Source, node: ast.AST, depth: int) -> None:
+def _shallow(source: SyntaxTree, node: ast.AST, depth: int) -> None:
     if depth > DEEPEST:
         raise source.error(node, "is nested too deeply")
     for inner in ast.iter_child_nodes(node):
@@ -158,7 +158,7 @@ def function_calls(body: ast.AST) -> Iterator[FunctionCall]:
         yield from function_calls(inner)
 
 
-def check_row(source: Source, node: ast.expr) -> None:
+def check_row(source: SyntaxTree, node: ast.expr) -> None:
     """Check an expression of one row.
 
     Raises:
@@ -185,7 +185,7 @@ def check_row(source: Source, node: ast.expr) -> None:
             raise source.error(node, f"{type(node).__name__} is not allowed in an expression")
 
 
-def _called(source: Source, node: ast.Call | ast.Subscript) -> ast.Call:
+def _called(source: SyntaxTree, node: ast.Call | ast.Subscript) -> ast.Call:
     """The call of which a node takes the value, or the number at a place."""
     if isinstance(node, ast.Call):
         return node
@@ -198,7 +198,7 @@ def _called(source: Source, node: ast.Call | ast.Subscript) -> ast.Call:
     return call
 
 
-def _check_column(source: Source, node: ast.expr) -> None:
+def _check_column(source: SyntaxTree, node: ast.expr) -> None:
     column = column_of(node) or ""
     if isinstance(node, ast.Name) and node.id in GROUPS:
         raise source.error(node, f"{node.id} is a group: write {node.id}.<name>")
@@ -211,7 +211,7 @@ def _check_column(source: Source, node: ast.expr) -> None:
         raise source.error(node, f"an outcome has no {name}: {_listed(OF_OUTCOME)}")
 
 
-def _check_comparison(source: Source, node: ast.Compare) -> None:
+def _check_comparison(source: SyntaxTree, node: ast.Compare) -> None:
     check_row(source, node.left)
     lefts = [node.left, *node.comparators]
     for left, op, right in zip(lefts, node.ops, node.comparators, strict=False):
@@ -233,7 +233,7 @@ def _check_comparison(source: Source, node: ast.Compare) -> None:
             check_row(source, right)
 
 
-def _check_call(source: Source, node: ast.Call) -> None:
+def _check_call(source: SyntaxTree, node: ast.Call) -> None:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name == PLUGIN:
         _check_plugin(source, node)
@@ -249,7 +249,7 @@ def _check_call(source: Source, node: ast.Call) -> None:
         check_row(source, one)
 
 
-def _check_plugin(source: Source, node: ast.Call) -> None:
+def _check_plugin(source: SyntaxTree, node: ast.Call) -> None:
     first, columns = node.args[0] if node.args else node, node.args[1:]
     if node.keywords or not columns or len(columns) > MOST_READ:
         raise source.error(node, f"plugin takes a function and 1 to {MOST_READ} columns")

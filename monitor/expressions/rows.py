@@ -34,7 +34,7 @@ class Values:
 
 
 @dataclass(slots=True)
-class Evaluation:
+class BatchEvaluation:
     """The rows of one batch, and the reasons why some of them have no value: `reasons[why - 1]`."""
 
     rows: pa.RecordBatch

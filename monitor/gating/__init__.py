@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitor.errors import InputError
 from monitor.gating.comparison import Criteria, Names, judge
-from monitor.gating.inputs import Columns, read
+from monitor.gating.inputs import ColumnRoles, read
 from monitor.gating.pairing import Items, pair
 from monitor.gating.resampling import DRAWS
 from monitor.gating.result import GateResult
@@ -81,7 +81,7 @@ def gate(
             f"unknown task {task!r}", hint="use binary, multiclass, classification or regression"
         )
     configured = dialect(separator, encoding, "")
-    meaning = Columns(dict(columns or {}), tuple(segments), group)
+    meaning = ColumnRoles(dict(columns or {}), tuple(segments), group)
     if isinstance(candidate, Items):
         items = candidate
     else:

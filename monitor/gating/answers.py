@@ -30,7 +30,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
+class SideAnswers:
     """One side's values per item, each of shape (n,) and NaN where there is none.
 
     `codes` are the classes answered (-1: none), `numbers` the numbers answered, `failed` whether the item ended in an
@@ -49,17 +49,17 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """Both sides with the truths. `truth_codes` and `truth_numbers` are as in `Side`; `ranked` are the classes of the
-    columns of `shares`, as codes. `subjects` are the counted profiles of candidate and baseline.
+class PairedAnswers:
+    """Both sides with the truths. `truth_codes` and `truth_numbers` are as in `SideAnswers`; `ranked` are the classes
+    of the columns of `shares`, as codes. `subjects` are the counted profiles of candidate and baseline.
     """
 
     task: Task | None
     classes: tuple[str, ...]
     truth_codes: np.ndarray
     truth_numbers: np.ndarray
-    candidate: Side
-    baseline: Side
+    candidate: SideAnswers
+    baseline: SideAnswers
     ranked: np.ndarray
     subjects: tuple[Subject, Subject]
 
@@ -69,7 +69,7 @@ class Evaluation:
         return len(self.truth_codes)
 
 
-def evaluate(items: Items, stream: Stream, settings: MetricSettings, task: str = "") -> Evaluation:
+def evaluate(items: Items, stream: Stream, settings: MetricSettings, task: str = "") -> PairedAnswers:
     """Count both sides, and read each item."""
     tables = [conform(side) for side in (items.candidate, items.baseline)]
     subjects = _subjects(tables, stream, settings, task)
@@ -89,7 +89,7 @@ def evaluate(items: Items, stream: Stream, settings: MetricSettings, task: str =
         _side(table, code, answer, share)
         for table, code, answer, share in zip(tables, codes[:2], (mine, theirs), shared, strict=True)
     )
-    return Evaluation(
+    return PairedAnswers(
         decided,
         classes,
         codes[2],
@@ -200,14 +200,16 @@ def _scaled(rows: pa.RecordBatch, order: Sequence[str]) -> np.ndarray:
     return np.where(is_whole & (raw >= 0).all(axis=1, keepdims=True), raw, scaled)
 
 
-def _side(table: pa.Table, codes: np.ndarray, answer: pa.Array | None, shares: np.ndarray | None) -> Side:
+def _side(
+    table: pa.Table, codes: np.ndarray, answer: pa.Array | None, shares: np.ndarray | None
+) -> SideAnswers:
     rows = table.num_rows
     error = _column(table, "error")
     failed = np.zeros(rows, bool) if error is None else np.asarray(error.is_valid())
     latency, cost, confidence, automated = (
         _floats(table, name) for name in ("latency_ms", "cost", "confidence", "automated")
     )
-    return Side(
+    return SideAnswers(
         np.where(failed, _MISSING, codes),
         np.where(failed, np.nan, _numbers(answer, rows)),
         failed,

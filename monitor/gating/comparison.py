@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.errors import InputError
 from monitor.gating import agreement, decision, production_rules, segments
-from monitor.gating.answers import Evaluation, evaluate
+from monitor.gating.answers import PairedAnswers, evaluate
 from monitor.gating.figures import FIGURES, GateFigure, usual
 from monitor.gating.pairing import Items
 from monitor.gating.records import MetricResult, RuleResult, TargetResult
@@ -108,7 +108,7 @@ def _agreed(view: ModelView | None, chosen: Sequence[str]) -> Mapping[str, float
 
 
 def _figures(
-    names: Sequence[str], data: Evaluation, units: Units, criteria: Criteria
+    names: Sequence[str], data: PairedAnswers, units: Units, criteria: Criteria
 ) -> dict[str, GateFigure]:
     """Each figure once."""
     figures = {}
@@ -128,7 +128,7 @@ def _compared(figure: GateFigure, units: Units, criteria: Criteria, items: Items
 
 
 def _rules(
-    data: Evaluation,
+    data: PairedAnswers,
     targets: tuple[TargetResult, ...],
     compared: Mapping[str, MetricResult],
     criteria: Criteria,
@@ -139,7 +139,7 @@ def _rules(
     return production_rules.evaluate(criteria.rules, *data.subjects, (shortfalls, ()))
 
 
-def _notes(data: Evaluation, criteria: Criteria, lost: int) -> Iterator[str]:
+def _notes(data: PairedAnswers, criteria: Criteria, lost: int) -> Iterator[str]:
     """What a reader might not expect."""
     if lost > _MOST_SEGMENTS:
         yield f"{lost - _MOST_SEGMENTS:,} more segments lost less, and are not listed"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.gating.answers import Evaluation, Side
+from monitor.gating.answers import PairedAnswers, SideAnswers
 from monitor.gating.resampling import Units, Value
 from monitor.metrics.business.automation import AUTOMATION_RATE
 from monitor.metrics.business.cost import COST_PER_PREDICTION
@@ -58,7 +58,7 @@ class GateFigure:
     reason: str = ""
 
 
-Make = Callable[[Evaluation, Units, MetricInfo, int], GateFigure]
+Make = Callable[[PairedAnswers, Units, MetricInfo, int], GateFigure]
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
@@ -92,12 +92,12 @@ def _of_columns(
     return GateFigure(info, int(used.sum()), sides[0], sides[1], values=(value, value), pairs=pairs)
 
 
-def _answered(data: Evaluation) -> np.ndarray:
+def _answered(data: PairedAnswers) -> np.ndarray:
     """The items whose truth is known and that both sides answered with a class."""
     return np.asarray((data.truth_codes >= 0) & (data.candidate.codes >= 0) & (data.baseline.codes >= 0))
 
 
-def _accuracy(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _accuracy(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = _answered(data)
     right = [side.codes == data.truth_codes for side in (data.candidate, data.baseline)]
@@ -106,7 +106,7 @@ def _accuracy(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Ga
     return _of_columns(info, units, used, (mine, theirs), nothing=_NO_CLASSES, pairs=pairs)
 
 
-def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _error_rate(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = np.ones(data.n, bool)
     failed = (data.candidate.failed, data.baseline.failed)
@@ -115,7 +115,7 @@ def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> 
     return _of_columns(info, units, used, (mine, theirs), nothing="no item", pairs=pairs)
 
 
-def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _automation_rate(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     mine, theirs = data.candidate.automated, data.baseline.automated
     used = np.isfinite(mine) & np.isfinite(theirs)
@@ -130,7 +130,7 @@ def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int
     )
 
 
-def _by_class(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _by_class(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     """Macro averages: right, actual and predicted rows of each class."""
     del bins
     used, size = _answered(data), len(data.classes)
@@ -169,7 +169,7 @@ def _macro(name: str, occurs: np.ndarray) -> Value:
     return value
 
 
-def _log_loss(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _log_loss(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     shares = (data.candidate.shares, data.baseline.shares)
     if shares[0] is None or shares[1] is None:
@@ -183,7 +183,7 @@ def _log_loss(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Ga
     return _of_columns(info, units, used, (losses[0], losses[1]), nothing=_NO_PROBABILITIES)
 
 
-def _roc_auc(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _roc_auc(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     """The areas by DeLong's components: for each item, the share of the other class's items that it is in the right
     order with. The area is their mean over the items of either class, so its draws are means of components.
     """
@@ -239,7 +239,7 @@ def _area(areas: np.ndarray) -> Value:
     return value
 
 
-def _calibration(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _calibration(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     used = _answered(data) & np.isfinite(data.candidate.confidence) & np.isfinite(data.baseline.confidence)
     if not used.any():
         return GateFigure(info, reason=_NO_CONFIDENCE)
@@ -257,7 +257,7 @@ def _summed_gaps(sums: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _brier(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _brier(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     used = _answered(data) & np.isfinite(data.candidate.confidence) & np.isfinite(data.baseline.confidence)
     mine, theirs = (
@@ -267,7 +267,7 @@ def _brier(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateF
     return _of_columns(info, units, used, (mine, theirs), nothing=_NO_CONFIDENCE)
 
 
-def _residual(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+def _residual(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
     del bins
     truth = data.truth_numbers
     with np.errstate(over="ignore", invalid="ignore"):
@@ -284,7 +284,7 @@ def _residual(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Ga
 
 
 def _mean_of(of: str) -> Make:
-    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+    def make(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
         del bins
         mine, theirs = getattr(data.candidate, of), getattr(data.baseline, of)
         used = np.isfinite(mine) & np.isfinite(theirs)
@@ -296,7 +296,7 @@ def _mean_of(of: str) -> Make:
 def _percentile(share: float) -> Make:
     """A percentile by the counts below thresholds around it."""
 
-    def make(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> GateFigure:
+    def make(data: PairedAnswers, units: Units, info: MetricInfo, bins: int) -> GateFigure:
         del bins
         used = np.isfinite(data.candidate.latency) & np.isfinite(data.baseline.latency)
         if not used.any():
@@ -365,7 +365,7 @@ _OF_CLASSES = ("accuracy", "f1", "roc_auc", "log_loss", "expected_calibration_er
 _OF_NUMBERS = ("mae", "rmse")
 
 
-def usual(data: Evaluation) -> tuple[str, ...]:
+def usual(data: PairedAnswers) -> tuple[str, ...]:
     """The figures that are compared if none are named: those that the items have."""
     sides = (data.candidate, data.baseline)
     chosen: list[str] = []
@@ -385,7 +385,7 @@ def usual(data: Evaluation) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _has(name: str, sides: tuple[Side, Side]) -> bool:
+def _has(name: str, sides: tuple[SideAnswers, SideAnswers]) -> bool:
     if name in (ROC_AUC.name, LOG_LOSS.name):
         return all(side.shares is not None for side in sides)
     if name == EXPECTED_CALIBRATION_ERROR.name:

@@ -36,7 +36,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnRoles:
     """What the columns of the files mean.
 
     `fields` gives the file's name of a field that has another name there (`{"truth": "label"}`), `segments` are columns
@@ -70,7 +70,7 @@ class Columns:
 def read(
     data: object,
     what: str,
-    columns: Columns,
+    columns: ColumnRoles,
     dialect: Dialect = DETECTED,
     *,
     truths_only: bool = False,
@@ -101,7 +101,7 @@ def read(
 class _Reader(FileReader):
     """Reads rows of any age as one stream."""
 
-    def __init__(self, columns: Columns, *, truths_only: bool) -> None:
+    def __init__(self, columns: ColumnRoles, *, truths_only: bool) -> None:
         super().__init__(Stream("gate", "gate"), PredictionSettings(), float(EPOCH), columns.mapping(), None)
         self._truths_only = truths_only
 
@@ -141,7 +141,7 @@ def _without_ids(what: str, data: object, read_columns: list[str]) -> InputError
     return InputError(f"{what} has no column 'id'", hint=doubt(columns) or hint)
 
 
-def _chunks(data: object, columns: Columns, dialect: Dialect, reader: _Reader) -> Iterator[CsvChunk]:
+def _chunks(data: object, columns: ColumnRoles, dialect: Dialect, reader: _Reader) -> Iterator[CsvChunk]:
     """The rows in pieces. Names, such as ids, are read as texts from text files."""
     if isinstance(data, str | Path):
         place = location_of(str(data))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.errors import InputError
-from monitor.gating.inputs import Columns
+from monitor.gating.inputs import ColumnRoles
 from monitor.predictions.log.columns import names
 from monitor.visible import counted, one_line
 from monitor.windows.layout.notation import written
@@ -43,7 +43,7 @@ class Items:
         return self.n if self.groups is None else int(self.groups.max(initial=-1)) + 1
 
 
-def pair(candidate: pa.Table, baseline: pa.Table, truths: pa.Table | None, columns: Columns) -> Items:
+def pair(candidate: pa.Table, baseline: pa.Table, truths: pa.Table | None, columns: ColumnRoles) -> Items:
     """The items of both sides.
 
     Raises:
@@ -176,7 +176,7 @@ def _groups(labels: pa.Array, name: str) -> np.ndarray:
     return np.asarray(ranks[np.asarray(encoded.indices)], np.int64)
 
 
-def _named_as_in_the_log(side: pa.Table, truth: pa.Array | None, columns: Columns) -> pa.Table:
+def _named_as_in_the_log(side: pa.Table, truth: pa.Array | None, columns: ColumnRoles) -> pa.Table:
     """A side with the truths, without ids and groups."""
     dropped = {"id", TRUTH, f"segments.{columns.group}"}
     rows = side.select([name for name in side.column_names if name not in dropped])

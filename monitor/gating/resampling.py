@@ -78,7 +78,7 @@ def units_of(n: int, groups: np.ndarray | None, seed: int, draws: int = DRAWS) -
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class ResampledStatistic:
     """A statistic of all items, of each draw (draws,), and its acceleration: how its spread depends on its value."""
 
     observed: float
@@ -121,7 +121,7 @@ class Sample:
 
 def samples(
     units: Units, parts: np.ndarray, values: Sequence[Value], *, is_smooth: bool = True
-) -> list[Sample | None]:
+) -> list[ResampledStatistic | None]:
     """The samples of statistics of the same sums `parts`, shape (units, k), from the same draws; None for one that has
     no value in too many draws.
 
@@ -131,7 +131,9 @@ def samples(
     return [_sample(value, total, drawn, parts if is_smooth else None) for value in values]
 
 
-def _sample(value: Value, total: np.ndarray, drawn: np.ndarray, parts: np.ndarray | None) -> Sample | None:
+def _sample(
+    value: Value, total: np.ndarray, drawn: np.ndarray, parts: np.ndarray | None
+) -> ResampledStatistic | None:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         observed = float(value(total[None])[0])
         draws = value(drawn)
@@ -139,7 +141,7 @@ def _sample(value: Value, total: np.ndarray, drawn: np.ndarray, parts: np.ndarra
     defined = np.isfinite(draws)
     if not math.isfinite(observed) or (~defined).mean() > _MOST_UNDEFINED:
         return None
-    return Sample(observed, draws[defined], _acceleration(without[np.isfinite(without)]))
+    return ResampledStatistic(observed, draws[defined], _acceleration(without[np.isfinite(without)]))
 
 
 def _acceleration(without: np.ndarray) -> float:

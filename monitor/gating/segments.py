@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.gating import exact_tests
-from monitor.gating.answers import Evaluation
+from monitor.gating.answers import PairedAnswers
 from monitor.gating.decision import holm
 from monitor.gating.figures import LARGEST
 from monitor.gating.records import SegmentResult
@@ -39,7 +39,7 @@ class _Each:
 
 
 def compare(
-    data: Evaluation, segments: Mapping[str, pa.Array], groups: np.ndarray | None, alpha: float
+    data: PairedAnswers, segments: Mapping[str, pa.Array], groups: np.ndarray | None, alpha: float
 ) -> tuple[tuple[SegmentResult, ...], int]:
     """All segments with enough items, those that lost most first; and the number of those with too few."""
     compared: list[SegmentResult] = []
@@ -69,7 +69,7 @@ def _how_bad(one: SegmentResult) -> tuple[bool, float, str, str]:
 _LOWER = frozenset((ERROR_RATE.name, regression.MAE.name))
 
 
-def _metrics(data: Evaluation) -> Iterator[_Each]:
+def _metrics(data: PairedAnswers) -> Iterator[_Each]:
     mine, theirs = data.candidate, data.baseline
     if data.task is Task.REGRESSION:
         with np.errstate(invalid="ignore", over="ignore"):

@@ -21,7 +21,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class SignalRate:
     """How often a signal is true, of `n` answers, and how often in the baseline, if that is known."""
 
     value: float
@@ -29,25 +29,25 @@ class Rate:
     usual: float | None = None
 
 
-def of_measurements(measured: Iterable[Measurement]) -> dict[str, Rate]:
+def of_measurements(measured: Iterable[Measurement]) -> dict[str, SignalRate]:
     """The rates of a window, of all its calls."""
     return {
-        one.label("signal"): Rate(one.value, one.n, one.baseline)
+        one.label("signal"): SignalRate(one.value, one.n, one.baseline)
         for one in measured
         if one.metric == RATE and one.value is not None and len(one.labels) == 1
     }
 
 
-def of_period(connection: Connection, stream: Stream, start: float, end: float) -> dict[str, Rate]:
+def of_period(connection: Connection, stream: Stream, start: float, end: float) -> dict[str, SignalRate]:
     """The rates over the hours of a period, weighted by their answers."""
-    by_label: dict[str, Rate] = {}
+    by_label: dict[str, SignalRate] = {}
     columns = timeseries.load_columns(connection, stream, HOUR, start, end, {RATE})
     for (_, labels), series in columns.items():
         if len(labels) == 1:
             known = np.isfinite(series.values)
             n = float(series.n[known].sum())
             if n:
-                by_label[labels[0][1]] = Rate(float(series.values[known] @ series.n[known]) / n, n)
+                by_label[labels[0][1]] = SignalRate(float(series.values[known] @ series.n[known]) / n, n)
     return by_label
 
 
@@ -56,7 +56,7 @@ def of_hour(hour: Window, now: float, clock: Callable[[float], str]) -> str:
     return f"since {clock(hour.start)}" if hour.end > now else f"of the hour until {clock(hour.end)}"
 
 
-def sentence(rates: Mapping[str, Rate], period: str, *, is_leaking: bool = False) -> str:
+def sentence(rates: Mapping[str, SignalRate], period: str, *, is_leaking: bool = False) -> str:
     """Such as `Of the answers of the last hour, 2 % declined to answer (usually 1 %), and none was found to give away
     data.` Empty without enough answers. While an alert says that answers leak, which may be newer than the rates, the
     sentence does not say that none does.
@@ -83,11 +83,11 @@ def sentence(rates: Mapping[str, Rate], period: str, *, is_leaking: bool = False
     return f"Of the answers {period}, {_listed(parts)}."
 
 
-def _figure(rate: Rate) -> str:
+def _figure(rate: SignalRate) -> str:
     return _share(rate.value) if rate.value else "none"
 
 
-def _usually(rate: Rate) -> str:
+def _usually(rate: SignalRate) -> str:
     return "" if rate.usual is None else f" (usually {_share(rate.usual)})"
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from monitor.lake.task import ChunkCounter, Counted, CountingTask, Progress
+from monitor.lake.task import ChunkCounter, CountingTask, PartialProfiles, Progress
 from monitor.sources.files.chunked import chunks
 
 
-def run(task: CountingTask, progress: Progress) -> Iterator[Counted]:
+def run(task: CountingTask, progress: Progress) -> Iterator[PartialProfiles]:
     """Count the files chunk by chunk.
 
     Raises:

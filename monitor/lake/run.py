@@ -8,7 +8,7 @@ from monitor.errors import InputError, NotFoundError
 from monitor.lake import local
 from monitor.lake.measure import measure_history
 from monitor.lake.storage import WindowStorage, check_length
-from monitor.lake.task import Counted, CountingTask, Engine, Progress, merge_counts
+from monitor.lake.task import CountingTask, Engine, PartialProfiles, Progress, merge_counts
 from monitor.metrics import MetricSettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
@@ -95,7 +95,7 @@ def profile_lake(
     storage = WindowStorage(
         store, settings.base_seconds, {s: pinned.layout for s, pinned in baselines.items()}, now
     )
-    total = Counted()
+    total = PartialProfiles()
     for counted in engine(task, progress):
         storage.add(counted.profiles)
         total = merge_counts([total, replace(counted, profiles=[])])

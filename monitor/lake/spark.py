@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyspark import Accumulator, SparkConf
 from pyspark.sql import DataFrame, SparkSession
 
-from monitor.lake.task import ChunkCounter, Counted, CountingTask, Progress, merge_counts
+from monitor.lake.task import ChunkCounter, CountingTask, PartialProfiles, Progress, merge_counts
 from monitor.records import Rejected, Stream, Window
 from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.sources.files import locations
@@ -69,7 +69,7 @@ class _Progress:
     rows: Accumulator[int]
 
 
-def run(task: CountingTask, progress: Progress) -> Iterator[Counted]:
+def run(task: CountingTask, progress: Progress) -> Iterator[PartialProfiles]:
     """Count the files on Spark: in the active session, or in a new one on this machine's cores.
 
     Raises:
@@ -138,7 +138,7 @@ def _count(
     """On an executor: count parts of files, given by their numbers, into partial profiles."""
     keep_freed_memory()
     counter = ChunkCounter(task)
-    waiting = Counted()
+    waiting = PartialProfiles()
     for batch in batches:
         for number in batch.column(0).to_pylist():
             name, groups = items[number]
@@ -147,7 +147,7 @@ def _count(
                 done.rows.add(chunk.rows.num_rows)
                 if len(waiting.profiles) > _MAX_IN_MEMORY:
                     yield _written(waiting)
-                    waiting = Counted()
+                    waiting = PartialProfiles()
             done.items.add(1)
     yield _written(waiting)
 
@@ -160,7 +160,7 @@ def _merge(task: CountingTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
         yield _written(merge_counts(_restored(row, decoded, task.seconds) for row in alike))
 
 
-def _written(counted: Counted) -> pa.RecordBatch:
+def _written(counted: PartialProfiles) -> pa.RecordBatch:
     rows: list[dict[str, Any]] = [
         {**dict(stream.labels), "start": window.start, "blob": codec.encode(profile)}
         for stream, window, profile in counted.profiles
@@ -171,13 +171,13 @@ def _written(counted: Counted) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=_PARTIAL)
 
 
-def _restored(row: Any, decoded: Mapping[Stream, Layout], seconds: int) -> Counted:
+def _restored(row: Any, decoded: Mapping[Stream, Layout], seconds: int) -> PartialProfiles:
     if row["notes"] is not None:
         notes = msgspec.msgpack.decode(row["notes"], type=_Notes)
-        return Counted([], notes.rejected, notes.others, notes.examples, notes.ignored)
+        return PartialProfiles([], notes.rejected, notes.others, notes.examples, notes.ignored)
     stream = Stream(row["client"], row["model"], row["environment"])
     profile = codec.decode(row["blob"], decoded[stream])
-    return Counted([(stream, Window(row["start"], row["start"] + seconds), profile)])
+    return PartialProfiles([(stream, Window(row["start"], row["start"] + seconds), profile)])
 
 
 @contextmanager

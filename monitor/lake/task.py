@@ -39,7 +39,7 @@ class CountingTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PartialProfiles:
     """A partial result: profiles of windows, to be added; the number of rejected rows, by reason; and columns that
     cannot be measured.
     """
@@ -53,7 +53,7 @@ class Counted:
 
 Progress = Callable[[int, float], None]
 """Called periodically with the rows read so far, and the share of the work that is done."""
-Engine = Callable[[CountingTask, Progress], Iterator[Counted]]
+Engine = Callable[[CountingTask, Progress], Iterator[PartialProfiles]]
 
 
 class ChunkCounter:
@@ -72,7 +72,7 @@ class ChunkCounter:
         """Rows read so far."""
         return self._reader.read
 
-    def count(self, chunk: CsvChunk) -> Counted:
+    def count(self, chunk: CsvChunk) -> PartialProfiles:
         """Count rows whose columns have the names of the files.
 
         Raises:
@@ -93,7 +93,7 @@ class ChunkCounter:
         if without_layout:
             newly_rejected[NO_BASELINE] = without_layout
         ignored = frozenset(reader.ignored)
-        return Counted(
+        return PartialProfiles(
             profiles, newly_rejected, reader.others - others, reader.examples[earlier_examples:], ignored
         )
 
@@ -104,7 +104,7 @@ class ChunkCounter:
         return profile
 
 
-def merge_counts(counted: Iterable[Counted]) -> Counted:
+def merge_counts(counted: Iterable[PartialProfiles]) -> PartialProfiles:
     """The sum of several results; profiles of one window are merged."""
     profiles: dict[tuple[Stream, Window], list[Profile]] = {}
     rejected: dict[str, int] = {}
@@ -118,4 +118,4 @@ def merge_counts(counted: Iterable[Counted]) -> Counted:
         examples += result.examples
         ignored |= result.ignored
     merged = [(stream, window, merge(parts)) for (stream, window), parts in sorted(profiles.items())]
-    return Counted(merged, rejected, others, examples, ignored)
+    return PartialProfiles(merged, rejected, others, examples, ignored)

@@ -16,7 +16,7 @@ import httpcore2
 from monitor.errors import AccessError, InputError, WatchkeeperError
 from monitor.loadtest.shape import Shape, bodies, filled
 from monitor.loadtest.target import Target, head
-from monitor.outgoing.budget import Budget
+from monitor.outgoing.budget import CallBudget
 from monitor.outgoing.headers import given_header
 from monitor.outgoing.names import addresses
 from monitor.outgoing.persistent import Answer, Peer
@@ -32,7 +32,7 @@ _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelAddress:
     """An address that was resolved once. `is_here` if it is this machine's loopback."""
 
     host: str
@@ -43,7 +43,7 @@ class Place:
     is_here: bool
 
 
-def place(url: str) -> Place:
+def place(url: str) -> ModelAddress:
     """Resolve a URL. Links-local addresses are refused: clouds answer there with the credentials of the machine.
 
     Raises:
@@ -61,7 +61,7 @@ def place(url: str) -> Place:
     if parts.username is not None or parts.password is not None:
         raise InputError("--url holds a user or password", hint="use --header 'Authorization=${env:NAME}'")
     try:
-        resolved = addresses(parts.hostname, Budget(_LOOK_UP))
+        resolved = addresses(parts.hostname, CallBudget(_LOOK_UP))
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
         raise WatchkeeperError(visible(str(error)), hint="correct --url") from error
     kinds = [ipaddress.ip_address(one.partition("%")[0]) for one in resolved]
@@ -71,11 +71,11 @@ def place(url: str) -> Place:
             raise InputError(f"--url: {mapped} is not the address of a model", hint="name its host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     is_here = all((getattr(kind, "ipv4_mapped", None) or kind).is_loopback for kind in kinds)
-    return Place(parts.hostname, port, path, resolved[0], parts.scheme == "https", is_here)
+    return ModelAddress(parts.hostname, port, path, resolved[0], parts.scheme == "https", is_here)
 
 
 def permit(
-    where: Place, environment: str, rate: float, most: float | None, *, confirmed: str, yes: bool
+    where: ModelAddress, environment: str, rate: float, most: float | None, *, confirmed: str, yes: bool
 ) -> float:
     """Whether this place may be loaded; the most calls a second.
 
@@ -104,7 +104,7 @@ def permit(
 
 
 def endpoint(
-    where: Place,
+    where: ModelAddress,
     template: Any,
     shape: Shape,
     headers: Sequence[str],

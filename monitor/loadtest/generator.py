@@ -24,7 +24,7 @@ _SAME = 1e-6
 """Seconds that the event loop may call too early, because of rounding."""
 
 
-class Connection(Protocol):
+class LoadConnection(Protocol):
     """A connection with one call at a time."""
 
     @property
@@ -41,12 +41,12 @@ class Connection(Protocol):
         ...
 
 
-Connect = Callable[[Peer, float], Awaitable[Connection | Answer]]
+Connect = Callable[[Peer, float], Awaitable[LoadConnection | Answer]]
 """Opens a connection within some seconds, or says why there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calls:
+class StageCalls:
     """What became of the calls of a stage; all arrays have shape (n,), times are in seconds from its start.
 
     `due` is when a call should have been sent, `noticed` when the generator came to it, `sent` when it was written
@@ -87,14 +87,14 @@ class Generator:
         self._peer, self._refused, self._within = peer, refused, within
         self._most, self._most_failures = most_connections, most_failures
         self._connect = connect
-        self._idle: list[tuple[Connection, float]] = []
+        self._idle: list[tuple[LoadConnection, float]] = []
         self._count = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._stage: _Stage | None = None
 
     async def run(
         self, due: Floats, request: Callable[[int], bytes], is_stopped: Callable[[], bool] = lambda: False
-    ) -> Calls:
+    ) -> StageCalls:
         """Send a call at each moment of `due`; `request(i)` is head and body of call i. Returns when all have ended:
         at the latest `within` seconds after the last was due.
         """
@@ -117,7 +117,7 @@ class Generator:
         """Connections that are open or being opened."""
         return self._count
 
-    def free(self, wanted: int) -> Connection | None:
+    def free(self, wanted: int) -> LoadConnection | None:
         """A connection without a call. If there is none, as many are opened as are `wanted` and allowed."""
         while self._idle:
             connection, since = self._idle.pop()
@@ -141,7 +141,7 @@ class Generator:
         if self._stage is not None:
             self._stage.not_connected(made)
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: LoadConnection) -> None:
         """Take a connection back whose call has ended."""
         if not connection.is_open:
             self._count -= 1
@@ -183,12 +183,12 @@ class _Stage:
         self._failure = np.zeros(count, np.int16)
         self._failures = {"": 0}
         self._next = self._over = 0
-        self._under_way: dict[int, Connection] = {}
+        self._under_way: dict[int, LoadConnection] = {}
         self._recent: deque[tuple[float, bool]] = deque()
         self._retry_after, self._stopped = 0.0, ""
         self._done = self._loop.create_future()
 
-    async def run(self) -> Calls:
+    async def run(self) -> StageCalls:
         began, cpu = self._loop.time(), time.process_time()
         self._start = began
         self._send_due()
@@ -201,7 +201,7 @@ class _Stage:
             ending.cancel()
             looking.cancel()
         self._note_open()
-        return Calls(
+        return StageCalls(
             self._due,
             self._noticed,
             self._sent,
@@ -238,7 +238,7 @@ class _Stage:
             if not self.take(connection):
                 self._generator.release(connection)
 
-    def take(self, connection: Connection) -> bool:
+    def take(self, connection: LoadConnection) -> bool:
         """Send the call that has waited longest over a connection. Returns False if none waits."""
         while self.waiting:
             number = self.waiting.popleft()
@@ -251,7 +251,7 @@ class _Stage:
     def _deadline(self, number: int) -> float:
         return self._start + float(self._due[number]) + self._generator.within
 
-    def _send(self, number: int, connection: Connection) -> None:
+    def _send(self, number: int, connection: LoadConnection) -> None:
         self._sent[number] = self._loop.time() - self._start
         self._under_way[number] = connection
 
@@ -316,7 +316,7 @@ class _Stage:
         self.waiting.clear()
 
 
-def failure_counts(calls: Calls) -> Counter[str]:
+def failure_counts(calls: StageCalls) -> Counter[str]:
     """How many calls failed by which failure."""
     counts = np.bincount(calls.failure, minlength=len(calls.failures))
     return Counter({text: int(n) for text, n in zip(calls.failures, counts, strict=True) if text and n})

@@ -23,7 +23,7 @@ from monitor.config.root import Config
 from monitor.errors import WatchkeeperError
 from monitor.loadtest.lag import longest_lag
 from monitor.loadtest.shape import Shape, bodies
-from monitor.loadtest.stage import Surroundings
+from monitor.loadtest.stage import StageLoad
 from monitor.loadtest.target import Target, head
 from monitor.outgoing.persistent import Answer, Peer
 from monitor.records import Stream
@@ -148,11 +148,11 @@ class DaemonWatch:
             rows = await asyncio.to_thread(self._counted)
             self._samples.append((time.monotonic(), rows / self._batch))
 
-    def end(self, accepted: list[float]) -> Surroundings:
+    def end(self, accepted: list[float]) -> StageLoad:
         """What was seen since `begin`."""
         self._accepted += accepted
         cores = (self._seconds() - self._cpu) / max(1e-9, time.monotonic() - self._at)
-        return Surroundings(cores, longest_lag(self._accepted, self._samples))
+        return StageLoad(cores, longest_lag(self._accepted, self._samples))
 
     def _counted(self) -> int:
         with self._store.read() as connection:

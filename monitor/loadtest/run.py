@@ -13,12 +13,12 @@ import numpy as np
 
 from monitor.errors import WatchkeeperError
 from monitor.loadtest.arrivals import Arrivals, Floats, due, ramp
-from monitor.loadtest.generator import Calls, Connect, Generator
+from monitor.loadtest.generator import Connect, Generator, StageCalls
 from monitor.loadtest.objectives import ObjectiveKind
 from monitor.loadtest.search import next_rate
-from monitor.loadtest.stage import StageResult, Surroundings, result
+from monitor.loadtest.stage import StageLoad, StageResult, result
 from monitor.loadtest.target import Target
-from monitor.loadtest.verdict import LoadTestPlan, Verdict, tried, verdict
+from monitor.loadtest.verdict import LoadTestPlan, LoadVerdict, tried, verdict
 from monitor.outgoing.persistent import connected
 from monitor.visible import visible
 
@@ -50,7 +50,7 @@ class LoadTest:
 
     plan: LoadTestPlan
     stages: tuple[StageResult, ...]
-    verdict: Verdict
+    verdict: LoadVerdict
     interrupted: bool
     cores: int
     notes: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class _Run:
         self.stages.append(stage)
         self.on_stage(stage)
 
-    async def _calls(self, generator: Generator, moments: Floats) -> tuple[Calls, Surroundings]:
+    async def _calls(self, generator: Generator, moments: Floats) -> tuple[StageCalls, StageLoad]:
         first = next(self.numbers)
         offset = first << 24  # ids of a stage do not meet those of another
         watch, began = self.target.watch, asyncio.get_running_loop().time()
@@ -174,7 +174,7 @@ class _Run:
             with contextlib.suppress(asyncio.CancelledError):
                 await looking
         accepted = np.sort(calls.ended[calls.failure == 0]) + began
-        return calls, watch.end(accepted.tolist()) if watch is not None else Surroundings()
+        return calls, watch.end(accepted.tolist()) if watch is not None else StageLoad()
 
     async def _look(self) -> None:
         while self.target.watch is not None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.loadtest.arrivals import Floats
-from monitor.loadtest.generator import CUT, Calls, failure_counts
+from monitor.loadtest.generator import CUT, StageCalls, failure_counts
 from monitor.loadtest.objectives import Objective, ObjectiveKind
 from monitor.metrics.tail_probabilities import binomial
 
@@ -29,7 +29,7 @@ class ObjectiveState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class StageLoad:
     """What was measured beside the calls. `server_cores` is the processor time of the daemon per second, `lag` the
     longest time in seconds from accepting a record until it was counted; None if not measured.
     """
@@ -67,7 +67,7 @@ class StageResult:
     own_cores: float
     connections: int
     backlog_grows: bool
-    around: Surroundings
+    around: StageLoad
     judged: tuple[Judged, ...]
     state: ObjectiveState
     retry_after: float = 0.0
@@ -79,7 +79,7 @@ class StageResult:
         return [one for one in self.judged if one.state is ObjectiveState.MISSED]
 
 
-def result(rate: float, calls: Calls, objectives: Sequence[Objective], around: Surroundings) -> StageResult:
+def result(rate: float, calls: StageCalls, objectives: Sequence[Objective], around: StageLoad) -> StageResult:
     """Judge a stage."""
     cut = calls.failure == (calls.failures.index(CUT) if CUT in calls.failures else -1)
     over = ~cut
@@ -123,7 +123,7 @@ def percentile(values: Floats, percent: float) -> float:
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
-def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> ObjectiveState:
+def _state(judged: Sequence[Judged], calls: StageCalls, *, grows: bool) -> ObjectiveState:
     states = {one.state for one in judged}
     if ObjectiveState.MISSED in states or grows:
         return ObjectiveState.MISSED
@@ -132,7 +132,7 @@ def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> ObjectiveS
     return ObjectiveState.UNKNOWN if ObjectiveState.UNKNOWN in states else ObjectiveState.HELD
 
 
-def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) -> Judged:
+def _judged(one: Objective, latency: Floats, failed: int, around: StageLoad) -> Judged:
     if one.kind is ObjectiveKind.LAG:
         if around.lag is None:
             return Judged(one, None, ObjectiveState.UNKNOWN, "the lag was not measured")
@@ -158,7 +158,7 @@ def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) 
     )
 
 
-def _grows(calls: Calls) -> bool:
+def _grows(calls: StageCalls) -> bool:
     """Whether the calls under way became more from the middle to the end of the stage. Calls that the generator had
     not noticed by then are its own delay, and a stage of two seconds or less is too short to tell.
     """
@@ -169,5 +169,5 @@ def _grows(calls: Calls) -> bool:
     return growth > max(_GROWTH * later, 3 * math.sqrt(later), 10, _PAUSE * per_second)
 
 
-def _under_way(calls: Calls, at: float) -> int:
+def _under_way(calls: StageCalls, at: float) -> int:
     return int((calls.noticed <= at).sum()) - int((calls.ended <= at).sum())

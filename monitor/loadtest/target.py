@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.loadtest.stage import Surroundings
+from monitor.loadtest.stage import StageLoad
 from monitor.outgoing.persistent import Answer, Peer
 
 
@@ -19,7 +19,7 @@ class Watch(Protocol):
         """Called about every second of a stage, and once when its calls have ended."""
         ...
 
-    def end(self, accepted: list[float]) -> Surroundings:
+    def end(self, accepted: list[float]) -> StageLoad:
         """What was seen since `begin`. `accepted` are the moments of the stage's accepted calls, ascending, in seconds
         of the monotonic clock.
         """

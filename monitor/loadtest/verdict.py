@@ -26,7 +26,7 @@ class LoadTestPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LoadVerdict:
     """The outcome with its sentence. `holds` is the highest rate that was held, `misses` the lowest that was missed."""
 
     outcome: Outcome
@@ -52,7 +52,7 @@ def trusted(stage: StageResult, cores: int) -> ObjectiveState:
 
 def verdict(
     plan: LoadTestPlan, stages: Sequence[StageResult], cores: int, *, interrupted: bool = False
-) -> Verdict:
+) -> LoadVerdict:
     """Judge a load test by its stages."""
     points = tried(stages, cores)
     holds, misses = held(points), missed(points)
@@ -61,7 +61,7 @@ def verdict(
     sentence = f"{plan.name} {words}"
     if interrupted:
         sentence += " (interrupted)"
-    return Verdict(outcome, sentence, holds, misses, limit.text if limit else "")
+    return LoadVerdict(outcome, sentence, holds, misses, limit.text if limit else "")
 
 
 def _limit(plan: LoadTestPlan, stages: Sequence[StageResult], cores: int) -> Limit | None:

@@ -17,9 +17,9 @@ from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.own_metric import OwnMetric, of_stored
-from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, Season
+from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.layout.slice_limits import SliceKey
 from monitor.windows.profile import Profile, Slice, blank
@@ -37,12 +37,12 @@ class CompletionTask:
     """A baseline to complete. `rows`: from how many rows a metric counts as known."""
 
     stream: Stream
-    declared: Counted
+    declared: DeclaredBaseline
     rows: int
     now: float
 
 
-def lacking(made: Baseline, declared: Counted, rows: int) -> Counted:
+def lacking(made: Baseline, declared: DeclaredBaseline, rows: int) -> DeclaredBaseline:
     """What is declared and the baseline does not have, or has from fewer than `rows` rows if it has more."""
     needed = min(rows, made.profile.rows)
     known = made.profile.overall
@@ -53,10 +53,10 @@ def lacking(made: Baseline, declared: Counted, rows: int) -> Counted:
     is_other = _MARK in made.source and mark(season) not in made.source
     if known.total(PAIRS) >= _PAIRS and not is_other:
         season = None
-    return Counted(metrics, season)
+    return DeclaredBaseline(metrics, season)
 
 
-def mark(season: Season | None) -> str:
+def mark(season: SeasonLength | None) -> str:
     """What the source of a baseline says if it knows the scale of this season."""
     return "" if season is None else f"{_MARK}{hashlib.sha256(repr(season).encode()).hexdigest()[:8]}"
 
@@ -97,7 +97,7 @@ def _periods(connection: Connection, made: Baseline) -> Iterator[Sequence[int]]:
 
 
 def _with(
-    connection: Connection, stream: Stream, profile: Profile, wanted: Counted, numbers: Sequence[int]
+    connection: Connection, stream: Stream, profile: Profile, wanted: DeclaredBaseline, numbers: Sequence[int]
 ) -> Profile:
     """The profile with what these batches tell of what is wanted, where that is more than it knew."""
     metrics = replace(wanted, season=None)
@@ -109,7 +109,7 @@ def _with(
         return profile
     slices = {key: _without_scale(part) for key, part in profile.slices.items()}
     return baseline.with_declared_of(
-        connection, stream, numbers, replace(profile, slices=slices), Counted((), wanted.season)
+        connection, stream, numbers, replace(profile, slices=slices), DeclaredBaseline((), wanted.season)
     )
 
 

@@ -21,7 +21,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
-from monitor.windows.declared.of_baseline import NOTHING, Counted
+from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.recount import recount
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -47,7 +47,7 @@ class BaselineTask:
     source: str
     span: tuple[float, float] | None
     now: float
-    declared: Counted = NOTHING
+    declared: DeclaredBaseline = NOTHING
 
 
 class BaselineSelector:
@@ -60,7 +60,7 @@ class BaselineSelector:
         windows: WindowSettings,
         named: Mapping[Stream, BaselineSettings],
         runner: Runner = HERE,
-        declared: Callable[[Stream], Counted] = lambda _: NOTHING,
+        declared: Callable[[Stream], DeclaredBaseline] = lambda _: NOTHING,
     ) -> None:
         self._store = store
         self._base = base_seconds
@@ -299,7 +299,7 @@ def _has_history(connection: Connection, settings: BaselineSettings, figures: St
     return predictions.count_rows(connection, figures.stream, before=before) >= settings.rows
 
 
-def _source(settings: BaselineSettings, declared: Counted, now: float) -> str:
+def _source(settings: BaselineSettings, declared: DeclaredBaseline, now: float) -> str:
     """Where a baseline comes from, in words that change when the baseline has to be made again."""
     counts = f", counts {declared.digest}" if declared.digest else ""
     if settings.file is not None:

@@ -37,7 +37,7 @@ _LABELS = "alerts, notifications and silences about a segment: its value is in t
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ErasureSubject:
     """Which records are meant: those with one of these ids, or those with a value in a segment or feature.
 
     With `times`, in microseconds, those without an id that have one of these times too.
@@ -93,7 +93,7 @@ class ErasureReceipt:
 class _Work:
     store: Store
     client: str
-    subject: Subject
+    subject: ErasureSubject
     removed: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
 
@@ -101,7 +101,7 @@ class _Work:
 def erase_records(
     store: Store,
     client: str,
-    subject: Subject,
+    subject: ErasureSubject,
     now: float,
     who: str,
     address: str,
@@ -185,7 +185,7 @@ def _add(connection: Connection, client: str, now: float, who: str, address: str
     audit.add(connection, [AuditEntry(now, who, address, "erase", client, what, 200)])
 
 
-def _named(work: _Work, stream: Stream) -> Subject:
+def _named(work: _Work, stream: Stream) -> ErasureSubject:
     """The predictions that are meant, by their ids and times: texts and outcomes have neither segments nor features."""
     ids: set[str] = set()
     times: set[int] = set()
@@ -196,7 +196,7 @@ def _named(work: _Work, stream: Stream) -> Subject:
             own = meant.column("id") if "id" in meant.schema.names else pa.nulls(meant.num_rows, pa.string())
             ids.update(own.drop_null().to_pylist())
             times.update(meant.column("timestamp").filter(own.is_null()).cast(pa.int64()).to_pylist())
-    return Subject(frozenset(ids), times=frozenset(times))
+    return ErasureSubject(frozenset(ids), times=frozenset(times))
 
 
 def _erase_searched(connection: Connection, work: _Work, others: Sequence[str]) -> None:
@@ -249,7 +249,7 @@ def _without(connection: Connection, work: _Work, stored: StoredRows) -> int:
     return int((~is_kept).sum())
 
 
-def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable, subject: Subject) -> None:
+def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable, subject: ErasureSubject) -> None:
     for stored in erased_rows.each(work.store, stream, kind):
         if not stored.blob or not _found(work, stored, subject).any():
             continue
@@ -265,7 +265,7 @@ def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable, subject:
             work.removed[kind.name] += int((~is_kept).sum())
 
 
-def _found(work: _Work, stored: StoredRows, subject: Subject) -> np.ndarray:
+def _found(work: _Work, stored: StoredRows, subject: ErasureSubject) -> np.ndarray:
     """Which rows are meant; none of a damaged batch, which is counted."""
     with work.store.faults.isolate(stored.kind.name, f"{stored.id}: erasing"):
         return subject.mask(decode(stored.blob))

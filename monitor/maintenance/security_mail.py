@@ -21,7 +21,7 @@ LATE = 7.0 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class ReportMonth:
     """The month of a report: its start and end in seconds since the epoch (UTC), and since when the report is due."""
 
     start: float
@@ -39,14 +39,14 @@ class Period:
         return f"{datetime.fromtimestamp(self.start, UTC):%B %Y}"
 
 
-def due(now: float) -> Period | None:
+def due(now: float) -> ReportMonth | None:
     """The month whose report is due: from 08:00 UTC on the first day, for a week."""
     first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start, end = (first - timedelta(days=1)).replace(day=1).timestamp(), first.timestamp()
-    return Period(start, end, end + _AT) if end + _AT <= now < end + _AT + LATE else None
+    return ReportMonth(start, end, end + _AT) if end + _AT <= now < end + _AT + LATE else None
 
 
-def message(lines: Sequence[SecurityFinding], period: Period, version: str, address: str) -> Message:
+def message(lines: Sequence[SecurityFinding], period: ReportMonth, version: str, address: str) -> Message:
     """The mail to one recipient."""
     wrong = sum(not line.is_well for line in lines)
     verdict = (
@@ -102,7 +102,7 @@ class AuditMailer:
         return len(deliveries)
 
     def _delivery(
-        self, lines: Sequence[SecurityFinding], period: Period, address: str, now: float
+        self, lines: Sequence[SecurityFinding], period: ReportMonth, address: str, now: float
     ) -> Delivery:
         made = message(lines, period, self.version, address)
         key = f"digest/{DAEMON.client}/{KIND}/{period.key}/{address.lower()}"

@@ -10,7 +10,7 @@ from monitor.config.units import DAY, format_duration
 from monitor.store import api_keys, audit_check, quarantine, sessions
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.audit import count_strangers
-from monitor.store.audit_check import Verdict
+from monitor.store.audit_check import ChainCheck
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.quarantine import Refused
 from monitor.store.sessions import Session
@@ -44,7 +44,7 @@ class Facts:
     keys: Sequence[Key]
     sessions: Sequence[Session]
     failed: int
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[ChainCheck]
     refused: Sequence[Refused]
     installation: Installation
 

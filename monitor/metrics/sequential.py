@@ -33,7 +33,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LogEvidence:
     """The logarithm of the evidence for each alternative; `-inf` is none."""
 
     logs: tuple[float, ...] = ()
@@ -49,14 +49,14 @@ class Evidence:
         return math.exp(largest + math.log(total) - math.log(limit))
 
 
-def step(before: Evidence, reference: Reference, good: float, n: float, limit: float) -> Evidence:
+def step(before: LogEvidence, reference: Reference, good: float, n: float, limit: float) -> LogEvidence:
     """The evidence after a step with `n` outcomes whose sum (of a share: the number of good ones) is `good`."""
     if n <= 0:
         return before
     ratios = _of_share(reference, good, n) if reference.is_share else _of_mean(reference, good, n)
     previous = before.logs or (-math.inf,) * len(ratios)
     cap = math.log(limit) + math.log(len(ratios)) + _REMEMBERED
-    return Evidence(
+    return LogEvidence(
         tuple(min(_log_one_plus(old) + ratio, cap) for old, ratio in zip(previous, ratios, strict=True))
     )
 

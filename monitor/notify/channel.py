@@ -13,7 +13,7 @@ MARGIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """The rate limit of a channel: `burst` calls at once, then `per_second`."""
 
     burst: float
@@ -26,7 +26,7 @@ class Channel(Protocol):
     name: str
     seconds: float
     """Deadline of one attempt, all its requests together."""
-    rate: Rate | None
+    rate: RateLimit | None
     actions: frozenset[Action]
     """The actions that it supports; deliveries of other actions are skipped."""
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import field_validator, model_validator
 
 from monitor.config.sections import FileName, Secret, Section
-from monitor.outgoing import Route
+from monitor.outgoing import OutgoingRoute
 from monitor.outgoing.route import DIRECT
 
 _PROXIES = ("http", "https", "socks5", "socks5h")
@@ -48,6 +48,8 @@ class ConnectionSettings(Section):
         return self
 
     @property
-    def route(self) -> Route:
+    def route(self) -> OutgoingRoute:
         """The route of its calls."""
-        return Route(self.ca_file, self.proxy.get_secret_value(), self.client_certificate, self.client_key)
+        return OutgoingRoute(
+            self.ca_file, self.proxy.get_secret_value(), self.client_certificate, self.client_key
+        )

@@ -20,7 +20,7 @@ class Http:
     def __init__(
         self,
         channel: str,
-        route: str | outgoing.Route = "",
+        route: str | outgoing.OutgoingRoute = "",
         seconds: float | None = None,
         most_bytes: int = outgoing.MOST_BYTES,
     ) -> None:
@@ -28,7 +28,7 @@ class Http:
         self._client = outgoing.client(seconds or ATTEMPT_SECONDS, route, most_bytes)
 
     def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.CallBudget | None = None
     ) -> httpx2.Response:
         """Post once and return the response, which has a 2xx status. `budget` limits several requests together.
 
@@ -38,13 +38,13 @@ class Http:
         return self._request("POST", url, body, headers, budget)
 
     def patch(
-        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.CallBudget | None = None
     ) -> httpx2.Response:
         """As `post`, with PATCH."""
         return self._request("PATCH", url, body, headers, budget)
 
     def get(
-        self, url: str, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+        self, url: str, headers: Mapping[str, str], budget: outgoing.CallBudget | None = None
     ) -> httpx2.Response:
         """Get once and return the response, which has a 2xx status. `budget` limits several requests together.
 
@@ -59,7 +59,7 @@ class Http:
         url: str,
         body: bytes,
         headers: Mapping[str, str],
-        budget: outgoing.Budget | None = None,
+        budget: outgoing.CallBudget | None = None,
     ) -> httpx2.Response:
         try:
             sent = [given_header(name, value) for name, value in headers.items()]

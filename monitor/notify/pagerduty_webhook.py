@@ -19,7 +19,7 @@ _LOOKED_AT = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PagerDutyEvent:
     """An event of an incident in PagerDuty. `at` is when it occurred, in seconds since the epoch."""
 
     id: str
@@ -60,7 +60,7 @@ def is_signed(secrets: Sequence[str], header: str, body: bytes) -> bool:
     return any(matches)
 
 
-def parse(body: bytes) -> Event:
+def parse(body: bytes) -> PagerDutyEvent:
     """Parse a webhook.
 
     Raises:
@@ -72,10 +72,10 @@ def parse(body: bytes) -> Event:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InputError(f"this is not a PagerDuty event: {error}", hint="use webhooks v3") from error
     who = event.agent.summary if event.agent is not None else ""
-    return Event(event.id, event.event_type, event.data.incident_key or "", at, who)
+    return PagerDutyEvent(event.id, event.event_type, event.data.incident_key or "", at, who)
 
 
-def apply(connection: Connection, event: Event, delivery: str, now: float) -> str:
+def apply(connection: Connection, event: PagerDutyEvent, delivery: str, now: float) -> str:
     """Update the incident; the outcome in words. A repeated or outdated event changes nothing."""
     if not webhook_deliveries.is_new(connection, delivery or event.id, now):
         return "already received"
@@ -98,7 +98,7 @@ def note(connection: Connection, incident: Incident, what: str, now: float) -> N
     audit.note(connection, now, "PagerDuty", f"{what}: {incident.key}", client)
 
 
-def follow(incident: Incident, event: Event, now: float) -> Incident:
+def follow(incident: Incident, event: PagerDutyEvent, now: float) -> Incident:
     """The incident after an event. Pure."""
     incident = replace(incident, confirmed_at=incident.confirmed_at or now)
     if event.at < incident.event_at:

@@ -15,7 +15,7 @@ from monitor.notify.channels.pagerduty import PagerDutySettings
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
 from monitor.notify.pagerduty_webhook import CHANNEL
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.records import Action, Delivery, Status
 from monitor.store import incidents, outbox
 from monitor.store.incidents import Incident
@@ -55,7 +55,7 @@ def fetch(settings: PagerDutySettings, http: Http) -> list[Remote]:
     assert settings.api_token is not None
     headers = {"Authorization": f"Token token={settings.api_token.get_secret_value()}"}
     remotes: list[Remote] = []
-    budget = Budget(FETCH_SECONDS, MOST_BYTES)
+    budget = CallBudget(FETCH_SECONDS, MOST_BYTES)
     while True:
         query = f"statuses[]=triggered&statuses[]=acknowledged&limit={PAGE_SIZE}&offset={len(remotes)}"
         answer = http.get(f"{settings.api_url}/incidents?{query}", headers, budget)

@@ -8,7 +8,7 @@ MOST_BYTES = 1 << 20
 """The largest response in bytes, including its head and everything before it."""
 
 
-class Budget:
+class CallBudget:
     """The remaining seconds and received bytes of one call, shared by all its requests."""
 
     def __init__(self, seconds: float, most_bytes: int = MOST_BYTES) -> None:

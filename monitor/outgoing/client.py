@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import httpcore2
 import httpx2
 
-from monitor.outgoing.budget import MOST_BYTES, Budget
-from monitor.outgoing.route import Route
+from monitor.outgoing.budget import MOST_BYTES, CallBudget
+from monitor.outgoing.route import OutgoingRoute
 from monitor.outgoing.stream import Backend
 from monitor.visible import one_line
 
@@ -24,7 +24,7 @@ BUDGET = "budget"
 LONGEST_REASON = 300
 
 
-def client(seconds: float, route: str | Route = "", most_bytes: int = MOST_BYTES) -> httpx2.Client:
+def client(seconds: float, route: str | OutgoingRoute = "", most_bytes: int = MOST_BYTES) -> httpx2.Client:
     """A client whose requests take at most `seconds` and `most_bytes` each, or share the budget of their extension.
 
     `route` is a route, or the name of a file with certificates to trust instead of the system's.
@@ -33,7 +33,7 @@ def client(seconds: float, route: str | Route = "", most_bytes: int = MOST_BYTES
         OSError: a file of the route cannot be read.
     """
     return httpx2.Client(
-        transport=Transport(seconds, route, most_bytes), timeout=None, follow_redirects=False
+        transport=DeadlineTransport(seconds, route, most_bytes), timeout=None, follow_redirects=False
     )
 
 
@@ -43,17 +43,17 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}"[:LONGEST_REASON]
 
 
-class Transport(httpx2.BaseTransport):
+class DeadlineTransport(httpx2.BaseTransport):
     """A transport for `httpx2`, and for clients based on it, that returns complete responses."""
 
     def __init__(
         self,
         seconds: float,
-        route: str | Route = "",
+        route: str | OutgoingRoute = "",
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._seconds, self._most = seconds, most_bytes
-        self._route = Route(route) if isinstance(route, str) else route
+        self._route = OutgoingRoute(route) if isinstance(route, str) else route
         self._verify = self._route.tls()
         self._current = threading.local()
         self._transports: dict[str, httpx2.HTTPTransport] = {}
@@ -61,7 +61,7 @@ class Transport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request, and read its complete response."""
-        budget = request.extensions.get(BUDGET) or Budget(self._seconds, self._most)
+        budget = request.extensions.get(BUDGET) or CallBudget(self._seconds, self._most)
         request.headers["Accept-Encoding"] = "identity"
         self._current.budget = budget
         response = self._transport_for(request.url).handle_request(request)
@@ -99,7 +99,7 @@ class Transport(httpx2.BaseTransport):
         return self._verify if proxy.startswith("https:") else None
 
 
-def _whole(stream: Iterable[bytes], budget: Budget) -> bytes:
+def _whole(stream: Iterable[bytes], budget: CallBudget) -> bytes:
     parts = []
     for part in stream:
         budget.left()

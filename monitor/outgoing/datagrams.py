@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore2
 
-from monitor.outgoing.budget import Budget
+from monitor.outgoing.budget import CallBudget
 from monitor.outgoing.names import addresses
 
 
@@ -19,7 +19,7 @@ class Datagrams:
         self._parts = urlsplit(url)
         self._socket: socket.socket | None = None
 
-    def send(self, data: bytes, budget: Budget) -> None:
+    def send(self, data: bytes, budget: CallBudget) -> None:
         """Send one datagram.
 
         Raises:
@@ -45,7 +45,7 @@ class Datagrams:
                 self._socket.close()
             self._socket = None
 
-    def _connected(self, budget: Budget) -> socket.socket:
+    def _connected(self, budget: CallBudget) -> socket.socket:
         if self._parts.scheme == "unix":
             return _connect(socket.AF_UNIX, unquote(self._parts.path))
         address = addresses(self._parts.hostname or "", budget)[0]

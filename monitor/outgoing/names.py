@@ -11,7 +11,7 @@ from typing import Any
 
 import httpcore2
 
-from monitor.outgoing.budget import Budget
+from monitor.outgoing.budget import CallBudget
 
 MOST_ADDRESSES = 8
 OWN_NAME_SECONDS = 2.0
@@ -21,7 +21,7 @@ _under_way: dict[str, Future[Any]] = {}
 """Running look-ups. There is one per name at a time, so that a name server that hangs blocks one thread per name."""
 
 
-def addresses(host: str, budget: Budget) -> list[str]:
+def addresses(host: str, budget: CallBudget) -> list[str]:
     """The addresses of a host, in order of preference.
 
     Raises:

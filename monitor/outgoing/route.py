@@ -13,7 +13,7 @@ DIRECT = "direct"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class OutgoingRoute:
     """A route. `proxy` is a URL, `direct`, or empty for the environment's (HTTPS_PROXY, NO_PROXY). `ca_file` names
     certificates to trust instead of the system's; `certificate` and `key` are files with one's own.
     """

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore2
 
-from monitor.outgoing.budget import Budget
+from monitor.outgoing.budget import CallBudget
 from monitor.outgoing.stream import LimitedStream, connect
 from monitor.visible import one_line
 
@@ -23,7 +23,7 @@ _LARGEST_HEAD = 16_384
 """Bytes of the head of a proxy's answer."""
 
 
-def open_socket(host: str, port: int, budget: Budget) -> "BudgetSocket":
+def open_socket(host: str, port: int, budget: CallBudget) -> "BudgetSocket":
     """Connect.
 
     Raises:
@@ -32,7 +32,7 @@ def open_socket(host: str, port: int, budget: Budget) -> "BudgetSocket":
     return BudgetSocket(_mapped(lambda: connect(host, port, budget)))
 
 
-def connected_socket(host: str, port: int, budget: Budget, proxy: str = "") -> socket.socket:
+def connected_socket(host: str, port: int, budget: CallBudget, proxy: str = "") -> socket.socket:
     """A plain connected socket, for a client that has deadlines of its own. `proxy` is the URL of an HTTP proxy that
     opens a tunnel to the host (CONNECT), and resolves its name.
 
@@ -45,7 +45,7 @@ def connected_socket(host: str, port: int, budget: Budget, proxy: str = "") -> s
     return plain
 
 
-def _tunnel(proxy: str, host: str, port: int, budget: Budget) -> LimitedStream:
+def _tunnel(proxy: str, host: str, port: int, budget: CallBudget) -> LimitedStream:
     """A connection to a host through a proxy. Nothing after the head of the proxy's answer is read."""
     parts = urlsplit(proxy)
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpcore2
 
-from monitor.outgoing.budget import Budget
+from monitor.outgoing.budget import CallBudget
 from monitor.outgoing.names import addresses
 
 _AT_ONCE = 16_384
@@ -16,7 +16,7 @@ _FAILURES = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
 class LimitedStream(httpcore2.NetworkStream):
     """A connection; `budget` returns the budget of the current call."""
 
-    def __init__(self, inner: httpcore2.NetworkStream, budget: Callable[[], Budget]) -> None:
+    def __init__(self, inner: httpcore2.NetworkStream, budget: Callable[[], CallBudget]) -> None:
         self._inner, self._budget = inner, budget
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -52,7 +52,7 @@ class LimitedStream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def connect(host: str, port: int, budget: Budget) -> LimitedStream:
+def connect(host: str, port: int, budget: CallBudget) -> LimitedStream:
     """Connect to the first address of a host that responds; each address gets a share of the time.
 
     Raises:
@@ -62,7 +62,7 @@ def connect(host: str, port: int, budget: Budget) -> LimitedStream:
     return _connected(host, port, lambda: budget)
 
 
-def _connected(host: str, port: int, budget: Callable[[], Budget]) -> LimitedStream:
+def _connected(host: str, port: int, budget: Callable[[], CallBudget]) -> LimitedStream:
     candidates = addresses(host, budget())
     for number, address in enumerate(candidates, 1):
         share = budget().left() / (len(candidates) - number + 1)
@@ -78,7 +78,7 @@ def _connected(host: str, port: int, budget: Callable[[], Budget]) -> LimitedStr
 class Backend(httpcore2.NetworkBackend):
     """The network backend of httpcore: each connection uses the budget of the current thread's call."""
 
-    def __init__(self, budget: Callable[[], Budget]) -> None:
+    def __init__(self, budget: Callable[[], CallBudget]) -> None:
         self._budget = budget
 
     def connect_tcp(

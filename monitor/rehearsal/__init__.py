@@ -22,7 +22,7 @@ from monitor.drift.profile_columns import Adapter, adapter
 from monitor.errors import InputError
 from monitor.records import Window
 from monitor.rehearsal.evaluation import evaluate_windows
-from monitor.rehearsal.ordered_table import History, read
+from monitor.rehearsal.ordered_table import OrderedRows, read
 from monitor.rehearsal.result import Rehearsal
 from monitor.sources.files.csv_dialect import dialect
 from monitor.windows.kernel.count_rows import count
@@ -95,7 +95,7 @@ def rehearse(
 
 
 def _count(
-    history: History,
+    history: OrderedRows,
     layout: Layout,
     columns_adapter: Adapter,
     seconds: int,
@@ -112,7 +112,7 @@ def _count(
     return counted
 
 
-def _too_few(windows: int, seconds: int, history: History) -> str:
+def _too_few(windows: int, seconds: int, history: OrderedRows) -> str:
     span = f"{iso(history.start)} to {iso(history.end)}"
     return (
         f"only {windows} windows of {format_duration(seconds)} to learn from (the rows are from {span}), "

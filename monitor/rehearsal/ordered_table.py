@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.comparison.tables import Source, open_source
+from monitor.comparison.tables import ColumnSource, open_source
 from monitor.errors import InputError
 from monitor.records import Window
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
@@ -19,7 +19,7 @@ from monitor.windows.layout.layout import is_answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class History:
+class OrderedRows:
     """Rows sorted by time, named as in a prediction batch; `seconds` is the time of each, float64 (n,).
 
     `untimed` rows had no readable time, and were skipped. `notes` describe unreadable lines.
@@ -59,7 +59,7 @@ class History:
         return [Window(int(number) * seconds, (int(number) + 1) * seconds) for number in numbers]
 
 
-def read(data: object, time: str, ignore: Collection[str], dialect: Dialect = DETECTED) -> History:
+def read(data: object, time: str, ignore: Collection[str], dialect: Dialect = DETECTED) -> OrderedRows:
     """Read the rows of a file or frame, sorted by the column `time`.
 
     Raises:
@@ -83,10 +83,10 @@ def read(data: object, time: str, ignore: Collection[str], dialect: Dialect = DE
         raise InputError(f"no row has a time in {time!r}", hint="use ISO 8601, a timestamp, or a number")
     table, micros = table.filter(has_time), micros.filter(has_time)
     order = pc.sort_indices(micros)
-    return History(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed, tuple(source.notes))
+    return OrderedRows(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed, tuple(source.notes))
 
 
-def _micros(source: Source, time: str, dates: DateOrder | None) -> pa.Array:
+def _micros(source: ColumnSource, time: str, dates: DateOrder | None) -> pa.Array:
     """µs since the epoch, null where no time can be read.
 
     Raises:
@@ -99,6 +99,6 @@ def _micros(source: Source, time: str, dates: DateOrder | None) -> pa.Array:
     return pa.concat_arrays(parts_in_micros) if parts_in_micros else pa.nulls(0, pa.int64())
 
 
-def _column(source: Source, name: str) -> pa.ChunkedArray:
+def _column(source: ColumnSource, name: str) -> pa.ChunkedArray:
     pieces = list(source.chunks(name))
     return pa.chunked_array(pieces) if pieces else pa.chunked_array([], source.type(name))

@@ -17,7 +17,7 @@ _TOO_LARGE = frozenset((413, 414, 431))
 _LONGEST = 300
 
 
-class Verdict(Enum):
+class Disposition(Enum):
     """What to do with the request."""
 
     TAKEN = "taken"
@@ -29,20 +29,20 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DaemonAnswer:
     """A verdict, with how many records the daemon rejected, the reason in words, and the seconds that it asks for.
 
     `window` are the seconds within which the daemon recognizes what is sent again; 0 if it does not say so.
     """
 
-    verdict: Verdict
+    verdict: Disposition
     reason: str = ""
     rejected: int = 0
     wait: float = 0.0
     window: float = 0.0
 
 
-def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
+def read_answer(status: int, body: bytes, retry_after: str) -> DaemonAnswer:
     """Read an answer. Only Watchkeeper's own counts as taken: a portal that answers 200 to everything takes nothing."""
     content = _content(body)
     if status in (202, 422) and _is_count(content.get("accepted")):
@@ -50,31 +50,31 @@ def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
         listed = rejected if isinstance(rejected, list) else []
         counted = content.get("rejected_count")
         number = counted if isinstance(counted, int) and _is_count(counted) else len(listed)
-        return Reading(Verdict.TAKEN, _first(listed), number)
+        return DaemonAnswer(Disposition.TAKEN, _first(listed), number)
     message = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
     return _not_taken(status, message, retry_after)
 
 
-def read_otlp_answer(status: int, content_type: str, body: bytes, retry_after: str) -> Reading:
+def read_otlp_answer(status: int, content_type: str, body: bytes, retry_after: str) -> DaemonAnswer:
     """Read an answer to OTLP, likewise."""
     if status == 200 and (success := read_success(content_type, body)) is not None:
         rejected, why = success
-        return Reading(Verdict.TAKEN, one_line(why)[:_LONGEST], rejected)
+        return DaemonAnswer(Disposition.TAKEN, one_line(why)[:_LONGEST], rejected)
     return _not_taken(status, read_failure(content_type, body), retry_after)
 
 
-def _not_taken(status: int, told: str, retry_after: str) -> Reading:
+def _not_taken(status: int, told: str, retry_after: str) -> DaemonAnswer:
     """An answer other than that the request is taken; `told` are the daemon's words, empty if it is somebody else's."""
     reason = one_line(f"{status}: {told or 'no reason was given'}")[:_LONGEST]
     if status in _TOO_LARGE or (status in _OF_THE_REQUEST and told):
-        return Reading(Verdict.REFUSED, reason)
+        return DaemonAnswer(Disposition.REFUSED, reason)
     if 200 <= status < 300:
         reason = f"{status}: this is not Watchkeeper's answer; is relay.upstream.url right?"
     elif 300 <= status < 400:
         reason = f"{status}: redirects are not followed; set relay.upstream.url to the daemon's own address"
     wait = seconds_of(retry_after)
     is_foreign = status in (400, 403, 406, 422) and not told
-    return Reading(Verdict.DOUBTFUL if is_foreign else Verdict.LATER, reason, wait=wait)
+    return DaemonAnswer(Disposition.DOUBTFUL if is_foreign else Disposition.LATER, reason, wait=wait)
 
 
 def seconds_of(header: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.errors import BusyError, WatchkeeperError
-from monitor.relay.frames import Request
+from monitor.relay.frames import RelayedRequest
 from monitor.relay.lane import Lane
 from monitor.relay.set_aside import SetAside
 from monitor.runtime.file_modes import PRIVATE_FOLDER
@@ -35,7 +35,7 @@ class BufferedRequest(msgspec.Struct, frozen=True, eq=False):
     """A request that is to be put on disk."""
 
     lane: str
-    request: Request
+    request: RelayedRequest
     body: bytes
     size: int
     done: Done

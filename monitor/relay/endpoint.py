@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.errors import AccessError, InputError, NotFoundError, TooSlowError, WatchkeeperError
 from monitor.relay.buffer import Buffer, BufferedRequest
-from monitor.relay.exposition import Figures, exposition
-from monitor.relay.frames import Request, size_of
+from monitor.relay.exposition import RelayFigures, exposition
+from monitor.relay.frames import RelayedRequest, size_of
 from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
 from monitor.relay.settings import RelaySettings
 from monitor.web.auth.authentication import is_local
@@ -47,10 +47,10 @@ _ONLY_POST = reply.of_error(
 )
 
 
-class Application:
+class RelayApplication:
     """The ASGI application of a relay."""
 
-    def __init__(self, settings: RelaySettings, buffer: Buffer, figures: Figures) -> None:
+    def __init__(self, settings: RelaySettings, buffer: Buffer, figures: RelayFigures) -> None:
         self._senders = {
             sha256(one.key.get_secret_value().encode()).digest(): (name, one.client)
             for name, one in settings.keys.items()
@@ -133,7 +133,7 @@ class Application:
             raise InputError("this Content-Type is not one of OTLP", hint=hint)
         self._buffer.ensure_room(name, 0, time.time())
         own = _value(headers, "idempotency-key")
-        request = Request(
+        request = RelayedRequest(
             path,
             client,
             own or f"relay-{uuid.uuid4().hex}",
@@ -156,7 +156,7 @@ class Application:
             return otlp_reply.of_success(encoding or Encoding.JSON, OTLP_PATHS[path])
         return _STORED
 
-    async def _stored(self, name: str, request: Request, body: bytes) -> None:
+    async def _stored(self, name: str, request: RelayedRequest, body: bytes) -> None:
         """Wait until a request is on disk.
 
         Raises:

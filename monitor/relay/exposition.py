@@ -27,7 +27,7 @@ Sample = tuple[Mapping[str, str], float]
 
 
 @dataclass(eq=False)
-class Figures:
+class RelayFigures:
     """What the figures are read from, and what is counted here."""
 
     buffer: Buffer
@@ -41,7 +41,7 @@ class Figures:
         self.answers[status] += 1
 
 
-def exposition(figures: Figures, now: float) -> str:
+def exposition(figures: RelayFigures, now: float) -> str:
     """The text for `/metrics`."""
     return "".join(
         f"# HELP {name} {METRICS[name][1]}\n# TYPE {name} {METRICS[name][0]}\n"
@@ -50,7 +50,7 @@ def exposition(figures: Figures, now: float) -> str:
     )
 
 
-def _families(figures: Figures, now: float) -> Iterator[tuple[str, list[Sample]]]:
+def _families(figures: RelayFigures, now: float) -> Iterator[tuple[str, list[Sample]]]:
     lanes, states = figures.buffer.lanes, {name: one.state for name, one in figures.forwarders.items()}
 
     def by_key(values: Mapping[str, float]) -> list[Sample]:

@@ -21,8 +21,8 @@ import msgspec
 
 from monitor import outgoing
 from monitor.config.units import format_duration
-from monitor.relay.answers import Reading, Verdict, read_answer, read_otlp_answer, seconds_of
-from monitor.relay.frames import Frame, Request
+from monitor.relay.answers import DaemonAnswer, Disposition, read_answer, read_otlp_answer, seconds_of
+from monitor.relay.frames import Frame, RelayedRequest
 from monitor.relay.lane import Lane
 from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
 from monitor.relay.set_aside import SetAside
@@ -57,7 +57,7 @@ class ForwardingState(msgspec.Struct):
     """Seconds within which the daemon recognizes what is sent again; 0 while it is not known."""
 
 
-Post = Callable[[Request, bytes], Reading]
+Post = Callable[[RelayedRequest, bytes], DaemonAnswer]
 
 
 @dataclass(eq=False)
@@ -121,21 +121,23 @@ class Forwarder:
             frame for frame, one in zip(waiting, readings, strict=True) if not self._is_settled(frame, one)
         ]
         if left:
-            later = [one for one in readings if one.verdict in (Verdict.LATER, Verdict.DOUBTFUL)]
+            later = [one for one in readings if one.verdict in (Disposition.LATER, Disposition.DOUBTFUL)]
             if later:  # else one could not be set aside, and time has passed
                 self._wait(later[0].reason, max(one.wait for one in later))
         return left
 
-    def _posted(self, waiting: list[Frame]) -> list[Reading]:
+    def _posted(self, waiting: list[Frame]) -> list[DaemonAnswer]:
         """The answers to requests that are sent at once. Threads that hang do not keep the process from ending."""
-        readings = [Reading(Verdict.LATER, "it was not sent")] * len(waiting)
+        readings = [DaemonAnswer(Disposition.LATER, "it was not sent")] * len(waiting)
 
         def send(place: int) -> None:
             try:
                 readings[place] = self.post(waiting[place].request, waiting[place].body)
             except Exception as error:  # of whatever kind: the request stays, and is tried again
                 log.exception("a request could not be sent", extra={"key": self.name})
-                readings[place] = Reading(Verdict.LATER, f"it was not sent: {outgoing.reason(error)}")
+                readings[place] = DaemonAnswer(
+                    Disposition.LATER, f"it was not sent: {outgoing.reason(error)}"
+                )
 
         threads = [
             threading.Thread(target=send, args=(place,), name=f"relay {self.name} {place}", daemon=True)
@@ -151,15 +153,15 @@ class Forwarder:
             thread.join()
         return readings
 
-    def _is_settled(self, frame: Frame, reading: Reading) -> bool:
+    def _is_settled(self, frame: Frame, reading: DaemonAnswer) -> bool:
         """Whether a request is taken or set aside."""
         match reading.verdict:
-            case Verdict.TAKEN:
+            case Disposition.TAKEN:
                 self._taken(reading)
                 return True
-            case Verdict.REFUSED:
+            case Disposition.REFUSED:
                 return self._set_aside(frame, reading.reason)
-            case Verdict.DOUBTFUL if self._failures >= _MOST_DOUBTFUL:
+            case Disposition.DOUBTFUL if self._failures >= _MOST_DOUBTFUL:
                 return self._set_aside(frame, reading.reason)
         return False
 
@@ -181,7 +183,7 @@ class Forwarder:
         reading = self.post(frame.request, frame.body)
         if self._is_settled(frame, reading):
             return True
-        if reading.verdict is not Verdict.REFUSED:  # else it could not be set aside, and time has passed
+        if reading.verdict is not Disposition.REFUSED:  # else it could not be set aside, and time has passed
             self._wait(reading.reason, reading.wait)
         return False
 
@@ -197,7 +199,7 @@ class Forwarder:
                     return
         self._wait(reason, 0.0)
 
-    def _taken(self, reading: Reading) -> None:
+    def _taken(self, reading: DaemonAnswer) -> None:
         state, self._failures = self.state, 0
         state.sent += 1
         if reading.window and reading.window != state.resend_window:
@@ -291,14 +293,14 @@ def poster(client: httpx2.Client, url: str, key: str) -> Post:
     """Sends requests by a client with one deadline and one size limit for each call."""
     authorization = b"Bearer " + key.encode()
 
-    def post(request: Request, body: bytes) -> Reading:
+    def post(request: RelayedRequest, body: bytes) -> DaemonAnswer:
         headers = {b"Authorization": authorization, **headers_of(request, time.time())}
         try:
             response = client.post(f"{url}{request.path}", content=body, headers=headers)
         except httpx2.LocalProtocolError as error:  # it can never be sent
-            return Reading(Verdict.REFUSED, outgoing.reason(error))
+            return DaemonAnswer(Disposition.REFUSED, outgoing.reason(error))
         except outgoing.FAILURES as error:
-            return Reading(Verdict.LATER, outgoing.reason(error))
+            return DaemonAnswer(Disposition.LATER, outgoing.reason(error))
         retry_after = response.headers.get("Retry-After", "")
         if request.path in OTLP_PATHS:
             kind = response.headers.get("Content-Type", "")
@@ -309,7 +311,7 @@ def poster(client: httpx2.Client, url: str, key: str) -> Post:
     return post
 
 
-def headers_of(request: Request, now: float) -> Mapping[bytes, bytes]:
+def headers_of(request: RelayedRequest, now: float) -> Mapping[bytes, bytes]:
     """The headers of the sender, and the relay's own: whose records these are, how long they have waited, and a key for
     those that nothing else identifies.
     """

@@ -23,7 +23,7 @@ _LARGEST_META = 1 << 20
 _READ = 1 << 20
 
 
-class Request(msgspec.Struct, frozen=True):
+class RelayedRequest(msgspec.Struct, frozen=True):
     """A request of a sender without its body. `received_at` is in seconds since the epoch.
 
     `is_own_key`: the sender gave the idempotency key, otherwise the relay did. `address` is the sender's.
@@ -42,7 +42,7 @@ class Request(msgspec.Struct, frozen=True):
 class Frame(msgspec.Struct, frozen=True):
     """A request in a segment: where it starts, and the place after it."""
 
-    request: Request
+    request: RelayedRequest
     body: bytes
     start: int
     end: int
@@ -59,12 +59,12 @@ def mark_of(start: bytes) -> bytes:
     return start[len(_MAGIC) : START] if whole else b""
 
 
-def encoded(mark: bytes, request: Request, body: bytes) -> bytes:
+def encoded(mark: bytes, request: RelayedRequest, body: bytes) -> bytes:
     """A request as a frame."""
     return b"".join(parts(mark, [(request, body)]))
 
 
-def parts(mark: bytes, requests: Iterable[tuple[Request, bytes]]) -> Iterator[bytes]:
+def parts(mark: bytes, requests: Iterable[tuple[RelayedRequest, bytes]]) -> Iterator[bytes]:
     """The frames of requests: head and body of each, without copying bodies."""
     for request, body in requests:
         meta = msgspec.json.encode(request)
@@ -72,7 +72,7 @@ def parts(mark: bytes, requests: Iterable[tuple[Request, bytes]]) -> Iterator[by
         yield body
 
 
-def size_of(request: Request, body: bytes) -> int:
+def size_of(request: RelayedRequest, body: bytes) -> int:
     """The bytes of its frame."""
     return _HEAD.size + len(msgspec.json.encode(request)) + len(body)
 
@@ -106,7 +106,7 @@ def _whole(head: bytes, mark: bytes, at: int, end: int, file: BinaryIO) -> Frame
     if len(meta) + len(body) != meta_size + body_size or _checksum(meta, body) != checksum:
         return None
     try:
-        return Frame(msgspec.json.decode(meta, type=Request), body, at, after)
+        return Frame(msgspec.json.decode(meta, type=RelayedRequest), body, at, after)
     except (msgspec.MsgspecError, RecursionError):  # of another version
         return None
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.relay import frames
-from monitor.relay.frames import Frame, Request
+from monitor.relay.frames import Frame, RelayedRequest
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 
 SEGMENT_BYTES = 8_000_000
@@ -31,7 +31,7 @@ _LARGE = 100_000
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
-class Position(msgspec.Struct, frozen=True):
+class LanePosition(msgspec.Struct, frozen=True):
     """All before it is sent."""
 
     segment: int
@@ -51,7 +51,7 @@ class Lane:
         self.folder = folder
         with contextlib.suppress(OSError):
             if not (folder / _POSITION).exists():  # later, there may be no space for it
-                _save(folder, Position(0, frames.START))
+                _save(folder, LanePosition(0, frames.START))
         self.arrived = threading.Event()
         """Set when there may be something to read."""
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Lane:
         """Bytes that wait."""
         return self._waiting
 
-    def append(self, requests: Sequence[tuple[Request, bytes]]) -> None:
+    def append(self, requests: Sequence[tuple[RelayedRequest, bytes]]) -> None:
         """Put requests on disk, all or none.
 
         Raises:
@@ -84,7 +84,7 @@ class Lane:
         with self._appending:
             self._append(requests)
 
-    def _append(self, requests: Sequence[tuple[Request, bytes]]) -> None:
+    def _append(self, requests: Sequence[tuple[RelayedRequest, bytes]]) -> None:
         if self._active is not None and (self._is_to_end or not os.fstat(self._file).st_nlink):
             self._end()  # it cannot be read, or somebody has deleted it: nobody would find what is written to it
         self._begin()
@@ -114,7 +114,7 @@ class Lane:
         with self._appending:
             with self._lock:
                 number, position = self._active, self._position
-                is_sent = number is not None and position == Position(number, self._ends[number])
+                is_sent = number is not None and position == LanePosition(number, self._ends[number])
             if number is not None and is_sent:
                 self._end()
                 with contextlib.suppress(OSError):  # whoever reads the next request tries again
@@ -147,7 +147,7 @@ class Lane:
                 self.oldest_at = None
                 return None
             self.skipped += max(0, end - offset)
-            self._advance(Position(number, end))
+            self._advance(LanePosition(number, end))
             if not is_active:
                 self._delete(number)
 
@@ -185,7 +185,7 @@ class Lane:
         kept = path.with_suffix(_UNREADABLE)
         path.rename(kept)
         self.skipped += self._ends[number] - frames.START
-        self._advance(Position(number, self._ends[number]))
+        self._advance(LanePosition(number, self._ends[number]))
         self._delete(number)
         return kept
 
@@ -193,9 +193,9 @@ class Lane:
         """The request that `peek` returned is settled."""
         with self._lock:
             later = [number for number in sorted(self._ends) if number >= self._position.segment]
-        self._advance(Position(later[0], frame.end))
+        self._advance(LanePosition(later[0], frame.end))
 
-    def _advance(self, position: Position) -> None:
+    def _advance(self, position: LanePosition) -> None:
         with self._lock:
             before, self._position = self._position, position
             if before.segment == position.segment:
@@ -270,18 +270,18 @@ def waiting_in(folder: Path) -> tuple[int, Frame | None]:
     return 0, None
 
 
-def position_of(folder: Path) -> Position:
+def position_of(folder: Path) -> LanePosition:
     """How far all is sent; the beginning, if that is not known."""
     try:
         text, _, checksum = (folder / _POSITION).read_bytes().strip().rpartition(b" ")
         if int(checksum) == zlib.crc32(text):
-            return msgspec.json.decode(text, type=Position)
+            return msgspec.json.decode(text, type=LanePosition)
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass
-    return Position(0, frames.START)
+    return LanePosition(0, frames.START)
 
 
-def _save(folder: Path, position: Position) -> None:
+def _save(folder: Path, position: LanePosition) -> None:
     """Write the position in place, in one block, so that a full disk does not prevent it."""
     text = msgspec.json.encode(position)
     line = b"%b %d" % (text, zlib.crc32(text))
@@ -298,7 +298,7 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:012}{SUFFIX}"
 
 
-def _waiting(ends: dict[int, int], position: Position) -> int:
+def _waiting(ends: dict[int, int], position: LanePosition) -> int:
     return sum(
         max(0, end - (position.offset if number == position.segment else frames.START))
         for number, end in ends.items()

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
+from monitor.web.ingest.otlp_reply import Encoding, OtlpSignal, encoding_of
 
-PATHS = {f"/v1/{signal.value}": signal for signal in Signal}
+PATHS = {f"/v1/{signal.value}": signal for signal in OtlpSignal}
 _LONGEST_VARINT = 10
 
 

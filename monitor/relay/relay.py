@@ -9,8 +9,8 @@ from pathlib import Path
 from monitor import outgoing
 from monitor.errors import WatchkeeperError
 from monitor.relay.buffer import Buffer
-from monitor.relay.endpoint import Application
-from monitor.relay.exposition import Figures
+from monitor.relay.endpoint import RelayApplication
+from monitor.relay.exposition import RelayFigures
 from monitor.relay.forwarding import Forwarder, poster
 from monitor.relay.settings import RelaySettings
 from monitor.runtime.faults import Faults
@@ -54,8 +54,8 @@ class Relay:
             )
             for name, lane in self.buffer.lanes.items()
         }  # fmt: skip
-        figures = Figures(self.buffer, settings.buffer, self.forwarders)
-        self.server = Server(Application(settings, self.buffer, figures), settings.web)
+        figures = RelayFigures(self.buffer, settings.buffer, self.forwarders)
+        self.server = Server(RelayApplication(settings, self.buffer, figures), settings.web)
         faults = Faults()
         self._closing = threading.Event()
         self._writer = SupervisedThread("relay writer", self.buffer.write_until_closed, self._closing, faults)

@@ -10,7 +10,7 @@ from monitor.config.relative_paths import relative_to
 from monitor.config.sections import Duration, FileName, FilePath, Secret, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.config.yaml import read, validate
-from monitor.outgoing.route import DIRECT, Route
+from monitor.outgoing.route import DIRECT, OutgoingRoute
 from monitor.web.settings import Address, WebSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -72,9 +72,9 @@ class Upstream(Section):
     """How many requests of one key are sent at once, at most one of each sending address."""
 
     @property
-    def route(self) -> Route:
+    def route(self) -> OutgoingRoute:
         """How to get there."""
-        return Route(self.ca_file, self.proxy, self.certificate, self.private_key)
+        return OutgoingRoute(self.ca_file, self.proxy, self.certificate, self.private_key)
 
     @model_validator(mode="after")
     def _with_both(self) -> "Upstream":

@@ -32,7 +32,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made i
 """A file system in memory, where the rows of a report lie while it is made, if there is a key."""
 
 
-class Stage(StrEnum):
+class ReportStage(StrEnum):
     """The stage of a report."""
 
     WAITING = "waiting"
@@ -45,7 +45,7 @@ class Stage(StrEnum):
 class Drilldown:
     """The state of one report: its stage, the current step or the error, since when, and a hint."""
 
-    stage: Stage
+    stage: ReportStage
     text: str = ""
     since: float = 0.0
     hint: str = ""
@@ -53,7 +53,7 @@ class Drilldown:
     @property
     def is_under_way(self) -> bool:
         """Whether the report is waiting or being made."""
-        return self.stage in (Stage.WAITING, Stage.RUNNING)
+        return self.stage in (ReportStage.WAITING, ReportStage.RUNNING)
 
 
 class Drilldowns:
@@ -81,7 +81,7 @@ class Drilldowns:
         """
         with self._lock:
             current = self._state(alert)
-            if current is not None and (current.is_under_way or current.stage is Stage.READY):
+            if current is not None and (current.is_under_way or current.stage is ReportStage.READY):
                 return
             self._settings.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
             self._delete_old()
@@ -89,7 +89,9 @@ class Drilldowns:
                 self._requests.put_nowait(alert)
             except queue.Full as error:
                 raise BusyError("too many reports are waiting", retry_after=_RETRY_AFTER) from error
-            self._states[_name(alert)] = Drilldown(Stage.WAITING, "waiting in the queue", self._clock.now())
+            self._states[_name(alert)] = Drilldown(
+                ReportStage.WAITING, "waiting in the queue", self._clock.now()
+            )
             if self._thread is None:
                 self._thread = SupervisedThread("reports", self._work, self._ended, self._store.faults)
                 self._thread.start()
@@ -107,7 +109,7 @@ class Drilldowns:
         """
         with self._lock:
             state = self._state(alert)
-        if state is None or state.stage is not Stage.READY:
+        if state is None or state.stage is not ReportStage.READY:
             raise NotFoundError("no report on this alert")
         try:
             content = self._path(alert).read_bytes()
@@ -139,9 +141,9 @@ class Drilldowns:
             name, began = _name(alert), self._clock.now()
             try:
                 self._make(alert, name, began)
-                ended = Drilldown(Stage.READY, "", self._clock.now())
+                ended = Drilldown(ReportStage.READY, "", self._clock.now())
             except WatchkeeperError as error:
-                ended = Drilldown(Stage.FAILED, error.message, self._clock.now(), error.hint)
+                ended = Drilldown(ReportStage.FAILED, error.message, self._clock.now(), error.hint)
             except Exception:  # a failed report must not affect the daemon
                 log.exception("the report on %s failed", name)
                 ended = _failed()
@@ -155,7 +157,7 @@ class Drilldowns:
     def _make(self, alert: Alert, name: str, began: float) -> None:
         def on_step(text: str) -> None:
             with self._lock:
-                self._states[name] = Drilldown(Stage.RUNNING, text, began)
+                self._states[name] = Drilldown(ReportStage.RUNNING, text, began)
 
         process = ReportProcess(self._settings, on_step, self._scratch)
         with self._lock:
@@ -181,7 +183,7 @@ class Drilldowns:
 
     def _state(self, alert: Alert) -> Drilldown | None:
         state = self._states.get(_name(alert))
-        if state is not None and state.stage is not Stage.READY:
+        if state is not None and state.stage is not ReportStage.READY:
             return state
         try:
             written = self._path(alert).stat().st_mtime
@@ -189,7 +191,7 @@ class Drilldowns:
             return None
         if written < self._clock.now() - self._settings.kept:
             return None
-        return Drilldown(Stage.READY, "", written)
+        return Drilldown(ReportStage.READY, "", written)
 
     def _path(self, alert: Alert) -> Path:
         return self._settings.folder / f"{_name(alert)}{'.html' if self._sealer is None else '.sealed'}"
@@ -209,4 +211,4 @@ def _name(alert: Alert) -> str:
 
 
 def _failed() -> Drilldown:
-    return Drilldown(Stage.FAILED, "internal error", hint="see the daemon's log")
+    return Drilldown(ReportStage.FAILED, "internal error", hint="see the daemon's log")

@@ -1,6 +1,6 @@
 """Change events for rollbacks: one says that an order was given, another what became of it. Pure."""
 
-from monitor.alerts.changes.change_event import Change, named
+from monitor.alerts.changes.change_event import ChangeEvent, named
 from monitor.store.rollbacks import Rollback, RollbackState
 
 _SAID = {
@@ -13,7 +13,7 @@ _SAID = {
 }
 
 
-def changes(rollback: Rollback, now: float, since: float) -> list[Change]:
+def changes(rollback: Rollback, now: float, since: float) -> list[ChangeEvent]:
     """The order, and its end, as far as they are not older than `since`.
 
     There is none for a dry run, a drill, or a decision against a rollback.
@@ -26,10 +26,10 @@ def changes(rollback: Rollback, now: float, since: float) -> list[Change]:
     return [_change(rollback, what, at, reason) for what, at, reason in moments if at >= since]
 
 
-def _change(rollback: Rollback, what: str, at: float, reason: str) -> Change:
+def _change(rollback: Rollback, what: str, at: float, reason: str) -> ChangeEvent:
     kind = "freeze" if rollback.kind == "freeze" else "rollback"
     to = f" to {named(rollback.other)}" if rollback.other else ""
-    return Change(
+    return ChangeEvent(
         rollback.stream,
         "rollback",
         f"{rollback.id}:{what}",

@@ -34,7 +34,7 @@ class ArmFigure:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class VersionFigures:
     """A version with its figures, by the start of the minute in seconds since the epoch."""
 
     version: str
@@ -69,7 +69,7 @@ class Blame:
     reason: str
 
 
-def blame(breach: Breach, new: Arm, other: Arm, young_since: float | None) -> Blame:
+def blame(breach: Breach, new: VersionFigures, other: VersionFigures, young_since: float | None) -> Blame:
     """Whether `new` alone breaches the limit. `young_since` is its first answer, if it has answered for less than
     `YOUNG` seconds.
 
@@ -93,7 +93,12 @@ def blame(breach: Breach, new: Arm, other: Arm, young_since: float | None) -> Bl
 
 
 def _compared(
-    breach: Breach, new: Arm, other: Arm, mine: Sequence[int], theirs: Sequence[int], when: str
+    breach: Breach,
+    new: VersionFigures,
+    other: VersionFigures,
+    mine: Sequence[int],
+    theirs: Sequence[int],
+    when: str,
 ) -> Blame:
     ours, others = new.within(mine), other.within(theirs)
     if sum(one.n for one in ours) < LEAST_ROWS or sum(one.n for one in others) < LEAST_ROWS:
@@ -104,7 +109,12 @@ def _compared(
 
 
 def _proportions(
-    breach: Breach, new: Arm, other: Arm, ours: Sequence[ArmFigure], others: Sequence[ArmFigure], when: str
+    breach: Breach,
+    new: VersionFigures,
+    other: VersionFigures,
+    ours: Sequence[ArmFigure],
+    others: Sequence[ArmFigure],
+    when: str,
 ) -> Blame:
     """The hits of both together are binomial with the new one's share, if it is as bad as tolerated."""
     n, m = sum(one.n for one in ours), sum(one.n for one in others)
@@ -125,7 +135,12 @@ def _bad(one: ArmFigure, breach: Breach) -> float:
 
 
 def _values(
-    breach: Breach, new: Arm, other: Arm, ours: Sequence[ArmFigure], others: Sequence[ArmFigure], when: str
+    breach: Breach,
+    new: VersionFigures,
+    other: VersionFigures,
+    ours: Sequence[ArmFigure],
+    others: Sequence[ArmFigure],
+    when: str,
 ) -> Blame:
     if min(len(ours), len(others)) < LEAST_MINUTES:
         return Blame(False, f"{breach.metric}: fewer than {LEAST_MINUTES} minutes to compare")

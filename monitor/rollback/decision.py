@@ -42,7 +42,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RollbackSituation:
     """What is known of a stream at `now`: its versions, the decisions so far, and why rollbacks are stopped, if so."""
 
     stream: Stream
@@ -54,7 +54,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RollbackDecision:
     """What to do with `version`: an order, or nothing (`kind` is None); `other` is the version to go back to."""
 
     kind: OrderKind | None
@@ -68,20 +68,20 @@ Accuse = Callable[[Version, Version], Blame]
 """Compares the figures of the new version with those of the other one."""
 
 
-def decide(trigger: Trigger, situation: Situation, accuse: Accuse) -> Decision:
+def decide(trigger: Trigger, situation: RollbackSituation, accuse: Accuse) -> RollbackDecision:
     """Decide on one alert. Nothing is done without a version that answers, another one that it is worse than, and a
     configuration that allows it.
     """
     if situation.policy.mode == "off":
-        return Decision(None, "rollback is off for this model")
+        return RollbackDecision(None, "rollback is off for this model")
     newest = newest_of(situation.versions, trigger.version)
     if newest is None:
-        return Decision(None, "no versions of this model are known")
+        return RollbackDecision(None, "no versions of this model are known")
     other = other_than(newest.version, situation.versions)
     named = other.version if other is not None else ""
 
-    def answer(kind: OrderKind | None, reason: str) -> Decision:
-        return Decision(kind, reason, newest.version, named)
+    def answer(kind: OrderKind | None, reason: str) -> RollbackDecision:
+        return RollbackDecision(kind, reason, newest.version, named)
 
     if refused := _refused(trigger, situation, newest, other):
         return answer(None, refused)
@@ -132,7 +132,7 @@ def not_live(version: str, versions: Sequence[Version], now: float) -> str:
     return ""
 
 
-def _refused(trigger: Trigger, situation: Situation, newest: Version, other: Version | None) -> str:
+def _refused(trigger: Trigger, situation: RollbackSituation, newest: Version, other: Version | None) -> str:
     """Why nothing may be done with the newest version, whoever is at fault; empty if it may."""
     policy, name = situation.policy, shown(newest.version)
     if situation.stopped:
@@ -157,13 +157,13 @@ def _refused(trigger: Trigger, situation: Situation, newest: Version, other: Ver
     return ""
 
 
-def _ordered(situation: Situation) -> list[Rollback]:
+def _ordered(situation: RollbackSituation) -> list[Rollback]:
     """The orders of the same mode, newest first."""
     mode = situation.policy.mode
     return [one for one in situation.past if one.was_ordered and one.mode == mode]
 
 
-def _waits(situation: Situation) -> str:
+def _waits(situation: RollbackSituation) -> str:
     """Why another rollback would be too many; empty if it is not."""
     policy, now = situation.policy, situation.now
     rollbacks = [one for one in _ordered(situation) if one.kind == "rollback"]

@@ -19,7 +19,7 @@ from monitor.rollback import traffic
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.planner import Planner
 from monitor.rollback.settings import RollbackSettings
-from monitor.rollback.verification import Check, verify
+from monitor.rollback.verification import VerificationCheck, verify
 from monitor.rollback.worker import RollbackWorker
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
@@ -139,7 +139,7 @@ class DrillRun:
         now = self.clock.now()
         with self.store.read() as connection:
             figures = traffic.load(connection, self.stream, (), MINUTE, row.decided_at - 600, now)
-        after = verify(row, figures, Check(now, MINUTE, self.settings.verify_within))
+        after = verify(row, figures, VerificationCheck(now, MINUTE, self.settings.verify_within))
         if after.state is not RollbackState.VERIFIED:
             raise DrillError(after.detail)
         with self.store.write() as connection:

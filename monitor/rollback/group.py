@@ -14,7 +14,7 @@ from monitor.rollback import traffic
 from monitor.rollback.comparison import LOOKBACK
 from monitor.rollback.planner import Planner
 from monitor.rollback.settings import RollbackSettings
-from monitor.rollback.verification import CHECKING, Check, verify
+from monitor.rollback.verification import CHECKING, VerificationCheck, verify
 from monitor.rollback.worker import RollbackWorker
 from monitor.rules.rule import RuleSet
 from monitor.runtime.supervisor import SupervisedThread
@@ -70,7 +70,7 @@ class RollbackGroup:
                 self._verify(one, now)
 
     def _verify(self, before: Rollback, now: float) -> None:
-        check = Check(now, self._base, self.settings_of(before.stream).verify_within)
+        check = VerificationCheck(now, self._base, self.settings_of(before.stream).verify_within)
         with self._store.read() as connection:
             start = (before.sent_at or before.decided_at) - LOOKBACK
             figures = traffic.load(connection, before.stream, (), self._base, start, now)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from monitor.clock import iso
 from monitor.records import Stream
-from monitor.store.rollback_stops import Stop
+from monitor.store.rollback_stops import RollbackStop
 from monitor.visible import one_line
 
 
-def stopped(stream: Stream, stops: Sequence[Stop], file: Path) -> str:
+def stopped(stream: Stream, stops: Sequence[RollbackStop], file: Path) -> str:
     """Why nothing may be rolled back, in words; empty if it may be. A file that cannot be looked for stops as well."""
     try:
         if file.exists() or file.is_symlink():

@@ -18,14 +18,14 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, model_versions, outbox, rollback_stops, rollbacks
 from monitor.store.audit import AuditEntry
 from monitor.store.model_versions import Version
-from monitor.store.rollback_stops import Stop
+from monitor.store.rollback_stops import RollbackStop
 from monitor.store.rollbacks import Rollback, RollbackState
 
 LONGEST_COMMENT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Requester:
     """Who asks, from where, and why."""
 
     name: str
@@ -47,7 +47,7 @@ def order_now(
     stream: Stream,
     requested: RollbackRequest,
     settings: RollbackSettings,
-    person: Person,
+    person: Requester,
     stop_file: Path,
     base_seconds: int,
     now: float,
@@ -80,14 +80,14 @@ def order_now(
     return row
 
 
-def stop(connection: Connection, stream: Stream | None, person: Person, now: float) -> None:
+def stop(connection: Connection, stream: Stream | None, person: Requester, now: float) -> None:
     """Stop rollbacks of a stream, or of all."""
     comment = person.comment[:LONGEST_COMMENT]
-    rollback_stops.add(connection, Stop(stream, now, person.name, comment))
+    rollback_stops.add(connection, RollbackStop(stream, now, person.name, comment))
     _note(connection, person, stream, "stop rollbacks", now)
 
 
-def resume(connection: Connection, stream: Stream | None, person: Person, now: float) -> int:
+def resume(connection: Connection, stream: Stream | None, person: Requester, now: float) -> int:
     """End the stops of a stream, or those of all; how many there were."""
     ended = rollback_stops.resume(connection, stream, now, person.name)
     if ended:
@@ -123,7 +123,7 @@ def _other(version: str, versions: list[Version]) -> str:
     return other.version if other is not None else ""
 
 
-def _note(connection: Connection, person: Person, stream: Stream | None, what: str, now: float) -> None:
+def _note(connection: Connection, person: Requester, stream: Stream | None, what: str, now: float) -> None:
     target = f"{what} {stream}" if stream else f"{what} of all models"
     client = stream.client if stream else ""
     audit.add(

@@ -14,7 +14,14 @@ from monitor.metrics.calls.signals import SIGNAL_RATE
 from monitor.records import Action, Alert, Better, DataState, Delivery, Priority, State, Stream
 from monitor.rollback import traffic
 from monitor.rollback.comparison import LOOKBACK, Blame, Breach, blame, shown
-from monitor.rollback.decision import Decision, Policy, Situation, Trigger, decide, young_since
+from monitor.rollback.decision import (
+    Policy,
+    RollbackDecision,
+    RollbackSituation,
+    Trigger,
+    decide,
+    young_since,
+)
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
 from monitor.rollback.order import Mode, Order, OrderKind, encode, identity
@@ -91,10 +98,10 @@ class Planner:
 
     def situation(
         self, connection: Connection, stream: Stream, settings: RollbackSettings, now: float
-    ) -> Situation:
+    ) -> RollbackSituation:
         """What is known of a stream."""
         flagged = [one.version for one in releases.of(connection, stream) if "migration" in one.flags]
-        return Situation(
+        return RollbackSituation(
             stream,
             replace(policy_of(settings), migration=(*settings.migration, *flagged)),
             model_versions.of(connection, stream),
@@ -106,8 +113,8 @@ class Planner:
     def keep(
         self,
         connection: Connection,
-        decision: Decision,
-        situation: Situation,
+        decision: RollbackDecision,
+        situation: RollbackSituation,
         settings: RollbackSettings,
         trigger: str,
         author: str,

@@ -28,7 +28,7 @@ DONE = (RollbackState.CONFIRMED, RollbackState.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RollbackHistory:
     """What the store knows of a stream: real rollbacks, versions, the last rollout with its last step, drills."""
 
     rollbacks: Sequence[Rollback]
@@ -63,10 +63,10 @@ class RollbackMetrics:
         self._measured, self._measured_at = measured, now
         return measured
 
-    def _known(self, stream: Stream) -> Known:
+    def _known(self, stream: Stream) -> RollbackHistory:
         with self._store.read() as connection:
             rollout = rollouts.latest(connection, stream)
-            return Known(
+            return RollbackHistory(
                 [one for one in rollbacks.of_stream(connection, stream, limit=50) if one.is_real],
                 model_versions.of(connection, stream),
                 (rollout[0], rollout[1][-1]) if rollout else None,
@@ -74,7 +74,9 @@ class RollbackMetrics:
             )
 
 
-def of_stream(stream: Stream, settings: RollbackSettings, known: Known, now: float) -> Iterator[Measurement]:
+def of_stream(
+    stream: Stream, settings: RollbackSettings, known: RollbackHistory, now: float
+) -> Iterator[Measurement]:
     """The metrics of one stream. Pure."""
 
     def flag(info: MetricInfo, value: bool, where: Labels = (), because: str = "") -> Measurement:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from monitor.metrics.quantiles import Quantiles
 from monitor.metrics.system.latency import LATENCY
 from monitor.records import Stream
-from monitor.rollback.comparison import Arm, ArmFigure
-from monitor.rollouts.load_arms import Reading, load_minutes
+from monitor.rollback.comparison import ArmFigure, VersionFigures
+from monitor.rollouts.load_arms import ArmSettings, load_minutes
 from monitor.store import timeseries
 from monitor.windows.layout.layout import is_signal
 from monitor.windows.profile import Slice
@@ -24,11 +24,11 @@ _PERCENT = {info.name: percent for percent, info in LATENCY.items()}
 class Traffic:
     """The metrics of a stream's versions, by metric and version."""
 
-    arms: Mapping[tuple[str, str], Arm]
+    arms: Mapping[tuple[str, str], VersionFigures]
 
-    def arm(self, metric: str, version: str) -> Arm:
+    def arm(self, metric: str, version: str) -> VersionFigures:
         """The minutes of one version; none if the metric is not measured for it."""
-        return self.arms.get((metric, version), Arm(version, {}))
+        return self.arms.get((metric, version), VersionFigures(version, {}))
 
     def answers(self, version: str, start: float, end: float) -> tuple[float, float]:
         """The answers of a version, and those of all versions, in minutes that begin in `[start, end)`."""
@@ -59,7 +59,7 @@ def load(
     A window counts when it has ended: late rows change it later, but nobody waits for them.
     """
     figures_by_version: dict[tuple[str, str], dict[int, ArmFigure]] = {}
-    minutes = load_minutes(connection, stream, Reading(base_seconds), start, now)
+    minutes = load_minutes(connection, stream, ArmSettings(base_seconds), start, now)
     for window, versions in zip(minutes.windows, minutes.slices, strict=True):
         for version, part in versions.items():
             for metric, figure in _figures(part, metrics):
@@ -67,7 +67,9 @@ def load(
     others = [metric for metric in metrics if metric not in (ANSWERS, *_PERCENT) and not is_signal(metric)]
     if others:
         _measured(connection, stream, others, base_seconds, (start, now), figures_by_version)
-    return Traffic({key: Arm(key[1], minutes_of) for key, minutes_of in figures_by_version.items()})
+    return Traffic(
+        {key: VersionFigures(key[1], minutes_of) for key, minutes_of in figures_by_version.items()}
+    )
 
 
 def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, ArmFigure]]:

@@ -16,7 +16,7 @@ CHECKING = (RollbackState.SENT, RollbackState.CONFIRMED, RollbackState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class VerificationCheck:
     """How a check is made: when, over which base windows, and until when the traffic has to be gone (in seconds)."""
 
     now: float
@@ -24,7 +24,7 @@ class Check:
     within: float
 
 
-def verify(rollback: Rollback, traffic: Traffic, check: Check) -> Rollback:
+def verify(rollback: Rollback, traffic: Traffic, check: VerificationCheck) -> Rollback:
     """The rollback after a check of its traffic; unchanged if the result is still open.
 
     Only minutes that began after the order count. One that has failed is verified if the traffic goes later.

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from monitor.alerts.changes.change_event import Change, named
+from monitor.alerts.changes.change_event import ChangeEvent, named
 from monitor.rollouts.plan import percent
 from monitor.store.rollouts import Rollout, RolloutState, RolloutStep
 
@@ -14,11 +14,11 @@ _SAID = {
 }
 
 
-def change(rollout: Rollout, step: RolloutStep) -> Change:
+def change(rollout: Rollout, step: RolloutStep) -> ChangeEvent:
     """What a step has changed."""
     stream = rollout.stream
     words = _SAID[step.state].format(share=percent(step.share))
-    return Change(
+    return ChangeEvent(
         stream,
         "rollout",
         hashlib.sha256(f"{stream}\0{rollout.number}\0{step.number}".encode()).hexdigest()[:16],

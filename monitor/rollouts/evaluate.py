@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from monitor.config.units import DAY
 from monitor.errors import NotFoundError
 from monitor.records import Stream
-from monitor.rollouts.load_arms import Reading, arms_of, load_minutes
+from monitor.rollouts.load_arms import ArmSettings, arms_of, load_minutes
 from monitor.rollouts.verdict import Gate, Outcome, Verdict, canary_verdict, unanswered
 from monitor.store import model_versions
 from monitor.store.model_versions import Version
@@ -25,7 +25,7 @@ def evaluate(
     canary: str,
     stable: str,
     gate: Gate,
-    reading: Reading,
+    reading: ArmSettings,
     now: float,
     since: float | None = None,
 ) -> Verdict:

@@ -32,7 +32,7 @@ _OF_TASK = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ArmSettings:
     """How windows are read: their length, how long they accept late rows, what tells a model's task, and what is
     tolerated of its canaries.
     """
@@ -62,7 +62,7 @@ class Minutes:
 
 
 def load_minutes(
-    connection: Connection, stream: Stream, reading: Reading, start: float, now: float
+    connection: Connection, stream: Stream, reading: ArmSettings, start: float, now: float
 ) -> Minutes:
     """The windows inside `[start, now]` that accept no more rows. Those of an older layout cannot be compared."""
     baseline = load_baseline(connection, stream)
@@ -82,7 +82,7 @@ def load_minutes(
 
 
 def arms_of(
-    minutes: Minutes, stream: Stream, canary: str, stable: str, since: float, reading: Reading
+    minutes: Minutes, stream: Stream, canary: str, stable: str, since: float, reading: ArmSettings
 ) -> Arms:
     """Both versions over these minutes; zeros where a version has no answers, and where a window began before `since`
     for the canary.

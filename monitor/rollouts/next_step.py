@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.config.units import format_duration
 from monitor.rollouts.plan import percent
-from monitor.rollouts.signals.signal import Signal
+from monitor.rollouts.signals.signal import CanarySignal
 from monitor.rollouts.verdict import STALE_AFTER, Outcome, Verdict
 from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, StoredCheck
 
@@ -21,7 +21,7 @@ _CLOCK_STEP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class StepDecision:
     """What happens now. `step` is None if the share stays as it is; `reason` says why in either case."""
 
     step: RolloutStep | None
@@ -42,18 +42,18 @@ def stopped(last: RolloutStep, who: str, now: float) -> RolloutStep:
 
 def next_step(
     rollout: Rollout, last: RolloutStep, verdict: Verdict, now: float, base_seconds: int, unapproved: str
-) -> Decision:
+) -> StepDecision:
     """Decide on a running rollout after its `last` step.
 
     `unapproved` says why the canary may not receive all traffic because an approval is missing; empty if it may.
     """
 
-    def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:
+    def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> StepDecision:
         checks = tuple(kept(one) for one in verdict.signals)
-        return Decision(RolloutStep(last.number + 1, now, state, stage, share, reason, checks), reason)
+        return StepDecision(RolloutStep(last.number + 1, now, state, stage, share, reason, checks), reason)
 
     if last.state is not RolloutState.RUNNING:
-        return Decision(None, last.reason)
+        return StepDecision(None, last.reason)
     if now < last.at - _CLOCK_STEP:
         back = format_duration(round(last.at - now))
         return change(
@@ -64,18 +64,18 @@ def next_step(
     if silent := _silent(rollout, last, verdict):
         return change(RolloutState.STOPPED, 0.0, silent)
     if waiting := _waiting(rollout, last, verdict, now, base_seconds):
-        return Decision(None, waiting)
+        return StepDecision(None, waiting)
     is_last = last.stage + 1 >= len(rollout.plan)
     share = 100.0 if is_last else rollout.plan[last.stage + 1].share
     if unapproved and share >= 100:
-        return Decision(None, f"at {percent(last.share)}, held: {unapproved}")
+        return StepDecision(None, f"at {percent(last.share)}, held: {unapproved}")
     if not is_last:
         reason = f"version {rollout.canary} receives {percent(share)} after a pass: {verdict.reason}"
         return change(RolloutState.RUNNING, share, reason, last.stage + 1)
     return change(RolloutState.PROMOTED, share, f"version {rollout.canary} is promoted: {verdict.reason}")
 
 
-def kept(signal: Signal) -> StoredCheck:
+def kept(signal: CanarySignal) -> StoredCheck:
     """A signal as it is stored with a step."""
     return StoredCheck(
         signal.name,

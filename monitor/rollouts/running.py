@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
 from monitor.rollouts.evaluate import evaluate
-from monitor.rollouts.load_arms import Reading
-from monitor.rollouts.next_step import Decision, first_step, next_step, stopped
+from monitor.rollouts.load_arms import ArmSettings
+from monitor.rollouts.next_step import StepDecision, first_step, next_step, stopped
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
 from monitor.store import audit, model_versions, rollouts
 from monitor.store.audit import AuditEntry
@@ -88,10 +88,10 @@ def judge(
     connection: Connection,
     rollout: Rollout,
     last: RolloutStep,
-    reading: Reading,
+    reading: ArmSettings,
     now: float,
     unapproved: Unapproved,
-) -> tuple[Verdict, Decision]:
+) -> tuple[Verdict, StepDecision]:
     """The verdict on a rollout after its last step, and what follows from it. A model without versions has no verdict
     yet.
     """
@@ -107,7 +107,7 @@ def judge(
 
 
 def advance(
-    store: Store, reading: Reading, now: float, unapproved: Unapproved
+    store: Store, reading: ArmSettings, now: float, unapproved: Unapproved
 ) -> list[tuple[Rollout, RolloutStep]]:
     """Decide on every running rollout, and store the steps that follow; those that this process stored."""
     with store.read() as connection:

@@ -16,7 +16,7 @@ from monitor.rollouts import signals
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.signals import drift
 from monitor.rollouts.signals.failures import FAILURE_LIMIT, FAILURES
-from monitor.rollouts.signals.signal import LEAST_ANSWERS, Signal, SignalState
+from monitor.rollouts.signals.signal import LEAST_ANSWERS, CanarySignal, SignalState
 
 ALPHA = 0.01
 """Probability of failing a canary that is not worse, over all signals and evaluations of a rollout together."""
@@ -64,7 +64,7 @@ class Verdict:
     stable_failed: float = 0.0
     e_value: float = 0.0
     age: float | None = None
-    signals: tuple[Signal, ...] = ()
+    signals: tuple[CanarySignal, ...] = ()
     compared: int = 0
     watched: int = 0
     minutes: tuple[float, ...] = ()
@@ -114,16 +114,16 @@ def _unheard(arms: Arms) -> float:
     return float(arms.stable.answers[answered[-1] + 1 :].sum()) if answered.size else 0.0
 
 
-def largest(compared: Iterable[Signal]) -> float:
+def largest(compared: Iterable[CanarySignal]) -> float:
     """The largest weighted mean of the e-values so far."""
     paths = [signal.weight * signal.path for signal in compared]
     return float(np.sum(paths, axis=0).max(initial=0.0)) if paths else 0.0
 
 
 def _decide(
-    canary: str, stable: str, arms: Arms, compared: Sequence[Signal], inputs: Signal, gate: Gate
+    canary: str, stable: str, arms: Arms, compared: Sequence[CanarySignal], inputs: CanarySignal, gate: Gate
 ) -> Verdict:
-    def answer(outcome: Outcome, reason: str, culprits: Sequence[Signal] = ()) -> Verdict:
+    def answer(outcome: Outcome, reason: str, culprits: Sequence[CanarySignal] = ()) -> Verdict:
         names = {one.name for one in culprits}
         shown = tuple(
             replace(one, state=SignalState.FAIL) if one.name in names else one for one in (*compared, inputs)
@@ -147,7 +147,7 @@ def _decide(
     return answer(Outcome.PASS, f"{rates} (e-value {largest(compared):.2g}){_blind(compared)}")
 
 
-def _usable(compared: Sequence[Signal], minutes: int, differ: str) -> list[Signal]:
+def _usable(compared: Sequence[CanarySignal], minutes: int, differ: str) -> list[CanarySignal]:
     """The signals that may prove a failure: in the first minutes only the limit of failures, and only failures where
     the versions are asked differently.
     """
@@ -170,7 +170,7 @@ def _too_little(stable: str, arms: Arms, n: float, minutes: int) -> str:
     )
 
 
-def _doubt(compared: Sequence[Signal], differ: str) -> str:
+def _doubt(compared: Sequence[CanarySignal], differ: str) -> str:
     """Why there is no pass, although nothing is proven: there would be proof if it could be trusted."""
     measured = [one for one in compared if one.is_relevant and one.state is not SignalState.NOT_MEASURED]
     if largest(measured) < 1 / ALPHA:
@@ -179,20 +179,20 @@ def _doubt(compared: Sequence[Signal], differ: str) -> str:
     return f"{reason}; {differ}" if differ else reason
 
 
-def _culprits(compared: Sequence[Signal]) -> list[Signal]:
+def _culprits(compared: Sequence[CanarySignal]) -> list[CanarySignal]:
     """The signals that prove it alone, the most important first; if none does, the strongest."""
     alone = [one for one in compared if one.weight * one.e_value >= 1 / ALPHA]
     return alone or [max(compared, key=lambda one: one.weight * one.e_value)]
 
 
-def _differ(inputs: Signal) -> str:
+def _differ(inputs: CanarySignal) -> str:
     """What is wrong with the split of the traffic; empty if nothing is proven."""
     if inputs.state is not SignalState.PASS or not inputs.is_relevant or inputs.e_value < 1 / ALPHA:
         return ""
     return f"the versions are asked differently: {inputs.reason}; check how the traffic is split"
 
 
-def _named_reason(signal: Signal) -> str:
+def _named_reason(signal: CanarySignal) -> str:
     return signal.reason if signal.name == FAILURES else f"{signal.name.replace('_', ' ')}: {signal.reason}"
 
 
@@ -201,7 +201,7 @@ def _proof(e_value: float) -> str:
     return f"e-value {shown}, proof at {1 / ALPHA:.0f} or more"
 
 
-def _blind(compared: Sequence[Signal]) -> str:
+def _blind(compared: Sequence[CanarySignal]) -> str:
     """What the verdict does not know."""
     names = [one.name.replace("_", " ") for one in compared if one.state is SignalState.NOT_MEASURED]
     return f"; not measured: {', '.join(names)}" if names else ""

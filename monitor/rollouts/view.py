@@ -13,7 +13,7 @@ from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.rollouts import plan, running
 from monitor.rollouts.evaluate import evaluate
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.rollouts.next_step import kept
 from monitor.rollouts.running import Unapproved
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome
@@ -41,7 +41,12 @@ class View:
 
 
 def view(
-    connection: Connection, stream: Stream, canary: str, reading: Reading, now: float, unapproved: Unapproved
+    connection: Connection,
+    stream: Stream,
+    canary: str,
+    reading: ArmSettings,
+    now: float,
+    unapproved: Unapproved,
 ) -> View:
     """The newest rollout of a stream; of a version that has none, its verdict alone."""
     known = rollouts.latest(connection, stream)
@@ -60,7 +65,7 @@ def of_rollout(
     connection: Connection,
     rollout: Rollout,
     steps: tuple[RolloutStep, ...],
-    reading: Reading,
+    reading: ArmSettings,
     now: float,
     unapproved: Unapproved,
 ) -> View:

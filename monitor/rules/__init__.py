@@ -6,12 +6,12 @@ Start with `rule.py` (what a rule is) and `engine/evaluate.py` (how rules become
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from monitor.rules.language.build import Metric, known
+from monitor.rules.language.build import RuleMetric, known
 from monitor.rules.language.parse import read_rules
 from monitor.rules.rule import RuleSet
 
 
-def load(paths: Sequence[Path], metrics: Iterable[Metric], shipped: Path | None = None) -> RuleSet:
+def load(paths: Sequence[Path], metrics: Iterable[RuleMetric], shipped: Path | None = None) -> RuleSet:
     """Read rule files. `shipped` is the folder of packs that a file can include by name.
 
     Raises:

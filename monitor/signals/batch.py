@@ -11,7 +11,7 @@ from monitor.signals.calls import Calls, Registered
 T = TypeVar("T")
 
 
-class Batch:
+class CallBatch:
     """Calls, what is registered for their client, and intermediate results by the function that computes them."""
 
     def __init__(self, calls: Calls, registered: Registered) -> None:
@@ -22,7 +22,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.calls)
 
-    def of(self, derive: Callable[["Batch"], T]) -> T:
+    def of(self, derive: Callable[["CallBatch"], T]) -> T:
         """What `derive` returns for this batch, computed at the first call."""
         if derive not in self._results:
             self._results[derive] = derive(self)
@@ -41,11 +41,11 @@ def without_empty(texts: pa.StringArray) -> pa.StringArray:
     return pc.if_else(is_empty, pa.scalar(None, texts.type), texts)
 
 
-def answers(batch: Batch) -> pa.StringArray:
+def answers(batch: CallBatch) -> pa.StringArray:
     """The answers that have any text."""
     return without_empty(batch.column("output"))
 
 
-def inputs(batch: Batch) -> pa.StringArray:
+def inputs(batch: CallBatch) -> pa.StringArray:
     """The inputs that have any text."""
     return without_empty(batch.column("input"))

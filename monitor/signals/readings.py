@@ -26,7 +26,7 @@ _BETWEEN, _SHORTEST_BLOB = re.compile(r"[\s:,=]+"), 16
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecodedText:
     """What a text may say, whether that is the text without line breaks, and where a passage `[start, end)` stands."""
 
     text: str
@@ -34,7 +34,7 @@ class Reading:
     span: Callable[[int, int], tuple[int, int]]
 
 
-def readings(text: str) -> Iterator[Reading]:
+def readings(text: str) -> Iterator[DecodedText]:
     """The other readings of a folded text, of its first 100,000 characters."""
     text = text[:_LONGEST_TEXT]
     if _JOINT.search(text):
@@ -55,7 +55,7 @@ def readings(text: str) -> Iterator[Reading]:
         )
 
 
-def _without(text: str, gaps: list[tuple[int, int]]) -> Reading:
+def _without(text: str, gaps: list[tuple[int, int]]) -> DecodedText:
     """The text without some passages."""
     kept: list[int] = []
     place = 0
@@ -63,17 +63,17 @@ def _without(text: str, gaps: list[tuple[int, int]]) -> Reading:
         kept.extend(range(place, start))
         place = end
     kept.extend(range(place, len(text)))
-    return Reading(
+    return DecodedText(
         "".join([text[at] for at in kept]), True, lambda start, end: (kept[start], kept[end - 1] + 1)
     )
 
 
-def _every_second(text: str, first: int) -> Reading:
-    return Reading(text[::2], False, lambda start, end: (first + 2 * start, first + 2 * end - 1))
+def _every_second(text: str, first: int) -> DecodedText:
+    return DecodedText(text[::2], False, lambda start, end: (first + 2 * start, first + 2 * end - 1))
 
 
-def _standing_for(text: str, span: tuple[int, int]) -> Reading:
-    return Reading(text, False, lambda _start, _end: span)
+def _standing_for(text: str, span: tuple[int, int]) -> DecodedText:
+    return DecodedText(text, False, lambda _start, _end: span)
 
 
 def _decoded(blob: str, depth: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
 from monitor.signals.cost import consumption
 from monitor.signals.form import json_form, language, length, refusal, repetition
@@ -40,5 +40,5 @@ def measure(
     calls: Calls, registered: Registered = NOTHING_REGISTERED, signals: Sequence[Signal] = SIGNALS
 ) -> pa.Table:
     """Measure signals of calls: a column a signal, a row a call; null is not measured."""
-    batch = Batch(calls, registered)
+    batch = CallBatch(calls, registered)
     return pa.table({one.name: one.measure(batch) for one in signals})

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 
 
 class Unit(StrEnum):
@@ -34,7 +34,7 @@ class Signal:
     unit: Unit
     needs: tuple[str, ...]
     help: str
-    measure: Callable[[Batch], pa.Array]
+    measure: Callable[[CallBatch], pa.Array]
     languages: tuple[str, ...] = ()
     is_leak: bool = False
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch, answers, inputs
+from monitor.signals.batch import CallBatch, answers, inputs
 from monitor.signals.folding import folded
 from monitor.signals.languages import STOP_WORDS, stop_words_of
 from monitor.signals.lists import parts, rows_of_parts
@@ -44,7 +44,7 @@ class Words:
     A word is what stands between white space. `vocabulary` holds them as they are written.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: CallBatch) -> None:
         self.n = len(batch)
         columns = [_split(batch.of(folded_answers)), _split(batch.of(folded_inputs))]
         for name, folded_parts in (("context", folded_context), ("tool_results", folded_tool_results)):
@@ -119,22 +119,22 @@ class Words:
 _NOT_CONTENT = pa.array(sorted({"", *STOP_WORDS}), pa.string())
 
 
-def folded_answers(batch: Batch) -> pa.StringArray:
+def folded_answers(batch: CallBatch) -> pa.StringArray:
     """The answers that have any text, folded."""
     return folded(batch.of(answers))
 
 
-def folded_inputs(batch: Batch) -> pa.StringArray:
+def folded_inputs(batch: CallBatch) -> pa.StringArray:
     """The inputs that have any text, folded."""
     return folded(batch.of(inputs))
 
 
-def folded_context(batch: Batch) -> pa.StringArray:
+def folded_context(batch: CallBatch) -> pa.StringArray:
     """The documents of all calls, folded."""
     return folded(parts(batch.column("context")))
 
 
-def folded_tool_results(batch: Batch) -> pa.StringArray:
+def folded_tool_results(batch: CallBatch) -> pa.StringArray:
     """The results of tools of all calls, folded."""
     return folded(parts(batch.column("tool_results")))
 
@@ -144,7 +144,7 @@ def hashes_of(words: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.fromiter((zlib.crc32(word.encode()) for word in words), np.uint64, len(words))
 
 
-def words_of(batch: Batch) -> Words:
+def words_of(batch: CallBatch) -> Words:
     """The words of a batch."""
     return Words(batch)
 

@@ -20,7 +20,7 @@ _MOST_FILES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ReceivedFile:
     """What became of a file: merged, or refused with the reason."""
 
     path: Path
@@ -45,33 +45,35 @@ def find(places: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read(path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds: int, now: float) -> Imported:
+def read(
+    path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds: int, now: float
+) -> ReceivedFile:
     """Merge one file. A file that cannot be merged is the only one that is not.
 
     Raises:
         StoreError: the database cannot be written.
     """
     try:
-        return Imported(path, merge(store, _content(path), sites, base_seconds, now))
+        return ReceivedFile(path, merge(store, _content(path), sites, base_seconds, now))
     except InputError as error:
-        return Imported(path, None, str(error))
+        return ReceivedFile(path, None, str(error))
 
 
 def read_mail(
     content: bytes, path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds: int, now: float
-) -> list[Imported]:
+) -> list[ReceivedFile]:
     """Merge the bundles in a mail; one result for each, or one that says that there are none.
 
     Raises:
         StoreError: the database cannot be written.
     """
-    imported = list[Imported]()
+    imported = list[ReceivedFile]()
     for packed in bundles_in(content):
         try:
-            imported.append(Imported(path, merge(store, packed, sites, base_seconds, now)))
+            imported.append(ReceivedFile(path, merge(store, packed, sites, base_seconds, now)))
         except InputError as error:
-            imported.append(Imported(path, None, str(error)))
-    return imported or [Imported(path, None, "the mail has no bundle")]
+            imported.append(ReceivedFile(path, None, str(error)))
+    return imported or [ReceivedFile(path, None, "the mail has no bundle")]
 
 
 def _content(path: Path, most: int = LARGEST_FILE) -> bytes:
@@ -98,9 +100,9 @@ class Inboxes:
         self._store, self._sites, self._base = store, sites, base_seconds
         self._seen: dict[Path, tuple[int, float, bool]] = {}
 
-    def look(self, now: float) -> list[Imported]:
+    def look(self, now: float) -> list[ReceivedFile]:
         """Merge what has arrived."""
-        results = list[Imported]()
+        results = list[ReceivedFile]()
         for folder in sorted({site.inbox for site in self._sites.values() if site.inbox}):
             with self._store.faults.isolate("sites", folder, lasts=600.0):
                 results += self._look_at(find([Path(folder)]), now, self._bundle, Path(folder) / REFUSED)
@@ -114,28 +116,28 @@ class Inboxes:
         self,
         paths: Iterable[Path],
         now: float,
-        read_one: Callable[[Path, float], list[Imported]],
+        read_one: Callable[[Path, float], list[ReceivedFile]],
         refused: Path,
-    ) -> list[Imported]:
-        results = list[Imported]()
+    ) -> list[ReceivedFile]:
+        results = list[ReceivedFile]()
         for path in paths:
             with self._store.faults.isolate("sites", str(path)[:300], lasts=600.0):
                 results += self._take(path, now, read_one, refused)
         return results
 
-    def _bundle(self, path: Path, now: float) -> list[Imported]:
+    def _bundle(self, path: Path, now: float) -> list[ReceivedFile]:
         return [read(path, self._store, self._sites, self._base, now)]
 
-    def _mail(self, path: Path, now: float) -> list[Imported]:
+    def _mail(self, path: Path, now: float) -> list[ReceivedFile]:
         try:
             content = _content(path, LARGEST_MAIL)
         except InputError as error:
-            return [Imported(path, None, str(error))]
+            return [ReceivedFile(path, None, str(error))]
         return read_mail(content, path, self._store, self._sites, self._base, now)
 
     def _take(
-        self, path: Path, now: float, read_one: Callable[[Path, float], list[Imported]], refused: Path
-    ) -> list[Imported]:
+        self, path: Path, now: float, read_one: Callable[[Path, float], list[ReceivedFile]], refused: Path
+    ) -> list[ReceivedFile]:
         status = path.stat()
         before, is_done = self._seen.get(path), False
         same = before is not None and before[:2] == (status.st_size, status.st_mtime)

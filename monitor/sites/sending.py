@@ -20,7 +20,7 @@ from monitor.visible import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentBundles:
     """What became of the bundles: `sent` and `refused` (with the reason); `reason` is why the others still wait."""
 
     sent: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Sent:
     reason: str = ""
 
 
-def push(settings: SiteSettings) -> Sent:
+def push(settings: SiteSettings) -> SentBundles:
     """Send all bundles that wait, oldest first.
 
     Raises:
@@ -47,11 +47,11 @@ def push(settings: SiteSettings) -> Sent:
                     outbox.mark_sent(path)
                     sent.append(path.name)
     except TryAgainError as error:
-        return Sent(tuple(sent), tuple(refused), _left(outbox, refused), str(error))
+        return SentBundles(tuple(sent), tuple(refused), _left(outbox, refused), str(error))
     except OSError as error:
         words = f"{type(error).__name__}: {one_line(str(error))}"
-        return Sent(tuple(sent), tuple(refused), _left(outbox, refused), words[:300])
-    return Sent(tuple(sent), tuple(refused))
+        return SentBundles(tuple(sent), tuple(refused), _left(outbox, refused), words[:300])
+    return SentBundles(tuple(sent), tuple(refused))
 
 
 def _left(outbox: Outbox, refused: list[tuple[str, str]]) -> int:

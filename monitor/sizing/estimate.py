@@ -56,7 +56,7 @@ class Summand:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class SizingEstimate:
     """What the load needs. `processor` is in cores, the others in bytes; `cautions` are sentences."""
 
     load: Load
@@ -87,11 +87,11 @@ def total(parts: tuple[Summand, ...]) -> float:
     return sum(part.amount for part in parts)
 
 
-def estimate(load: Load) -> Estimate:
+def estimate(load: Load) -> SizingEstimate:
     """What the load needs."""
     kept = _kept(load)
     disk = _disk(load, kept)
-    return Estimate(
+    return SizingEstimate(
         load,
         processor=_processor(load, kept),
         memory=_memory(load),

@@ -5,16 +5,16 @@ from dataclasses import asdict
 
 from monitor.config.units import DAY, format_duration
 from monitor.sizing import figures
-from monitor.sizing.estimate import GB, MB, Estimate, Summand, total
+from monitor.sizing.estimate import GB, MB, SizingEstimate, Summand, total
 from monitor.visible import counted
 
 
-def text(estimate: Estimate) -> str:
+def text(estimate: SizingEstimate) -> str:
     """The estimate, each figure with how it was computed, and the measurements behind it."""
     return "\n".join(_lines(estimate))
 
 
-def to_dict(estimate: Estimate) -> dict[str, object]:
+def to_dict(estimate: SizingEstimate) -> dict[str, object]:
     """The estimate with its parts; cores and bytes."""
     return {
         "load": asdict(estimate.load) | {"total_rate": estimate.load.total_rate},
@@ -31,7 +31,7 @@ def to_dict(estimate: Estimate) -> dict[str, object]:
     }
 
 
-def _lines(estimate: Estimate) -> Iterator[str]:
+def _lines(estimate: SizingEstimate) -> Iterator[str]:
     load = estimate.load
     yield (
         f"{load.models:,} {'model' if load.models == 1 else 'models'} with {counted(load.features, 'feature')}, "

@@ -26,7 +26,7 @@ from monitor.sources.formats.format import ColumnarFormat, Contents, Format
 from monitor.sources.formats.plain import PlainFormat
 from monitor.sources.pairing.halves import Half
 from monitor.sources.source import Payload
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 
 _FEW = 2
 """Fewer plain messages are read one by one."""
@@ -47,17 +47,17 @@ def nothing(_keys: Sequence[bytes]) -> Collection[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedPayloads:
     """What payloads contain: requests to be stored, and half calls that are paired first. `keys` are those of messages
     that were read together: they have to be new when they are stored.
     """
 
     requests: Sequence[ParsedRequest] = ()
     halves: Sequence[Half] = ()
-    keys: Sequence[Request] = ()
+    keys: Sequence[RequestKey] = ()
 
     @classmethod
-    def joined(cls, readings: Iterable["Reading"]) -> "Reading":
+    def joined(cls, readings: Iterable["ParsedPayloads"]) -> "ParsedPayloads":
         """Several readings as one."""
         every = list(readings)
         return cls(
@@ -82,7 +82,7 @@ class PayloadReader:
     client: str = ""
     is_ordered: bool = True
 
-    def read_all(self, payloads: Sequence[Payload], known: Known = nothing) -> Reading:
+    def read_all(self, payloads: Sequence[Payload], known: Known = nothing) -> ParsedPayloads:
         """Parse many payloads: those that are one plain prediction all at once, the others one by one.
 
         `known` says which of them were stored before. Without it, `keys` of the result may be known already.
@@ -92,18 +92,18 @@ class PayloadReader:
         if isinstance(self.format, PlainFormat) and all(len(payload.body) <= limit for payload in payloads):
             plain = payloads if self._are_plain(payloads) else list(filter(self._is_plain, payloads))
         if len(plain) < _FEW:
-            return Reading.joined(map(self.read, payloads))
+            return ParsedPayloads.joined(map(self.read, payloads))
         keyed = {} if self.is_ordered else self._new(plain, known)
         chosen = plain if self.is_ordered else [payload for _, payload in keyed.values()]
         together = self._together(chosen) if chosen else None
         if chosen and together is None:
-            return Reading.joined(map(self.read, payloads))
+            return ParsedPayloads.joined(map(self.read, payloads))
         others = payloads if len(plain) < len(payloads) else ()
-        by_themselves = Reading.joined(self.read(one) for one in others if not self._is_plain(one))
+        by_themselves = ParsedPayloads.joined(self.read(one) for one in others if not self._is_plain(one))
         requests = [*([] if together is None else [together]), *by_themselves.requests]
-        return Reading(requests, by_themselves.halves, [request for request, _ in keyed.values()])
+        return ParsedPayloads(requests, by_themselves.halves, [request for request, _ in keyed.values()])
 
-    def _new(self, payloads: Sequence[Payload], known: Known) -> dict[bytes, tuple[Request, Payload]]:
+    def _new(self, payloads: Sequence[Payload], known: Known) -> dict[bytes, tuple[RequestKey, Payload]]:
         """The messages that were not stored before, each once, by key."""
         keyed = {request.key: (request, one) for one in payloads for request in (self._request_of(one),)}
         for key in known(list(keyed)):
@@ -136,28 +136,30 @@ class PayloadReader:
             for payload in payloads
         ]
 
-    def read(self, payload: Payload) -> Reading:
+    def read(self, payload: Payload) -> ParsedPayloads:
         """Parse one payload. Unreadable content is returned as rejected records, never raised."""
         rules = self.log.rules(self.client)
         if payload.error:
-            return Reading([self.rejected(payload, payload.error)])
+            return ParsedPayloads([self.rejected(payload, payload.error)])
         if (limit := rules.settings.body_limit) < len(payload.body):
             hint = "send fewer records per message, or raise predictions.body_limit; the message was acknowledged"
-            return Reading([self.rejected(payload, f"it is larger than {limit:,} bytes", hint)])
+            return ParsedPayloads([self.rejected(payload, f"it is larger than {limit:,} bytes", hint)])
         if not payload.body.strip():  # a tombstone, or the marker of an empty file
-            return Reading()
+            return ParsedPayloads()
         try:
             if (together := self._columns(payload, rules)) is not None:
-                return Reading([together])
+                return ParsedPayloads([together])
             contents = self.format.read(payload)
             halves = [Half(half, payload.name, rules.now, payload.sent_at) for half in contents.halves]
-            return Reading(self._requests(payload, contents, rules), halves)
+            return ParsedPayloads(self._requests(payload, contents, rules), halves)
         except InputError as error:
-            return Reading([self.rejected(payload, error.message, error.hint)])
+            return ParsedPayloads([self.rejected(payload, error.message, error.hint)])
         except MemoryError:
-            return Reading([self.rejected(payload, "there is not enough memory for this message")])
+            return ParsedPayloads([self.rejected(payload, "there is not enough memory for this message")])
         except Exception as error:  # boundary: a message that a format cannot read stops only itself
-            return Reading([self.rejected(payload, f"it cannot be read: {type(error).__name__}: {error}")])
+            return ParsedPayloads(
+                [self.rejected(payload, f"it cannot be read: {type(error).__name__}: {error}")]
+            )
 
     def _columns(self, payload: Payload, rules: Rules) -> ParsedRequest | None:
         """The predictions of a payload read at once; None if they have to be read one by one."""
@@ -237,14 +239,14 @@ class PayloadReader:
             request.request = identify(request.kind, body, self.client, "")
         return request
 
-    def _request_of(self, payload: Payload, place: int = 0) -> Request:
+    def _request_of(self, payload: Payload, place: int = 0) -> RequestKey:
         """By what a message is recognized: its key, or its content."""
         if not payload.key:
             return identify(RecordKind.PREDICTIONS, payload.body, self.client, "")
         # As for requests: keys of messages of the same time are adjacent on disk.
         parts = (self.source.encode(), b"%d" % place, b"%d" % len(payload.key), payload.key + payload.body)
         digest = hashlib.sha256(b"\0".join(parts)).digest()
-        return Request((written_time(payload.body) + digest)[:16], digest[:16])
+        return RequestKey((written_time(payload.body) + digest)[:16], digest[:16])
 
     def _are_plain(self, payloads: Sequence[Payload]) -> bool:
         """Whether all payloads are plain; looks at all of them at once."""

@@ -23,13 +23,13 @@ from monitor.runtime.supervisor import SupervisedThread
 from monitor.sources import progress
 from monitor.sources.pairing.waiting import PairingPlan, WaitingHalves
 from monitor.sources.progress import Look
-from monitor.sources.reading import PayloadReader, Reading, nothing
+from monitor.sources.reading import ParsedPayloads, PayloadReader, nothing
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Lag, Payload, Source, SourceError, positions_after
 from monitor.store import idempotency, source_positions
 from monitor.store.db import Store
 from monitor.store.half_calls import HalfCallConflictError
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.store.source_positions import PositionConflictError
 from monitor.store.source_states import SourceState
 
@@ -180,9 +180,9 @@ class SourceRunner:
         except Exception as error:  # boundary again
             log.exception("source %s: %s cannot be stored", self.name, payload.name)
             rejected = reader.rejected(payload, f"it cannot be stored: {one_line(error)}")
-            self._commit(reader, Reading([rejected]), position)
+            self._commit(reader, ParsedPayloads([rejected]), position)
 
-    def _commit(self, reader: PayloadReader, reading: Reading, positions: Mapping[str, str]) -> None:
+    def _commit(self, reader: PayloadReader, reading: ParsedPayloads, positions: Mapping[str, str]) -> None:
         for attempt in range(1, MOST_CONFLICTS + 1):
             plan = self._halves.plan(reader, reading.halves)
             try:
@@ -201,7 +201,7 @@ class SourceRunner:
             self._positions.pop(shard, None)
 
     def _store_plan(
-        self, plan: PairingPlan, positions: Mapping[str, str] = NOWHERE, keys: Sequence[Request] = ()
+        self, plan: PairingPlan, positions: Mapping[str, str] = NOWHERE, keys: Sequence[RequestKey] = ()
     ) -> None:
         """Store requests, half calls, positions and the keys of messages in one transaction."""
         now = self._clock.now()

@@ -14,7 +14,7 @@ _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainCheck:
     """What was found of one chain: the number of its entries, and what is wrong first; empty if nothing is.
 
     `signed_until` is the number up to which a checkpoint with a valid signature vouches for it, `foreign_until` that of
@@ -28,7 +28,7 @@ class Verdict:
     foreign_until: int = 0
 
 
-def verify(connection: Connection, signer: Signer, outside: Iterable[Checkpoint] = ()) -> list[Verdict]:
+def verify(connection: Connection, signer: Signer, outside: Iterable[Checkpoint] = ()) -> list[ChainCheck]:
     """Verify every chain, also against copies of checkpoints from `outside` the database."""
     copies = list(outside)
     clients = set(connection.scalars(select(entries.c.client).distinct()))
@@ -41,7 +41,7 @@ def verify(connection: Connection, signer: Signer, outside: Iterable[Checkpoint]
     ]
 
 
-def _verify(connection: Connection, client: str, signer: Signer, copies: Sequence[Checkpoint]) -> Verdict:
+def _verify(connection: Connection, client: str, signer: Signer, copies: Sequence[Checkpoint]) -> ChainCheck:
     stored = audit_checkpoints.of(connection, client)
     hashes = dict[int, bytes]()
     wanted = {one.sequence for one in (*stored, *copies)}
@@ -61,7 +61,7 @@ def _verify(connection: Connection, client: str, signer: Signer, copies: Sequenc
         problem = problem or _contradiction(one, signer, hashes, first, last[0] if last else 0, stored)
     authentic = [one.sequence for one in (*stored, *copies) if signer.is_authentic(one)]
     foreign = [one.sequence for one in (*stored, *copies) if one.signature and one.key != signer.key]
-    return Verdict(client, count, problem, max(authentic, default=0), max(foreign, default=0))
+    return ChainCheck(client, count, problem, max(authentic, default=0), max(foreign, default=0))
 
 
 def _chain(connection: Connection, client: str) -> Iterator[ChainedEntry | str]:

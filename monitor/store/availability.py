@@ -11,7 +11,7 @@ STEADY = 5.0
 """Seconds without a failure before a write counts as recovery: on a full disk, small writes succeed at times."""
 
 
-class Condition:
+class StoreAvailability:
     """The last outcomes, kept in memory, so that reading them never waits. Safe to use from several threads."""
 
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:

@@ -22,7 +22,7 @@ from monitor.errors import StoreError
 from monitor.runtime.faults import Faults
 from monitor.runtime.sqlite_errors import errors_of_sqlite
 from monitor.store import errors, postgresql, sqlcipher, sqlite, text_values
-from monitor.store.availability import Condition
+from monitor.store.availability import StoreAvailability
 from monitor.store.settings import StoreSettings
 from monitor.store.sqlite import OpenFile
 
@@ -55,7 +55,7 @@ class Store:
         self.key = key
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.condition = Condition()
+        self.condition = StoreAvailability()
         self._file = OpenFile(self.path)
         self._writer = threading.Lock()
         self._is_silent = False

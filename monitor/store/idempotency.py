@@ -28,14 +28,14 @@ _MOST_KEYS = 512
 """Keys of one look-up."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class RequestKey(msgspec.Struct, frozen=True):
     """A request by its key (what the sender named, or its content) and the digest of its content; 16 bytes each."""
 
     key: bytes
     content: bytes
 
 
-def put(connection: Connection, requests: Sequence[Request], now: float) -> dict[bytes, bytes]:
+def put(connection: Connection, requests: Sequence[RequestKey], now: float) -> dict[bytes, bytes]:
     """Store requests; return the keys that were used before, each with the content that it was used for."""
     token = os.urandom(8)
     rows = [

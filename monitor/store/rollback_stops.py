@@ -29,7 +29,7 @@ STOPS = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class RollbackStop:
     """Rollbacks are stopped since `at`. `stream` is None if it is for all streams."""
 
     stream: Stream | None
@@ -42,7 +42,7 @@ class Stop:
         return self.stream in (None, stream)
 
 
-def add(connection: Connection, stop: Stop) -> None:
+def add(connection: Connection, stop: RollbackStop) -> None:
     """Stop rollbacks."""
     row = {**_scope(stop.stream), "at": stop.at, "author": stop.author, "comment": stop.comment}
     insert_new(connection, STOPS, [{**row, "resumed_at": None, "resumed_by": ""}], ("at",))
@@ -55,11 +55,11 @@ def resume(connection: Connection, stream: Stream | None, now: float, author: st
     return connection.execute(ended.values(resumed_at=now, resumed_by=author)).rowcount
 
 
-def in_force(connection: Connection) -> list[Stop]:
+def in_force(connection: Connection) -> list[RollbackStop]:
     """The stops that nobody has ended, oldest first. One that cannot be read stops everything."""
     faults, stops = faults_of(connection), []
     for row in connection.execute(select(STOPS).where(STOPS.c.resumed_at.is_(None)).order_by(STOPS.c.at)):
-        stop = Stop(None, 0.0, "unknown", "the stored stop cannot be read")
+        stop = RollbackStop(None, 0.0, "unknown", "the stored stop cannot be read")
         with faults.isolate("rollback_stops", f"{row.client}/{row.model}"):
             stop = _stop(row)
         stops.append(stop)
@@ -77,6 +77,8 @@ def _scope(stream: Stream | None) -> dict[str, str]:
     return {"client": stream.client, "model": stream.model, "environment": stream.environment}
 
 
-def _stop(row: Any) -> Stop:
+def _stop(row: Any) -> RollbackStop:
     scope = Stream(words(row.client), words(row.model), words(row.environment))
-    return Stop(scope if scope.client else None, moment(row.at), words(row.author), words(row.comment))
+    return RollbackStop(
+        scope if scope.client else None, moment(row.at), words(row.author), words(row.comment)
+    )

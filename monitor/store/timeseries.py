@@ -49,7 +49,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
+class MeasurementColumns:
     """One metric over time with all columns that rules need: arrays of shape (windows,), NaN where not measured."""
 
     starts: np.ndarray
@@ -161,7 +161,7 @@ def _series(starts: list[int], picked: list[np.ndarray], seconds: int) -> Series
 
 def load_columns(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
-) -> dict[tuple[str, Labels], Columns]:
+) -> dict[tuple[str, Labels], MeasurementColumns]:
     """Several metrics with all their labels, over the windows that begin in `[start, end)`, in order of time."""
     c = MEASUREMENTS.c
     query = select(c.start, c.shape, c.figures).where(
@@ -192,12 +192,12 @@ def load_columns(
     return {key: _joined(parts, seconds) for key, parts in parts_of.items()}
 
 
-def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Columns:
+def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> MeasurementColumns:
     starts = np.concatenate([part[0] for part in parts])
     table = np.concatenate([part[1] for part in parts])
     order = np.argsort(starts, kind="stable")
     starts, table = starts[order], table[order]
-    return Columns(
+    return MeasurementColumns(
         starts, table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], table[:, BASELINE],
         seconds, parts[0][2],
     )  # fmt: skip

@@ -15,7 +15,7 @@ _HINT = f"set --dates {DateOrder.DAY_FIRST.value} or --dates {DateOrder.MONTH_FI
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DateOrderExamples:
     """Example texts of a column that can only be read day first, only month first, or both ways; empty if there is
     none.
     """
@@ -36,9 +36,9 @@ class Evidence:
             return None
         return DateOrder.DAY_FIRST if self.day_first else DateOrder.MONTH_FIRST
 
-    def plus(self, other: "Evidence") -> "Evidence":
+    def plus(self, other: "DateOrderExamples") -> "DateOrderExamples":
         """The combined evidence of two parts of a column."""
-        return Evidence(
+        return DateOrderExamples(
             self.day_first or other.day_first,
             self.month_first or other.month_first,
             self.either or other.either,
@@ -51,20 +51,20 @@ class Evidence:
         return f"dates in {column!r} may be day first or month first, such as {self.either!r}"
 
 
-def evidence(column: pa.Array) -> Evidence:
+def evidence(column: pa.Array) -> DateOrderExamples:
     """The evidence in the values of a column; empty for columns that are not texts."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary.take(column.indices.unique().drop_null())
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return Evidence()
+        return DateOrderExamples()
     parts = pc.extract_regex(column, _DATE)
     if parts.null_count == len(parts):
-        return Evidence()
+        return DateOrderExamples()
     texts, parts = column.filter(parts.is_valid()), parts.drop_null()
     first, other = (np.asarray(pc.struct_field(parts, name).cast(pa.int64())) for name in ("first", "other"))
     is_day, is_month = (first > 12) & (other <= 12), (other > 12) & (first <= 12)
     is_either = (first <= 12) & (other <= 12) & (first != other)
-    return Evidence(*(_first(texts, chosen) for chosen in (is_day, is_month, is_either)))
+    return DateOrderExamples(*(_first(texts, chosen) for chosen in (is_day, is_month, is_either)))
 
 
 def decided(column: str, parts: Iterable[pa.Array], configured: DateOrder | None) -> DateOrder | None:
@@ -76,7 +76,7 @@ def decided(column: str, parts: Iterable[pa.Array], configured: DateOrder | None
     """
     if configured is not None:
         return configured
-    combined = Evidence()
+    combined = DateOrderExamples()
     for part in parts:
         combined = combined.plus(evidence(part))
     if combined.is_open:

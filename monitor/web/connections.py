@@ -21,7 +21,7 @@ from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
 from monitor.web.transport.silent_peers import give_up_silent_peers
 from monitor.web.transport.turns import Turns
-from monitor.web.transport.waiting import Peer, WaitingConnections
+from monitor.web.transport.waiting import WaitingConnections, WaitingPeer
 
 MAX_HEAD_BYTES = 65_536
 """Bytes of a request line and its headers."""
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         """Whether a request is with the application."""
         self.waiting_since: float | None = None
         """Since when it waits for bytes of a request; None while the application works on one."""
-        self.handshake: Peer | None = None
+        self.handshake: WaitingPeer | None = None
         """Its TLS handshake, which counts in its place until it is finished."""
         self._was_abandoned = False
         self._is_last = False
@@ -301,9 +301,9 @@ class Connections:
         """Connections of addresses that are proxies, of many senders, do not take turns, only their requests do."""
         self._limits = limits
         self._most = min(limits.connections, descriptors_for_connections())
-        self._open: dict[Peer, None] = {}
+        self._open: dict[WaitingPeer, None] = {}
         self._by_peer: Counter[str] = Counter()
-        self._waiting = WaitingConnections[Peer]()
+        self._waiting = WaitingConnections[WaitingPeer]()
         self.flush = Flush()
         self.turns = Turns(is_proxy)
         """The event loop's turns, shared by the addresses that connect."""
@@ -325,7 +325,7 @@ class Connections:
         """Call it in the loop's next turn."""
         asyncio.get_running_loop().call_soon(call)
 
-    def add(self, connection: Peer) -> bool:
+    def add(self, connection: WaitingPeer) -> bool:
         """Take a new one in; where there are too many, whoever has the most loses the one that waited longest."""
         if len(self._open) >= self._most and not self._make_room(connection.peer):
             return False
@@ -334,7 +334,7 @@ class Connections:
         self.note_waiting(connection)
         return True
 
-    def remove(self, connection: Peer) -> None:
+    def remove(self, connection: WaitingPeer) -> None:
         """One is closed."""
         self._waiting.remove(connection)
         if self._open.pop(connection, connection) is None:
@@ -342,7 +342,7 @@ class Connections:
             if not self._by_peer[connection.peer]:
                 del self._by_peer[connection.peer]
 
-    def note_waiting(self, connection: Peer) -> None:
+    def note_waiting(self, connection: WaitingPeer) -> None:
         """One waits for its peer from now on, or does not any more."""
         if connection.waiting_since is None or connection not in self._open:
             self._waiting.remove(connection)

@@ -24,7 +24,7 @@ from monitor.records import Alert, Silence, Stream
 from monitor.releases.settings import ReleasePolicy
 from monitor.reports.drilldowns import Drilldowns
 from monitor.rollback.settings import RollbackSettings
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.rules.engine.readings import Past, no_past
 from monitor.rules.rule import Rule, RuleSet
 from monitor.sites.settings import KnownSite, SiteSettings
@@ -99,7 +99,7 @@ class Services:
     importance: Mapping[str, float] = field(default_factory=dict)
     segment_features: int = 8
     metrics: MetricSettings = field(default_factory=MetricSettings)
-    rollouts: Reading = field(default_factory=lambda: Reading(60))
+    rollouts: ArmSettings = field(default_factory=lambda: ArmSettings(60))
     release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
     rollback: Callable[[Stream], RollbackSettings] = lambda _stream: RollbackSettings()
     rollback_stop_file: str = "rollback.stop"

@@ -27,8 +27,8 @@ from monitor.windows.baseline_from_table import (
     from_table,
     without_items,
 )
-from monitor.windows.baseline_period import Period, merged
-from monitor.windows.declared.of_baseline import NOTHING, Counted, with_declared
+from monitor.windows.baseline_period import PeriodColumns, merged
+from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
@@ -67,7 +67,7 @@ def from_period(
     name: str = DEFAULT,
     overrides: Mapping[str, ColumnKind] | None = None,
     with_relations: bool = False,
-    declared: Counted = NOTHING,
+    declared: DeclaredBaseline = NOTHING,
 ) -> Baseline:
     """Create a baseline from the predictions of the windows that start in `[start, end)`, with the outcomes known so
     far.
@@ -85,7 +85,7 @@ def from_period(
         )
     before = np.cumsum([0, *(rows for _, _, rows in sizes)])
     first = [number for (number, _, _), rows in zip(sizes, before, strict=False) if rows < _LAYOUT_ROWS]
-    period = Period(connection, stream, first)
+    period = PeriodColumns(connection, stream, first)
     layout = layout_from_table.of(period, overrides, with_relations=with_relations)
     chosen = np.linspace(0, period.num_rows - 1, min(period.num_rows, SAMPLE_ROWS)).astype(np.int64)
     numbers = [number for number, _, _ in sizes]
@@ -108,7 +108,11 @@ def from_period(
 
 
 def with_declared_of(
-    connection: Connection, stream: Stream, numbers: Sequence[int], profile: Profile, declared: Counted
+    connection: Connection,
+    stream: Stream,
+    numbers: Sequence[int],
+    profile: Profile,
+    declared: DeclaredBaseline,
 ) -> Profile:
     """The profile of some batches, with what is declared."""
 

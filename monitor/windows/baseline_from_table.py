@@ -19,7 +19,7 @@ from monitor.sources.files.tables import read_table
 from monitor.times.columns import micros_of_column
 from monitor.times.reading import DateOrder
 from monitor.windows import codec
-from monitor.windows.declared.of_baseline import NOTHING, Counted, with_declared
+from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
@@ -81,7 +81,7 @@ def from_table(
     dates: DateOrder | None = None,
     with_trees: bool = False,
     with_relations: bool = False,
-    declared: Counted = NOTHING,
+    declared: DeclaredBaseline = NOTHING,
 ) -> Baseline:
     """Create a baseline from rows. Columns named as in a prediction batch have that meaning; all others are features.
 
@@ -122,7 +122,7 @@ def from_file(
     overrides: Mapping[str, ColumnKind] | None = None,
     dialect: Dialect = DETECTED,
     with_relations: bool = False,
-    declared: Counted = NOTHING,
+    declared: DeclaredBaseline = NOTHING,
 ) -> Baseline:
     """Create a baseline from a Parquet, CSV, JSON or Arrow file (or a folder of Parquet files).
 
@@ -147,7 +147,7 @@ def from_file(
     )
 
 
-def _with_declared(profile: Profile, table: pa.Table, declared: Counted) -> Profile:
+def _with_declared(profile: Profile, table: pa.Table, declared: DeclaredBaseline) -> Profile:
     has_outcomes = any(name.startswith("outcome.") for name in table.schema.names)
     return with_declared(
         profile, lambda: _chunks(table), lambda: _chunks(table) if has_outcomes else (), declared

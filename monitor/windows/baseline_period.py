@@ -25,7 +25,7 @@ class SchemaNames(NamedTuple):
     names: Sequence[str]
 
 
-class Period:
+class PeriodColumns:
     """The columns of batches of predictions, as one table would have them; valid while the connection is open.
 
     Reading a column also loads the columns next to it. If columns are requested in order, each batch is read only a few

@@ -14,7 +14,7 @@ from monitor.store.checksums import reading, seal, unseal
 from monitor.windows.kernel import confusion_counts, exact_sums
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
 from monitor.windows.layout.layout import Layout, LayoutMismatchError
-from monitor.windows.layout.slice_limits import MOST_VALUES, Limits, SliceKey
+from monitor.windows.layout.slice_limits import MOST_VALUES, SliceKey, SliceLimits
 from monitor.windows.profile import OVERALL, Profile, Slice, empty
 
 VERSION = 1
@@ -164,10 +164,10 @@ def _profile(stored: _StoredWithLimits, layout: Layout) -> Profile:
         )
         start, offset = start + size, offset + 40 * moments
     slices |= {tuple(key): slices[OVERALL] for key in stored.same}  # type: ignore[misc]
-    return Profile(layout, dict(sorted(slices.items())), Limits(stored.most, stored.left_out))
+    return Profile(layout, dict(sorted(slices.items())), SliceLimits(stored.most, stored.left_out))
 
 
-def limits_of(blob: bytes) -> Limits:
+def limits_of(blob: bytes) -> SliceLimits:
     """The limits of an encoded profile; nothing is decompressed.
 
     Raises:
@@ -175,7 +175,7 @@ def limits_of(blob: bytes) -> Limits:
     """
     with reading("a profile"):
         stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithLimits)
-        return Limits(stored.most, stored.left_out)
+        return SliceLimits(stored.most, stored.left_out)
 
 
 def check_size(blob: bytes, layout: Layout, most: int) -> None:

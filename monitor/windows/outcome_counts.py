@@ -11,7 +11,7 @@ from monitor.windows.kernel import label_set_counts, output_counts, ranking_coun
 from monitor.windows.kernel.confusion_counts import Labels, count_pairs, labels_of
 from monitor.windows.kernel.count_column import Weights, count_numbers
 from monitor.windows.kernel.count_rows import finite, in_slices, yes_and_known
-from monitor.windows.kernel.exact_sums import Target, exact_sum
+from monitor.windows.kernel.exact_sums import SumArrays, exact_sum
 from monitor.windows.kernel.probabilities import (
     PROBABILITIES,
     known_classes,
@@ -43,7 +43,7 @@ def count_outcomes(joined: pa.RecordBatch, layout: Layout, most_slices: int = MO
 
 def _count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:
     blank = empty(layout, core_only=core_only)
-    target = Target(blank.counts, blank.sums, blank.extremes)
+    target = SumArrays(blank.counts, blank.sums, blank.extremes)
     present = rows.schema.names
     tallies: dict[str, Tally] = {"flags": {}}
     totals: dict[str, int] = {}
@@ -62,7 +62,7 @@ def _count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = Fals
 
 
 def _count_truths(
-    rows: pa.RecordBatch, layout: Layout, target: Target, totals: dict[str, int], tallies: dict[str, Tally]
+    rows: pa.RecordBatch, layout: Layout, target: SumArrays, totals: dict[str, int], tallies: dict[str, Tally]
 ) -> None:
     if "outcome.delay" in rows.schema.names:
         count_numbers(layout.column("outcome.delay"), rows.column("outcome.delay"), Weights(), target)
@@ -110,7 +110,7 @@ def _count_numbers(
 def _count_classes(
     rows: pa.RecordBatch,
     layout: Layout,
-    target: Target,
+    target: SumArrays,
     totals: dict[str, int],
     tallies: dict[str, Tally],
     expected: ExpectedAnswers,
@@ -132,7 +132,7 @@ def _count_scores(
     rows: pa.RecordBatch,
     truth: Labels,
     layout: Layout,
-    target: Target,
+    target: SumArrays,
     totals: dict[str, int],
     flags: Tally,
 ) -> None:

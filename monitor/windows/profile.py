@@ -30,7 +30,7 @@ from monitor.windows.layout.layout import (
     Layout,
     LayoutMismatchError,
 )
-from monitor.windows.layout.slice_limits import USUAL, VERSION, Limits, SliceKey
+from monitor.windows.layout.slice_limits import USUAL, VERSION, SliceKey, SliceLimits
 
 OVERALL: SliceKey = ("", "")
 NOTATION = "notation:"
@@ -225,7 +225,7 @@ class Profile:
 
     layout: Layout
     slices: Mapping[SliceKey, Slice]
-    limits: Limits = USUAL
+    limits: SliceLimits = USUAL
 
     @property
     def overall(self) -> Slice:

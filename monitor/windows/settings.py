@@ -35,7 +35,7 @@ class WindowSettings(Section):
     """Maximum batches of predictions that are counted in one transaction."""
 
 
-class Comparison(StrEnum):
+class FurtherBaseline(StrEnum):
     """A further baseline that a window can be compared with."""
 
     SEASON = "season"
@@ -62,7 +62,7 @@ class BaselineSettings(Section):
     """Watch the strongest relations of numeric features, and those of labels with numbers, at most 50 each. Takes
     effect with the next baseline."""
 
-    also: tuple[Comparison, ...] = ()
+    also: tuple[FurtherBaseline, ...] = ()
     """Further baselines: `season` (the same hour of past weeks), `previous_version`."""
     weeks: WholeNumber = Field(default=4, ge=1, le=52)
     """Number of past weeks in the season."""

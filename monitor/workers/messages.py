@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.evaluation.uptime import Listening
-from monitor.exporters.prediction_counters import Counted
+from monitor.exporters.prediction_counters import StreamCounts
 from monitor.gauges.group import GaugeFailure
 from monitor.records import Stream, Window
 from monitor.runtime.faults import Fault
@@ -12,7 +12,7 @@ from monitor.store.worker_leases import Division
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TickOrder:
     """Judge your streams at the time `now`. `elapsed` is the daemon's monotonic time, `reloads` counts the reloads of
     rules, `listening` says when predictions were accepted, `gauges` which of them cannot be read.
     """
@@ -36,7 +36,7 @@ class Report:
     windows: int = 0
     evaluated: int = 0
     errors: int = 0
-    counted: Sequence[tuple[Stream, Window, Counted, tuple[str, ...]]] = ()
+    counted: Sequence[tuple[Stream, Window, StreamCounts, tuple[str, ...]]] = ()
     measured: Sequence[tuple[Stream, Window]] = ()
     faults: Sequence[Fault] = ()
     given_up: Sequence[Stream] = ()

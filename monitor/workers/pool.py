@@ -22,7 +22,7 @@ from monitor.runtime.faults import one_line
 from monitor.store import worker_leases
 from monitor.store.db import Store
 from monitor.store.worker_leases import Division
-from monitor.workers.messages import Order, Report
+from monitor.workers.messages import Report, TickOrder
 from monitor.workers.progress import cpu_seconds
 from monitor.workers.sent_measurements import MeasurementReceiver, SentBatch
 from monitor.workers.share import IsMine, Share, everything
@@ -117,7 +117,7 @@ class WorkerPool:
         daemon: str,
         workers: Mapping[str, Resident],
         seconds: float,
-        order: Callable[[float, Division], Order],
+        order: Callable[[float, Division], TickOrder],
         on_report: Callable[[Report], None],
         at_most: float = AT_MOST,
     ) -> None:
@@ -193,7 +193,7 @@ class WorkerPool:
                 if self._attempts.is_due(worker.name, time.monotonic()):
                     self._submit(worker, None)
 
-    def _submit(self, worker: WorkerState, order: Order | None) -> None:
+    def _submit(self, worker: WorkerState, order: TickOrder | None) -> None:
         worker.since = worker.moved_at = time.monotonic()
         worker.work = self._threads.submit(worker.resident.call, order, (), _no_question)
 

@@ -19,7 +19,7 @@ from monitor.alerts.diagnosis.causes import (
     volume_changed,
 )
 from monitor.alerts.diagnosis.columns import changes
-from monitor.alerts.diagnosis.load import Evidence, diagnose, diagnosed
+from monitor.alerts.diagnosis.load import OnsetData, diagnose, diagnosed
 from monitor.alerts.diagnosis.places import error_kinds, locate
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import split
@@ -178,7 +178,7 @@ VERSION_7 = Version(STREAM, "7", NOW - 120, NOW)
 
 def test_the_whole_sentence_with_the_new_version_as_the_possible_cause() -> None:
     since = after(error=failing(1.0, "timeout", VERSIONS, "7"))
-    evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 3600.0), (VERSION_6, VERSION_7))
+    evidence = OnsetData(alert(), NOW - 60, BEFORE, since, since, (3600.0, 3600.0), (VERSION_6, VERSION_7))
     found = diagnose(evidence, [], NOW)
     assert found.what == (
         "timeout in version 7, 100 % of its requests (0 % before), since 12:01 UTC; version 6 unaffected"
@@ -189,7 +189,7 @@ def test_the_whole_sentence_with_the_new_version_as_the_possible_cause() -> None
 
 def test_where_nothing_changed_before_no_cause_is_invented() -> None:
     since = after(error=failing(0.3, "timeout"))
-    evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 3600.0), (VERSION_6,))
+    evidence = OnsetData(alert(), NOW - 60, BEFORE, since, since, (3600.0, 3600.0), (VERSION_6,))
     assert diagnose(evidence, [], NOW).causes == (NONE_FOUND,)
     assert diagnose(replace(evidence, before=None), [], NOW).causes == (), "nothing was looked at"
 
@@ -197,7 +197,7 @@ def test_where_nothing_changed_before_no_cause_is_invented() -> None:
 def test_an_alert_about_a_feature_says_how_it_changed_from_the_hour_before_or_the_baseline() -> None:
     one = alert(rule="InputOutOfRange", metric="out_of_range_share", instance=labels(feature="count"))
     since = after(features__count=pa.array(np.random.default_rng(2).normal(40, 1, ROWS)))
-    evidence = Evidence(one, NOW - 60, BEFORE, since, since, (3600.0, 3600.0), baseline=BASELINE.profile)
+    evidence = OnsetData(one, NOW - 60, BEFORE, since, since, (3600.0, 3600.0), baseline=BASELINE.profile)
     found = diagnose(evidence, [], NOW)
     assert re.fullmatch(r"count mean 40 \([\d.]+ before\), since 12:01 UTC", found.what)
     assert "count" not in "".join(found.causes), "it is no cause of itself"
@@ -209,7 +209,7 @@ def test_an_alert_about_a_feature_says_how_it_changed_from_the_hour_before_or_th
 
 def test_the_volume_of_a_loaded_past_is_no_cause_and_that_is_said() -> None:
     since = after(error=failing(0.3, "timeout"))
-    evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 60.0), (VERSION_6,))
+    evidence = OnsetData(alert(), NOW - 60, BEFORE, since, since, (3600.0, 60.0), (VERSION_6,))
     assert [one for one in diagnose(evidence, [], NOW).causes if one.startswith("the volume rose")]
     soon = replace(evidence, seconds=(120.0, evidence.seconds[1]))
     assert diagnose(soon, [], NOW).causes == (NONE_FOUND_SO_SOON,)
@@ -296,7 +296,7 @@ def test_whoever_is_called_unaffected_is_below_the_limit(
 def test_an_alert_that_cannot_be_diagnosed_is_told_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> Evidence:
+    def fails(*_: object) -> OnsetData:
         raise ValueError("a damaged profile")
 
     monkeypatch.setattr("monitor.alerts.diagnosis.load.gather", fails)

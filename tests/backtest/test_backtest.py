@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.backtest import actual, backtest, compare, summary
-from monitor.backtest.measurement_history import History
+from monitor.backtest.measurement_history import MeasurementHistory
 from monitor.backtest.run import Firing, evaluate_rule
 from monitor.metrics import METRICS
 from monitor.records import Alert, Measurement, State, Stream, Transition, Window
@@ -19,7 +19,7 @@ from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import measurements
 from monitor.store.db import Store
-from monitor.store.timeseries import Columns
+from monitor.store.timeseries import MeasurementColumns
 from tests.support import month, schema
 from tests.support.judging import STREAM, measured, one_rule, rule_set
 from tests.support.thorough import SHARED_FIXTURES, examples
@@ -27,15 +27,15 @@ from tests.support.thorough import SHARED_FIXTURES, examples
 START = 1_800_000_000 - 1_800_000_000 % 3600
 
 
-def history(values: list[float], metric: str = "error_rate", n: float = 1000) -> History:
+def history(values: list[float], metric: str = "error_rate", n: float = 1000) -> MeasurementHistory:
     """Base windows of a minute with these values, NaN for none."""
     count = len(values)
     starts = START + 60 * np.arange(count)
     nothing = np.full(count, np.nan)
-    columns = Columns(
+    columns = MeasurementColumns(
         starts, np.array(values), np.full(count, n), nothing, nothing, np.full(count, 0.1), 60, "share"
     )
-    return History(STREAM, 60, starts + 60, {60: {(metric, ()): columns}})
+    return MeasurementHistory(STREAM, 60, starts + 60, {60: {(metric, ()): columns}})
 
 
 def judged_live(rules: RuleSet, values: list[float]) -> list[tuple[float, float | None]]:

@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from monitor import drift
-from monitor.drift.columns import FIRST, Column, ColumnType, WindowCounts
+from monitor.drift.columns import FIRST, ColumnType, WatchedColumn, WindowCounts
 from monitor.drift.learning import learn
 from monitor.records import Window
 from monitor.windows.layout.layout import RELATION
@@ -113,15 +113,15 @@ class Found:
     delays: dict[str, float]
 
 
-def columns(spec: Related) -> tuple[Column, ...]:
+def columns(spec: Related) -> tuple[WatchedColumn, ...]:
     """The numbers, the labels, then the relations."""
     names = tuple(str(label) for label in range(len(LABELS)))
     labels = tuple(
-        Column(f"label {i}", ColumnType.LABEL, len(LABELS), labels=names) for i in range(LABEL_COLUMNS)
+        WatchedColumn(f"label {i}", ColumnType.LABEL, len(LABELS), labels=names) for i in range(LABEL_COLUMNS)
     )
-    numbers = tuple(Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS))
+    numbers = tuple(WatchedColumn(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS))
     related = tuple(
-        Column(
+        WatchedColumn(
             f"{RELATION}number {one} and number {other}",
             ColumnType.LABEL,
             2,
@@ -131,7 +131,7 @@ def columns(spec: Related) -> tuple[Column, ...]:
         for one, other in PAIRS
     )
     within = tuple(
-        Column(
+        WatchedColumn(
             f"{RELATION}number {number} and label {column}={label}",
             ColumnType.LABEL,
             2,

@@ -12,7 +12,7 @@ import numpy as np
 from monitor import drift
 from monitor.config.units import DAY
 from monitor.drift import window_length
-from monitor.drift.columns import Column, ColumnType, WindowCounts
+from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
 from monitor.drift.learning import learn
 from monitor.records import Window
 from tests.bench.streams import BUCKETS, HOUR, MONDAY, bucketed
@@ -93,7 +93,7 @@ def windows(spec: FewRows) -> Iterator[WindowCounts]:
 
 def judge(spec: FewRows) -> Life:
     """Learn and evaluate as the daemon does."""
-    columns = [Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(spec.columns)]
+    columns = [WatchedColumn(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(spec.columns)]
     seen = list(windows(spec))
     split = sum(one.window.end <= MONDAY + REFERENCE_DAYS * DAY for one in seen)
     calibration = learn(columns, seen[:split], BUDGET, drift.DriftSettings())

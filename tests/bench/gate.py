@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from monitor.gating import Outcome
-from monitor.gating.answers import Evaluation, Side
+from monitor.gating.answers import PairedAnswers, SideAnswers
 from monitor.gating.decision import compare, decide_metrics
 from monitor.gating.figures import FIGURES, GateFigure, Pairs
 from monitor.gating.resampling import Units, units_of
@@ -79,23 +79,23 @@ def _ours(lost: int, won: int, n: int) -> Outcome:
     return decide_metrics([result], ALPHA)[0].outcome
 
 
-def evaluation(n: int, rng: np.random.Generator, task: Task, worse: float = 0.0) -> Evaluation:
+def evaluation(n: int, rng: np.random.Generator, task: Task, worse: float = 0.0) -> PairedAnswers:
     """Items whose two sides have the same distribution, except that the candidate's errors are larger by a share."""
     truth = (rng.random(n) < 0.3).astype(np.int64)
     numbers = rng.normal(0, 3, n)
     shared = rng.normal(0, 1, n)
     sides = [_side(truth, numbers, shared, rng, 1.0 + extra) for extra in (worse, 0.0)]
-    return Evaluation(task, ("0", "1"), truth, numbers, sides[0], sides[1], np.array([0, 1]), None)  # type: ignore[arg-type]
+    return PairedAnswers(task, ("0", "1"), truth, numbers, sides[0], sides[1], np.array([0, 1]), None)  # type: ignore[arg-type]
 
 
 def _side(
     truth: np.ndarray, numbers: np.ndarray, shared: np.ndarray, rng: np.random.Generator, scale: float
-) -> Side:
+) -> SideAnswers:
     n = truth.size
     noise = shared + rng.normal(0, 0.5, n)
     share = 1 / (1 + np.exp(-(2.5 * (truth - 0.5) + 1.2 * noise)))
     codes = (share > 0.5).astype(np.int64)
-    return Side(
+    return SideAnswers(
         codes,
         numbers + scale * (shared + rng.normal(0, 0.5, n)),
         np.zeros(n, bool),
@@ -177,7 +177,9 @@ def of_groups(count: int, size: int, runs: int) -> tuple[float, float, float]:
     return failed / runs, naive / runs, passed / runs
 
 
-def _grouped(count: int, size: int, drop: float, rng: np.random.Generator) -> tuple[Evaluation, np.ndarray]:
+def _grouped(
+    count: int, size: int, drop: float, rng: np.random.Generator
+) -> tuple[PairedAnswers, np.ndarray]:
     """Seven of ten items of the groups that a side gets wrong; each side has such groups, the candidate more."""
     groups = np.repeat(np.arange(count), size)
     right, is_hard = rng.random(groups.size) < SHARE_RIGHT, rng.random(groups.size) < 0.7
@@ -187,11 +189,13 @@ def _grouped(count: int, size: int, drop: float, rng: np.random.Generator) -> tu
         wrong = (rng.random(count) < share)[groups] & is_hard
         codes = np.where(right & ~wrong, 0, 1)
         sides.append(
-            Side(codes, nothing, np.zeros(groups.size, bool), nothing, nothing, nothing, nothing, None, False)
+            SideAnswers(
+                codes, nothing, np.zeros(groups.size, bool), nothing, nothing, nothing, nothing, None, False
+            )
         )
     truth = np.zeros(groups.size, np.int64)
     none: Any = None
-    return Evaluation(
+    return PairedAnswers(
         Task.CLASSIFICATION, ("0", "1"), truth, nothing, sides[0], sides[1], np.array([0, 1]), none
     ), groups
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.drift.columns import Column, ColumnType, WindowCounts
+from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
 from monitor.drift.replaced_values import REPLACED
 from monitor.records import Window
 from monitor.windows.layout import new_labels
@@ -21,7 +21,7 @@ PLAIN = 15
 """Normal columns beside the hard ones."""
 VALUES = 5000
 Counted = Callable[[int], np.ndarray]
-Built = tuple[Column, Counted]
+Built = tuple[WatchedColumn, Counted]
 Kind = Callable[["Hard"], list[Built]]
 POOL = 2000
 _MORNING = 6
@@ -46,7 +46,7 @@ class Hard:
         return self.drift == drift and t >= self.begin
 
 
-def columns(spec: Hard) -> tuple[Column, ...]:
+def columns(spec: Hard) -> tuple[WatchedColumn, ...]:
     """The hard columns first, then the plain ones."""
     return tuple(made[0] for made in _built(spec))
 
@@ -70,7 +70,7 @@ def _built(spec: Hard) -> list[Built]:
                 drawn += 0.5
             return bucketed(drawn)[0]
 
-        return Column(f"plain {index}", ColumnType.NUMBER, BUCKETS), counted
+        return WatchedColumn(f"plain {index}", ColumnType.NUMBER, BUCKETS), counted
 
     return [*made, *(plain(index) for index in range(3 if spec.few else PLAIN))]
 
@@ -98,7 +98,7 @@ def _labelled(name: str, drawn: Counted) -> Built:
 
     labels = tuple(str(values[i]) for i in order[:buckets])
     replaced = len(values) > buckets and new_labels.turnover(counts, first) > REPLACED
-    watched = Column(
+    watched = WatchedColumn(
         name, ColumnType.LABEL, buckets, labels=labels, novelty=new_labels.novelty(counts), replaced=replaced
     )
     return watched, counted
@@ -148,7 +148,7 @@ def _season(size: Callable[[int, float], float]) -> Kind:
                 drawn = np.random.default_rng([spec.seed, 5, index, t]).standard_normal((1, spec.n))
                 return bucketed(drawn + mean)[0]
 
-            return Column(f"season {index}", ColumnType.NUMBER, BUCKETS), counted
+            return WatchedColumn(f"season {index}", ColumnType.NUMBER, BUCKETS), counted
 
         return [column(index) for index in range(2 if spec.few else 10)]
 
@@ -171,7 +171,7 @@ def _wander(correlation: float, deviation: float) -> Kind:
                 drawn = np.random.default_rng([spec.seed, 7, index, t]).standard_normal((1, spec.n))
                 return bucketed(drawn + mean)[0]
 
-            return Column(f"wander {index}", ColumnType.NUMBER, BUCKETS), counted
+            return WatchedColumn(f"wander {index}", ColumnType.NUMBER, BUCKETS), counted
 
         return [column(index) for index in range(4 if spec.few else 20)]
 
@@ -195,7 +195,7 @@ def _stale(spec: Hard) -> list[Built]:
                 drawn[:, : spec.n // (index + 1)] = held(index, t).standard_normal()
             return bucketed(drawn)[0]
 
-        return Column(f"stale {index}", ColumnType.NUMBER, BUCKETS), counted
+        return WatchedColumn(f"stale {index}", ColumnType.NUMBER, BUCKETS), counted
 
     def drawn(t: int) -> np.ndarray:
         if t % 24 < _MORNING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from monitor.drift.columns import Column, ColumnType, WindowCounts
+from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
 from monitor.records import Window
 
 HOUR, MONDAY = 3600, 1_735_516_800
@@ -61,16 +61,16 @@ class Spec:
         return self.columns - categories - absent, categories, absent
 
 
-def columns(spec: Spec) -> tuple[Column, ...]:
+def columns(spec: Spec) -> tuple[WatchedColumn, ...]:
     """The columns' description."""
     numbers, categories, absent = spec.split
     return (
-        *(Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(numbers)),
+        *(WatchedColumn(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(numbers)),
         *(
-            Column(f"category {i}", ColumnType.LABEL, len(SHARES), labels=tuple("abcdefgh"))
+            WatchedColumn(f"category {i}", ColumnType.LABEL, len(SHARES), labels=tuple("abcdefgh"))
             for i in range(categories)
         ),
-        *(Column(f"absent {i}", ColumnType.LABEL, 1, labels=("present",)) for i in range(absent)),
+        *(WatchedColumn(f"absent {i}", ColumnType.LABEL, 1, labels=("present",)) for i in range(absent)),
     )
 
 

@@ -14,7 +14,7 @@ from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
 from monitor.rollouts import running
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.rollouts.next_step import first_step
 from monitor.store import rollouts
 from monitor.store.db import Store
@@ -81,7 +81,7 @@ def test_a_failed_and_a_promoted_rollout_are_told_by_the_exit_code(place: Place)
         running.start(connection, STREAM, "8", "", plan, who="ada", address="here", now=begin)
     arms = {"7": (500, Behaviour(0.01)), "8": (500, Behaviour(0.2))}
     place.minutes(21, arms, 21)
-    running.advance(place.store, Reading(60), time.time(), lambda *_: "")
+    running.advance(place.store, ArmSettings(60), time.time(), lambda *_: "")
     watched = place.call("watch", "acme/fraud")
     assert watched.exit_code == 1
     assert "failed: version 8 is worse" in watched.stdout

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.comparison import Comparison, compare
-from monitor.comparison.distribution import QUANTILES, Labels, Numbers
+from monitor.comparison.distribution import QUANTILES, LabelShares, NumberHistograms
 
 HOSTILE = "</script><b onload=x>\"'&\u202e\n${x}"
 
@@ -60,7 +60,7 @@ def test_quantiles_and_means_are_those_of_numpy(found: Comparison) -> None:
     for place in (0, 3, 4):
         name = f"column {place}"
         picture = found[name].distribution
-        assert isinstance(picture, Numbers)
+        assert isinstance(picture, NumberHistograms)
         for side, data in ((picture.before, REFERENCE[name]), (picture.after, CURRENT[name])):
             expected = np.quantile(data, [0, *QUANTILES, 1])
             assert side.quantiles == pytest.approx(expected, abs=0.06 * float(data.std()))
@@ -73,7 +73,7 @@ def test_quantiles_and_means_are_those_of_numpy(found: Comparison) -> None:
 
 def test_shares_of_labels_are_those_of_pandas_with_the_interval_of_their_change(found: Comparison) -> None:
     picture = found["column 1"].distribution
-    assert isinstance(picture, Labels)
+    assert isinstance(picture, LabelShares)
     before, after = (d["column 1"].value_counts(normalize=True) for d in (REFERENCE, CURRENT))
     for name, share, now in zip(picture.names, picture.before, picture.after, strict=True):
         assert (share, now) == pytest.approx((before[name], after[name]))

@@ -13,7 +13,7 @@ import pytest
 from monitor.alerts.notification import decode
 from monitor.digest import Sender, overdue, render
 from monitor.digest.compose import Digest
-from monitor.digest.section import Fact, Section
+from monitor.digest.section import Fact, ModelSection
 from monitor.digest.sending import _key
 from monitor.health.settings import DigestSettings
 from monitor.health.verdict import Health
@@ -244,15 +244,15 @@ def test_the_html_is_closed(shop: Shop) -> None:
     assert digest.columns == ("Last week", "Week before", "Four weeks earlier")
 
 
-def models(count: int, text: str) -> tuple[Section, ...]:
+def models(count: int, text: str) -> tuple[ModelSection, ...]:
     facts = tuple(Fact(f"Figure {number}", text) for number in range(6))
     return tuple(
-        Section(f"Model {index}", Health.ATTENTION, f"{PUBLIC}/m/{index}", text, facts)
+        ModelSection(f"Model {index}", Health.ATTENTION, f"{PUBLIC}/m/{index}", text, facts)
         for index in range(count)
     )
 
 
-def _with_attention(digest: Digest, lines: tuple[Section, ...]) -> Digest:
+def _with_attention(digest: Digest, lines: tuple[ModelSection, ...]) -> Digest:
 
     return replace(digest, models=lines)
 

@@ -5,7 +5,7 @@ import pytest
 
 from monitor import drift
 from monitor.drift import codec
-from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
+from monitor.drift.columns import ColumnType, Role, WatchedColumn, WindowCounts
 from monitor.drift.explain import detection_delay
 from monitor.drift.model.calibration import fit
 from monitor.drift.settings import DriftSettings
@@ -70,9 +70,9 @@ def test_the_examples_speak_of_the_configured_window(window: str, said: str) -> 
 
 def test_an_output_that_is_never_sent_takes_no_share() -> None:
     """A model without confidence spends the outputs' fifth on what it answers; with one, nothing is changed."""
-    inputs = tuple(Column(f"features.{n}", ColumnType.NUMBER, 10) for n in range(4))
+    inputs = tuple(WatchedColumn(f"features.{n}", ColumnType.NUMBER, 10) for n in range(4))
     answer, confidence = (
-        Column(name, ColumnType.NUMBER, 10, Role.OUTPUT) for name in ("prediction", "confidence")
+        WatchedColumn(name, ColumnType.NUMBER, 10, Role.OUTPUT) for name in ("prediction", "confidence")
     )
     columns = (*inputs, answer, confidence)
     all_speak = drift.limits(columns, 720, silent=np.zeros(6, bool))
@@ -87,8 +87,8 @@ def test_an_output_that_is_never_sent_takes_no_share() -> None:
 
 def test_where_no_output_was_ever_sent_the_inputs_have_their_share() -> None:
     columns = (
-        Column("features.x", ColumnType.NUMBER, 10),
-        Column("confidence", ColumnType.NUMBER, 10, Role.OUTPUT),
+        WatchedColumn("features.x", ColumnType.NUMBER, 10),
+        WatchedColumn("confidence", ColumnType.NUMBER, 10, Role.OUTPUT),
     )
     alone, beside = drift.limits(columns[:1], 720), drift.limits(columns, 720, silent=np.array([False, True]))
     assert beside[0] == pytest.approx(alone[0], rel=1e-3)
@@ -97,9 +97,9 @@ def test_where_no_output_was_ever_sent_the_inputs_have_their_share() -> None:
 
 def test_a_calibration_knows_which_columns_never_had_a_value() -> None:
     columns = [
-        Column("features.x", ColumnType.NUMBER, 3),
-        Column("features.y", ColumnType.PRESENCE, 0),
-        Column("z", ColumnType.LABEL, 1),
+        WatchedColumn("features.x", ColumnType.NUMBER, 3),
+        WatchedColumn("features.y", ColumnType.PRESENCE, 0),
+        WatchedColumn("z", ColumnType.LABEL, 1),
     ]
     counts = np.array([5.0, 0, 40, 30, 25, 0, 100, 0, 0, 0, 100, 0])
     windows = [WindowCounts(Window(t * 3600, (t + 1) * 3600), counts) for t in range(120)]

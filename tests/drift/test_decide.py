@@ -41,7 +41,7 @@ def judged(
 
 
 def reordered(
-    counts: drift.WindowCounts, held: tuple[drift.Column, ...], order: list[int]
+    counts: drift.WindowCounts, held: tuple[drift.WatchedColumn, ...], order: list[int]
 ) -> drift.WindowCounts:
     bounds = np.concatenate([[0], np.cumsum([column.size for column in held])])
     return replace(counts, kept=np.concatenate([counts.counts[bounds[i] : bounds[i + 1]] for i in order]))
@@ -60,10 +60,10 @@ def test_permuting_columns_changes_nothing(stream: list[drift.WindowCounts]) -> 
 
 def test_a_constant_column_never_fires() -> None:
     held = [
-        drift.Column("constant", drift.ColumnType.NUMBER, 1),
-        drift.Column("one label", drift.ColumnType.LABEL, 1),
-        drift.Column("there", drift.ColumnType.PRESENCE, 0),
-        drift.Column("empty", drift.ColumnType.NUMBER, 5),
+        drift.WatchedColumn("constant", drift.ColumnType.NUMBER, 1),
+        drift.WatchedColumn("one label", drift.ColumnType.LABEL, 1),
+        drift.WatchedColumn("there", drift.ColumnType.PRESENCE, 0),
+        drift.WatchedColumn("empty", drift.ColumnType.NUMBER, 5),
     ]
     rng = np.random.default_rng(2)
     made = []
@@ -228,7 +228,7 @@ def test_importance_moves_evidence_between_columns_and_keeps_the_sum() -> None:
 
 
 def test_all_shares_add_to_the_budget_less_its_reserve() -> None:
-    held = (*columns(SPEC), drift.Column("prediction", drift.ColumnType.LABEL, 2, drift.Role.OUTPUT))
+    held = (*columns(SPEC), drift.WatchedColumn("prediction", drift.ColumnType.LABEL, 2, drift.Role.OUTPUT))
     assert A * (1 / drift.limits(held, A)).sum() == pytest.approx(1 / RESERVE)
 
 

@@ -59,7 +59,7 @@ def stream(n: int, moved: range, windows: int, *, seed: int) -> list[drift.Windo
 
 def test_windows_without_rows_are_not_quiet() -> None:
     """A drift ends, and nothing comes for two days: the incident stays open until six windows of rows were quiet."""
-    columns = [drift.Column(f"n {i}", drift.ColumnType.NUMBER, BUCKETS) for i in range(4)]
+    columns = [drift.WatchedColumn(f"n {i}", drift.ColumnType.NUMBER, BUCKETS) for i in range(4)]
     made = stream(100, range(250, 260), 300, seed=7)
     calibration = drift.fit(columns, made[:240])
     limits, state = drift.limits(columns, BUDGET.limit(HOUR)), drift.begin(calibration)

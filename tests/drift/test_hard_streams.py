@@ -5,7 +5,7 @@ import pytest
 
 from monitor import drift
 from monitor.drift import replaced_values
-from monitor.drift.columns import Column, ColumnType
+from monitor.drift.columns import ColumnType, WatchedColumn
 from monitor.records import Window
 from tests.bench import hard_streams
 from tests.bench.hard_streams import JUDGED, REFERENCE, Hard
@@ -49,8 +49,8 @@ def test_a_change_beside_what_is_usual_is_found(kind: str, change: str, column: 
 
 
 def test_values_that_replace_others_after_a_short_baseline_are_marked_by_the_windows_after_it() -> None:
-    known = Column("customer", ColumnType.LABEL, 256)
-    few = Column("plan", ColumnType.LABEL, 8)
+    known = WatchedColumn("customer", ColumnType.LABEL, 256)
+    few = WatchedColumn("plan", ColumnType.LABEL, 8)
 
     def window(t: int) -> drift.WindowCounts:
         counts = np.zeros(known.size + few.size)

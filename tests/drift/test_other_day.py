@@ -5,16 +5,16 @@ from functools import cache
 import numpy as np
 import pytest
 
-from monitor.drift.columns import Column, ColumnType, WindowCounts
+from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
 from monitor.drift.explain.other_day import like_another_day
 from monitor.drift.model.calibration import Calibration, fit
 from monitor.records import Window
 
 HOUR, MONDAY = 3600, 1_735_516_800
 COLUMNS = (
-    Column("features.segment", ColumnType.LABEL, 2, labels=("business", "private")),
-    Column("features.channel", ColumnType.LABEL, 2, labels=("web", "app")),
-    Column("features.fixed", ColumnType.LABEL, 2, labels=("a", "b")),
+    WatchedColumn("features.segment", ColumnType.LABEL, 2, labels=("business", "private")),
+    WatchedColumn("features.channel", ColumnType.LABEL, 2, labels=("web", "app")),
+    WatchedColumn("features.fixed", ColumnType.LABEL, 2, labels=("a", "b")),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from monitor.drift.columns import Column, ColumnType, Floats, Role, WindowCounts, starts
+from monitor.drift.columns import ColumnType, Floats, Role, WatchedColumn, WindowCounts, starts
 from monitor.drift.explain.repetition import Repetition, repetition
 from monitor.records import Window
 
@@ -13,10 +13,10 @@ BUCKETS, NUMBERS, ROWS = 200, 5, 400
 CUTS = np.linspace(-4, 4, BUCKETS + 1)
 LABELS = ("web", "app", "shop")
 COLUMNS = (
-    *(Column(f"features.n{i}", ColumnType.NUMBER, BUCKETS, edges=tuple(CUTS)) for i in range(NUMBERS)),
-    Column("features.channel", ColumnType.LABEL, len(LABELS), labels=LABELS),
-    Column("features.seen_at", ColumnType.PRESENCE, 0),
-    Column("prediction", ColumnType.LABEL, 2, Role.OUTPUT, labels=("no", "yes")),
+    *(WatchedColumn(f"features.n{i}", ColumnType.NUMBER, BUCKETS, edges=tuple(CUTS)) for i in range(NUMBERS)),
+    WatchedColumn("features.channel", ColumnType.LABEL, len(LABELS), labels=LABELS),
+    WatchedColumn("features.seen_at", ColumnType.PRESENCE, 0),
+    WatchedColumn("prediction", ColumnType.LABEL, 2, Role.OUTPUT, labels=("no", "yes")),
 )
 Rows = np.ndarray
 """Shape (rows, columns): numbers, then the number of the label, then whether there is a value."""

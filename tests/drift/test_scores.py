@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
-from monitor.drift.columns import Column, ColumnType, starts
+from monitor.drift.columns import ColumnType, WatchedColumn, starts
 from monitor.drift.model.scores import Family, build, legendre, signed_root
 
 BUCKETS = 400
@@ -26,7 +26,7 @@ def test_the_polynomials_are_orthonormal() -> None:
 
 def test_each_effect_has_variance_one_over_n_while_nothing_moves() -> None:
     rng = np.random.default_rng(1)
-    scores = build([Column("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 2_000_000))
+    scores = build([WatchedColumn("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 2_000_000))
     found = np.array([scores.effects(*scores.sums(number_counts(rng, 500))) for _ in range(1500)])
     variance = found.var(axis=0) * 500
     assert np.all(np.abs(variance[:4] - 1) < 0.1)
@@ -39,14 +39,14 @@ def test_each_effect_has_variance_one_over_n_while_nothing_moves() -> None:
 @pytest.mark.parametrize("shift", [-0.5, 0.1, 0.3])
 def test_a_shift_shows_as_the_location_effect_that_theory_gives(shift: float) -> None:
     rng = np.random.default_rng(2)
-    scores = build([Column("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 1_000_000))
+    scores = build([WatchedColumn("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 1_000_000))
     effect = scores.effects(*scores.sums(number_counts(rng, 400_000, shift)))[0]
     assert effect == pytest.approx(np.sqrt(3) * (2 * ndtr(shift / np.sqrt(2)) - 1), abs=0.01)
 
 
 def test_scores_of_two_windows_add() -> None:
     rng = np.random.default_rng(3)
-    scores = build([Column("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 10_000))
+    scores = build([WatchedColumn("x", ColumnType.NUMBER, BUCKETS)], number_counts(rng, 10_000))
     one, other = number_counts(rng, 300), number_counts(rng, 40)
     together = scores.sums(one + other)
     apart = [a + b for a, b in zip(scores.sums(one), scores.sums(other), strict=True)]
@@ -79,9 +79,9 @@ def test_a_small_share_is_close_to_normal_in_its_tails() -> None:
 
 def test_weights_of_a_column_add_to_one_less_the_unseen_part() -> None:
     columns = [
-        Column("x", ColumnType.NUMBER, 3),
-        Column("c", ColumnType.LABEL, 4),
-        Column("p", ColumnType.PRESENCE, 0),
+        WatchedColumn("x", ColumnType.NUMBER, 3),
+        WatchedColumn("c", ColumnType.LABEL, 4),
+        WatchedColumn("p", ColumnType.PRESENCE, 0),
     ]
     reference = np.ones(int(starts(columns)[-1]))
     scores = build(columns, reference)
@@ -89,7 +89,7 @@ def test_weights_of_a_column_add_to_one_less_the_unseen_part() -> None:
 
 
 def test_values_never_seen_are_counted_with_missing_ones_where_none_were_missing() -> None:
-    columns = [Column("c", ColumnType.LABEL, 2), Column("d", ColumnType.LABEL, 2)]
+    columns = [WatchedColumn("c", ColumnType.LABEL, 2), WatchedColumn("d", ColumnType.LABEL, 2)]
     scores = build(columns, np.array([0, 0, 5, 5, 0, 2, 0, 5, 3, 0.0]))
     found, rows = scores.unseen_counts(np.array([3, 1, 5, 1, 0, 3, 1, 5, 1, 0.0]))
     assert list(found) == [4, 1]

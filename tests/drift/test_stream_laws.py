@@ -14,7 +14,7 @@ SPEC = Spec("over", 200, 10, seed=88, windows=60, drift=Drift("new category 2 %"
 LIMIT = drift.parse("1 per 30 days").limit(HOUR)
 
 
-def evidence(described: Sequence[drift.Column], counted: list[drift.WindowCounts]) -> np.ndarray:
+def evidence(described: Sequence[drift.WatchedColumn], counted: list[drift.WindowCounts]) -> np.ndarray:
     """The evidence of each column and of all together, by window (windows, columns + 1)."""
     calibration = drift.fit(described, counted[:REFERENCE])
     limits, state = drift.limits(calibration.columns, LIMIT), drift.begin(calibration)
@@ -40,8 +40,8 @@ def test_law_columns_that_never_vary_change_no_evidence_on_the_others(
 ) -> None:
     """They only take their share of the budget."""
     constant = [
-        drift.Column("constant label", drift.ColumnType.LABEL, 1, labels=("only",)),
-        drift.Column("constant number", drift.ColumnType.NUMBER, 1),
+        drift.WatchedColumn("constant label", drift.ColumnType.LABEL, 1, labels=("only",)),
+        drift.WatchedColumn("constant number", drift.ColumnType.NUMBER, 1),
     ]
     beside = [replace(one, kept=np.append(one.counts, [0, 0, SPEC.n, 0] * 2)) for one in stream]
     with_it = evidence([*columns(SPEC), *constant], beside)

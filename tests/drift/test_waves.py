@@ -13,7 +13,7 @@ COLUMNS, ROWS, REFERENCE, JUDGED = 20, 1000, 240, 130
 
 @pytest.fixture(scope="module")
 def calibration() -> drift.Calibration:
-    columns = [drift.Column(f"n {i}", drift.ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS)]
+    columns = [drift.WatchedColumn(f"n {i}", drift.ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS)]
     return drift.fit(columns, list(stream({})))
 
 

@@ -19,7 +19,7 @@ from monitor.store import measurements, model_versions
 from monitor.store.model_versions import Version
 from monitor.windows import baseline
 from monitor.windows.baseline_from_table import from_table
-from monitor.windows.settings import BaselineSettings, Comparison
+from monitor.windows.settings import BaselineSettings, FurtherBaseline
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MeasuringDaemon, measuring_daemon
 
@@ -60,7 +60,7 @@ def batch(start: float, rows: int, shift: float, version: str = "7") -> pa.Recor
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[MeasuringDaemon]:
     with measuring_daemon(tmp_path, NOW + HOUR) as fresh:
-        also = (Comparison.SEASON, Comparison.PREVIOUS_VERSION)
+        also = (FurtherBaseline.SEASON, FurtherBaseline.PREVIOUS_VERSION)
         settings = BaselineSettings(also=also, weeks=3)
         table = pa.table({"amount": np.random.default_rng(0).normal(size=3000), "prediction": ["ok"] * 3000})
         with fresh.store.write() as connection:

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.expectations.checking import check
 from monitor.expectations.exchange import kinds
-from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.imported import ImportedSuite
 from monitor.expectations.suite import dump, load
 from monitor.windows.baseline_from_table import conform
 
@@ -239,7 +239,7 @@ OF_SEVERAL += [
 ]  # fmt: skip
 
 
-def of_suite(tmp_path: Path, *made: dict[str, Any]) -> Imported:
+def of_suite(tmp_path: Path, *made: dict[str, Any]) -> ImportedSuite:
     file = tmp_path / "suite.json"
     old = [{"expectation_type": one["type"], "kwargs": one["kwargs"], "meta": {}} for one in made]
     file.write_text(json.dumps({"expectation_suite_name": "old", "expectations": old}))  # as of version 0.18

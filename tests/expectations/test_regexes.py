@@ -11,7 +11,7 @@ import pytest
 
 from monitor.expectations.checking import check
 from monitor.expectations.exchange import kinds
-from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.imported import ImportedSuite
 
 TEXTS = [
     "DE", "DE\n", "xDE", "FR", "xFR", "FRx", "", " ", "a\u00a0b", "\u00e9", "caf\u00e9_1", "e\u0301", "\u0663\u0664",
@@ -23,7 +23,7 @@ REGEXES = [
 ]  # fmt: skip
 
 
-def of_suite(tmp_path: Path, *made: tuple[str, Mapping[str, object]], severity: str = "") -> Imported:
+def of_suite(tmp_path: Path, *made: tuple[str, Mapping[str, object]], severity: str = "") -> ImportedSuite:
     file = tmp_path / "suite.json"
     told = {"severity": severity} if severity else {}
     some = [
@@ -34,7 +34,7 @@ def of_suite(tmp_path: Path, *made: tuple[str, Mapping[str, object]], severity: 
     return kinds.read(file)
 
 
-def violating(found: Imported) -> list[list[str]]:
+def violating(found: ImportedSuite) -> list[list[str]]:
     """The texts that violate each expectation."""
     batches = [pa.RecordBatch.from_arrays([pa.array([text])], names=["features.code"]) for text in TEXTS]
     results = check(found.expectations, batches, most_places=len(TEXTS))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.expressions.expression import compile_expression
 from monitor.expressions.grammar import ExpressionError
-from monitor.expressions.rows import Evaluation
+from monitor.expressions.rows import BatchEvaluation
 from tests.support.thorough import examples
 
 Number = float | None
@@ -111,7 +111,7 @@ def evaluated(text: str, rows: Sequence[dict[str, Number]]) -> list[Number]:
     )
     call = compile_expression(f"sum({text})").body
     assert isinstance(call, ast.Call)
-    values = Evaluation(batch).numbers(call.args[0])
+    values = BatchEvaluation(batch).numbers(call.args[0])
     return [float(value) if why == 0 else None for value, why in zip(values.of_row, values.why, strict=True)]
 
 
@@ -140,7 +140,7 @@ def test_a_negative_number_is_a_constant_like_any_other() -> None:
     for text in ("a == -1", "-1 == a", "a in (-1, +7)"):
         call = compile_expression(f"count({text})").body
         assert isinstance(call, ast.Call)
-        values = Evaluation(batch).numbers(call.args[0])
+        values = BatchEvaluation(batch).numbers(call.args[0])
         assert values.of_row[:3].tolist() == [1.0, 0.0, 0.0], text
         assert [bool(why) for why in values.why] == [False, False, False, True]
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from monitor.cli.registry import app
 from monitor.errors import InputError
 from monitor.gating import Outcome, gate
-from monitor.gating.inputs import Columns
+from monitor.gating.inputs import ColumnRoles
 from monitor.gating.replay import replay
 from monitor.gating.replay.command import Command
 from monitor.gating.replay.stored_items import stored_items
@@ -82,7 +82,7 @@ def better(items: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def test_a_function_answers_what_production_was_asked(store: Store) -> None:
-    items = replay(store, STREAM, START.timestamp(), END, better, Columns(segments=["country"]))
+    items = replay(store, STREAM, START.timestamp(), END, better, ColumnRoles(segments=["country"]))
     found = gate(items, rules=RuleSet(), draws=200)
     table = rows()
     known = table["truth"].notna()

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from monitor.gating import resampling
-from monitor.gating.resampling import Sample, samples, units_of
+from monitor.gating.resampling import ResampledStatistic, samples, units_of
 
 
 def _rmse(sums: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_groups_are_drawn_as_a_whole() -> None:
 
 def test_the_p_value_is_where_the_interval_reaches_zero() -> None:
     rng = np.random.default_rng(2)
-    found = Sample(-0.4, rng.gamma(9, 0.1, 5000) - 1.3, 0.03)
+    found = ResampledStatistic(-0.4, rng.gamma(9, 0.1, 5000) - 1.3, 0.03)
     p = found.p_below()
     assert 0.001 < p < 0.5
     assert found.bound(1 - p) == pytest.approx(0.0, abs=0.01)
@@ -77,9 +77,9 @@ def test_the_p_value_is_where_the_interval_reaches_zero() -> None:
 
 def test_equal_draws_prove_only_what_is_below_zero() -> None:
     same = np.full(100, -2.0)
-    assert Sample(-2.0, same).p_below() == pytest.approx(1 / 101)
-    assert Sample(0.0, np.zeros(100)).p_below() == 1.0
-    assert Sample(-2.0, same).bound(0.05) == -2.0
+    assert ResampledStatistic(-2.0, same).p_below() == pytest.approx(1 / 101)
+    assert ResampledStatistic(0.0, np.zeros(100)).p_below() == 1.0
+    assert ResampledStatistic(-2.0, same).bound(0.05) == -2.0
 
 
 def test_a_statistic_without_value_in_many_draws_is_not_measured() -> None:

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from monitor.gauges.metrics_endpoints.scrape import parse
-from monitor.gauges.metrics_endpoints.series import LONGEST_RESOURCE, Sample, SeriesMapping, SeriesReader
+from monitor.gauges.metrics_endpoints.series import (
+    LONGEST_RESOURCE,
+    ScrapedSample,
+    SeriesMapping,
+    SeriesReader,
+)
 from monitor.gauges.metrics_endpoints.servers import SERVERS
 from monitor.gauges.reading import GaugeError, Quantity
 
@@ -172,16 +177,16 @@ def test_a_target_with_lines_without_end_is_read_in_no_time_and_takes_no_memory(
 def test_counters_that_are_named_anew_each_time_are_forgotten() -> None:
     series = SeriesReader([SeriesMapping(quantity=Quantity.REQUESTS, series=("n",), resource="{r}")])
     for turn in range(3):
-        series.read([Sample("n", {"r": f"{turn} {n}"}, 1.0) for n in range(4000)])
+        series.read([ScrapedSample("n", {"r": f"{turn} {n}"}, 1.0) for n in range(4000)])
     [counters] = series._counters
     assert len(counters._last) == 5000
-    assert len(series.read([Sample("n", {"r": "2 3999"}, 5.0)])) == 1
+    assert len(series.read([ScrapedSample("n", {"r": "2 3999"}, 5.0)])) == 1
 
 
 @given(
     samples=st.lists(
         st.builds(
-            Sample,
+            ScrapedSample,
             st.sampled_from(["a", "b", "c"]),
             st.dictionaries(st.sampled_from(["x", "y"]), st.text(max_size=200), max_size=2),
             st.floats(allow_nan=True, allow_infinity=True),
@@ -189,7 +194,9 @@ def test_counters_that_are_named_anew_each_time_are_forgotten() -> None:
         max_size=12,
     )
 )
-def test_law_readings_are_finite_not_negative_and_have_short_printable_names(samples: list[Sample]) -> None:
+def test_law_readings_are_finite_not_negative_and_have_short_printable_names(
+    samples: list[ScrapedSample],
+) -> None:
     mappings = [
         SeriesMapping(quantity=Quantity.USED_SHARE, series=("a",), total="b", resource="r:{x}"),
         SeriesMapping(quantity=Quantity.USED_SHARE, series=("a",), free="c", resource="f:{y}"),

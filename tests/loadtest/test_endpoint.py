@@ -12,7 +12,7 @@ import trustme
 
 from monitor.errors import AccessError, InputError, WatchkeeperError
 from monitor.loadtest import endpoint, shape
-from monitor.loadtest.generator import Calls, Generator, failure_counts
+from monitor.loadtest.generator import Generator, StageCalls, failure_counts
 from monitor.outgoing.persistent import Answer, Peer
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
@@ -31,8 +31,8 @@ def judged(answer: Answer) -> str:
     return "" if answer.status == 200 else f"HTTP {answer.status}"
 
 
-def called(where: Peer, count: int = 6, within: float = 0.4, connections: int = 3) -> Calls:
-    async def run() -> Calls:
+def called(where: Peer, count: int = 6, within: float = 0.4, connections: int = 3) -> StageCalls:
+    async def run() -> StageCalls:
         generator = Generator(where, judged, within=within, most_connections=connections)
         try:
             return await generator.run(np.linspace(0, 0.1, count), lambda _: REQUEST)
@@ -87,7 +87,7 @@ def test_calls_arrive_as_the_template_says_over_few_connections() -> None:
         headers = ["Authorization=Bearer ${env:TOKEN}"]
         target = endpoint.endpoint(where, template, SHAPE, headers, {"TOKEN": secret}, endpoint.Options())
 
-        async def run() -> Calls:
+        async def run() -> StageCalls:
             generator = Generator(target.peer, target.refused, within=5, most_connections=2)
             try:
                 return await generator.run(np.linspace(0, 0.05, 20), target.request)

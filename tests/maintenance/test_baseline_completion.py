@@ -11,9 +11,9 @@ from monitor.metrics.declared import own_metrics
 from monitor.store import predictions
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.seasonal_naive import ERROR, PAIRS, Season
+from monitor.windows.declared.seasonal_naive import ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import NOW, STREAM
@@ -31,10 +31,12 @@ def daemon(tmp_path: Path) -> Iterator[MeasuringDaemon]:
         yield fresh
 
 
-def restarted(daemon: MeasuringDaemon, *metrics: OwnMetric, season: Season | None = None) -> BaselineSelector:
+def restarted(
+    daemon: MeasuringDaemon, *metrics: OwnMetric, season: SeasonLength | None = None
+) -> BaselineSelector:
     """What keeps baselines, of a daemon with this configuration."""
     named = {STREAM: BaselineSettings(rows=100)}
-    declared = Counted.of(metrics, season)
+    declared = DeclaredBaseline.of(metrics, season)
     return BaselineSelector(daemon.store, MINUTE, WindowSettings(), named, declared=lambda _: declared)
 
 
@@ -128,10 +130,10 @@ def test_a_season_that_is_declared_later_is_learned_and_another_one_replaces_it(
         daemon.send_outcomes(f"p{hour}", truth=str(hour % 24))
     daemon.count()
     restarted(daemon).update(daemon.clock.advance(60))
-    restarted(daemon, season=Season(DAY)).update(daemon.clock.advance(60))
+    restarted(daemon, season=SeasonLength(DAY)).update(daemon.clock.advance(60))
     part = loaded(daemon).profile.overall
     assert (part.total(PAIRS), part.total(ERROR)) == (216, 0)
-    restarted(daemon, season=Season(3600.0)).update(daemon.clock.advance(60))
+    restarted(daemon, season=SeasonLength(3600.0)).update(daemon.clock.advance(60))
     part = loaded(daemon).profile.overall
     assert part.total(PAIRS) == 239
     assert part.total(ERROR) == sum(abs(hour % 24 - (hour - 1) % 24) for hour in range(1, 240))

@@ -11,9 +11,9 @@ from monitor.expressions.expression import compile_expression
 from monitor.maintenance.baseline_selection import BaselineSelector, accepted
 from monitor.metrics.declared import own_metrics
 from monitor.windows import baseline
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.seasonal_naive import Season
+from monitor.windows.declared.seasonal_naive import SeasonLength
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
@@ -64,7 +64,11 @@ def test_a_file_is_read_again_when_what_is_declared_changes(daemon: MeasuringDae
     for text in ("mean(features.amount)", "mean(features.amount)", "mean(features.amount * 2)"):
         metric = OwnMetric("size", compile_expression(text))
         keeping = BaselineSelector(
-            daemon.store, MINUTE, WindowSettings(), named, declared=lambda _, one=metric: Counted.of([one])
+            daemon.store,
+            MINUTE,
+            WindowSettings(),
+            named,
+            declared=lambda _, one=metric: DeclaredBaseline.of([one]),
         )
         keeping.update(NOW)
         with daemon.store.read() as connection:
@@ -80,7 +84,7 @@ def test_a_baseline_of_a_period_counts_what_is_declared(daemon: MeasuringDaemon)
     off = OwnMetric("size", compile_expression("sum(features.amount)"))
     with daemon.store.read() as connection:
         made = baseline.from_period(
-            connection, STREAM, 0, 2 * NOW, NOW, declared=Counted.of([off], Season(DAY))
+            connection, STREAM, 0, 2 * NOW, NOW, declared=DeclaredBaseline.of([off], SeasonLength(DAY))
         )
     assert own_metrics.figure(off, made.profile.overall)[0] == pytest.approx(150 * 3.5)
 

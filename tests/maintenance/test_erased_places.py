@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from monitor.maintenance.erasure import Subject, erase_client, erase_records
+from monitor.maintenance.erasure import ErasureSubject, erase_client, erase_records
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import decode, encode
 from monitor.records import Alert, Diagnosis, Severity
@@ -118,8 +118,10 @@ def test_every_place_with_rows_of_persons_is_searched_or_rewritten() -> None:
     assert {place.table for place in PLACES if place.has_rows} == SEARCHED | REWRITTEN
 
 
-@pytest.mark.parametrize("subject", [Subject(frozenset((PERSON,))), Subject(column="customer", value=PERSON)])
-def test_one_of_two_is_erased_wherever_rows_are_stored(filled: Store, subject: Subject) -> None:
+@pytest.mark.parametrize(
+    "subject", [ErasureSubject(frozenset((PERSON,))), ErasureSubject(column="customer", value=PERSON)]
+)
+def test_one_of_two_is_erased_wherever_rows_are_stored(filled: Store, subject: ErasureSubject) -> None:
     before = counts(filled)
     receipt = erase_records(filled, "acme", subject, NOW, "ada", "here")
     assert {
@@ -131,7 +133,7 @@ def test_one_of_two_is_erased_wherever_rows_are_stored(filled: Store, subject: S
 
 
 def test_halves_of_another_client_s_calls_stay_and_those_of_an_erased_client_go(filled: Store) -> None:
-    subject = Subject(frozenset((PERSON,)))
+    subject = ErasureSubject(frozenset((PERSON,)))
     receipt = erase_records(filled, "globex", subject, NOW, "ada", "here", others=("kafka",))
     assert receipt.removed == {}
     before = counts(filled)["half_calls"]
@@ -148,7 +150,9 @@ def test_records_without_an_id_lose_their_texts_too(tmp_path: Path) -> None:
             bare = decode(batch.blob)
             bare = bare.drop_columns([name for name in bare.schema.names if name.startswith("segments.")])
             texts.put(connection, [StoredTexts(STREAM, b"d" * 16, NOW, NOW, 2, encode(bare))])
-        receipt = erase_records(store, "acme", Subject(column="customer", value=PERSON), NOW, "ada", "here")
+        receipt = erase_records(
+            store, "acme", ErasureSubject(column="customer", value=PERSON), NOW, "ada", "here"
+        )
     assert receipt.removed == {"prediction_batches": 1, "texts": 1}
 
 

@@ -3,7 +3,7 @@
 import subprocess
 
 from monitor.clock import ManualClock
-from monitor.maintenance.erasure import Subject, erase_client, erase_records
+from monitor.maintenance.erasure import ErasureSubject, erase_client, erase_records
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -56,7 +56,7 @@ def test_a_dump_and_rewritten_files_say_nothing_of_whom_was_erased() -> None:
         send(log, RecordKind.PREDICTIONS, [{**row("acme", *HERS), "confidence": 7}])
         log.stop()
         assert dump(server) == files(server) == set(HERS + THEIRS)
-        erase_records(store, "acme", Subject(frozenset(HERS[:1])), NOW, "ada", "here")
+        erase_records(store, "acme", ErasureSubject(frozenset(HERS[:1])), NOW, "ada", "here")
         assert dump(server) == set(THEIRS)
         rewrite(server)
         assert files(server) == set(THEIRS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from monitor.maintenance.erasure import Subject, erase_client, erase_records, pseudonym
+from monitor.maintenance.erasure import ErasureSubject, erase_client, erase_records, pseudonym
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.export import batches_with_outcomes
 from monitor.records import Silence, Stream
@@ -95,7 +95,7 @@ def test_no_byte_of_any_file_says_who_she_was_and_the_others_are_as_before(
         figures = streams.figures_of_all(connection)
     assert found(tmp_path) == set(SECRETS)
     ids = frozenset((PERSON, f"{PERSON}b", f"{PERSON}-late", HOSTILE))
-    receipt = erase_records(filled, "acme", Subject(ids), NOW, "ada", "here", "k" * 64)
+    receipt = erase_records(filled, "acme", ErasureSubject(ids), NOW, "ada", "here", "k" * 64)
     assert receipt.removed == {
         "baselines": 2, "known_outcomes": 1, "outcome_batches": 1, "prediction_batches": 3, "quarantine": 1, "texts": 2,
     }  # fmt: skip
@@ -111,24 +111,28 @@ def test_no_byte_of_any_file_says_who_she_was_and_the_others_are_as_before(
 
 
 def test_records_with_a_value_are_erased(filled: Store, tmp_path: Path) -> None:
-    receipt = erase_records(filled, "acme", Subject(column="customer", value="her words"), NOW, "ada", "here")
+    receipt = erase_records(
+        filled, "acme", ErasureSubject(column="customer", value="her words"), NOW, "ada", "here"
+    )
     assert receipt.removed["prediction_batches"] == 3
     assert {one["id"] for one in everything(filled)} == {"a", "b"}
     assert found(tmp_path, (b"her words", b"ADA LOVELACE")) == set()
 
 
 def test_erasing_twice_finds_nothing_more_and_other_clients_keep_theirs(filled: Store) -> None:
-    assert erase_records(filled, "globex", Subject(frozenset((PERSON,))), NOW, "ada", "").removed == {}
+    assert erase_records(filled, "globex", ErasureSubject(frozenset((PERSON,))), NOW, "ada", "").removed == {}
     ids = frozenset((PERSON,))
-    assert erase_records(filled, "acme", Subject(ids), NOW, "ada", "").removed["prediction_batches"] == 1
-    assert erase_records(filled, "acme", Subject(ids), NOW, "ada", "").removed == {}
+    assert (
+        erase_records(filled, "acme", ErasureSubject(ids), NOW, "ada", "").removed["prediction_batches"] == 1
+    )
+    assert erase_records(filled, "acme", ErasureSubject(ids), NOW, "ada", "").removed == {}
 
 
 def test_a_damaged_batch_is_told_and_stops_no_other(filled: Store) -> None:
     with filled.write() as connection:
         first = predictions.numbers(connection, STREAM, 0, 1e11)[0]
         connection.exec_driver_sql("UPDATE prediction_batches SET blob = x'00' WHERE id = ?", (first,))
-    receipt = erase_records(filled, "acme", Subject(frozenset((PERSON, f"{PERSON}b"))), NOW, "ada", "")
+    receipt = erase_records(filled, "acme", ErasureSubject(frozenset((PERSON, f"{PERSON}b"))), NOW, "ada", "")
     assert receipt.unreadable == 1
     assert receipt.removed["prediction_batches"] == 1
 

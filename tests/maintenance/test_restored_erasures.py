@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.maintenance.erasure import Subject, erase_client, erase_records
+from monitor.maintenance.erasure import ErasureSubject, erase_client, erase_records
 from monitor.store import audit, backup
 from monitor.store.audit import AuditFilter
 from monitor.store.db import Store
@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Store:
     (tmp_path / "watchkeeper.yaml").write_text(f'store: {{url: "sqlite:///{tmp_path}/here.db"}}\n')
     store = Store(f"sqlite:///{tmp_path}/here.db")
     migrate(store)
-    erase_records(store, "globex", Subject(frozenset(("before",))), NOW - 1, "ada", "")
+    erase_records(store, "globex", ErasureSubject(frozenset(("before",))), NOW - 1, "ada", "")
     backup.write(store, tmp_path / "backup")
     return store
 
@@ -43,7 +43,7 @@ def entries(folder: Path) -> list[tuple[str, str]]:
 def test_each_erasure_since_the_backup_is_told_with_its_command_and_stays_in_the_audit_log(
     store: Store, tmp_path: Path
 ) -> None:
-    receipt = erase_records(store, "globex", Subject(frozenset(("p1",))), NOW, "ada", "")
+    receipt = erase_records(store, "globex", ErasureSubject(frozenset(("p1",))), NOW, "ada", "")
     erase_client(store, "acme", NOW + 60, "user bob", "")
     store.close()
     said = restored(tmp_path)

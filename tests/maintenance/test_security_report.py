@@ -15,7 +15,7 @@ from monitor.maintenance.security_report import UNUSED, Facts, Installation, rep
 from monitor.records import DAEMON
 from monitor.store import audit, digests, outbox
 from monitor.store.api_keys import Key, KeyKind
-from monitor.store.audit_check import Verdict
+from monitor.store.audit_check import ChainCheck
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 from monitor.store.quarantine import Refused
@@ -33,7 +33,7 @@ def key(identity: str, **changes: object) -> Key:
 
 
 def facts(**changes: object) -> Facts:
-    sound = Facts(NOW, NOW - 30 * DAY, [key("good")], [], 0, [Verdict("acme", 5)], [], SOUND)
+    sound = Facts(NOW, NOW - 30 * DAY, [key("good")], [], 0, [ChainCheck("acme", 5)], [], SOUND)
     return replace(sound, **changes)  # type: ignore[arg-type]
 
 
@@ -57,7 +57,7 @@ def test_each_fault_is_named_and_comes_first() -> None:
     found = facts(
         keys=keys,
         failed=100,
-        verdicts=[Verdict("acme", 5, "entry 3 was removed")],
+        verdicts=[ChainCheck("acme", 5, "entry 3 was removed")],
         refused=[Refused("acme", "fraud", "other_client", 7, "")],
         installation=replace(SOUND, is_signed=False, is_encrypted=False, is_secure=False),
         sessions=[Session("ada", "admin", "", "", NOW, NOW + 1)],

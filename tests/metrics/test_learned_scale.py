@@ -16,7 +16,7 @@ from monitor.windows.baseline_from_table import conform, from_table
 from monitor.windows.declared import own_counts
 from monitor.windows.declared.declared import Declared
 from monitor.windows.declared.forecast import Forecast, definitions
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.layout import Layout
@@ -87,7 +87,7 @@ def mase(
     defined = definitions(forecast)
     base: Baseline | None = None
     if before is not None:
-        base = from_table(STREAM, table(before), 0.0, declared=Counted.of(defined, forecast.learned))
+        base = from_table(STREAM, table(before), 0.0, declared=DeclaredBaseline.of(defined, forecast.learned))
     layout = from_table(STREAM, table(now), 0.0).layout if base is None else base.layout
     options = MetricSettings(forecasts={(STREAM.client, STREAM.model): forecast})
     declared = Declared({one.name: [(0, one)] for one in defined})

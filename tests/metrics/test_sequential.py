@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.evaluation.declines import LIMIT, STEP
-from monitor.metrics.sequential import Evidence, Reference, step
+from monitor.metrics.sequential import LogEvidence, Reference, step
 
 A_DAY = 86400 // STEP
 
@@ -15,7 +15,7 @@ def run(rates: np.ndarray, n: int, reference: Reference, seed: int) -> np.ndarra
     """The evidence after each step, as multiples of the limit."""
     chance = np.random.default_rng(seed)
     good = chance.binomial(n, rates)
-    evidence, found = Evidence(), []
+    evidence, found = LogEvidence(), []
     for count in good.tolist():
         evidence = step(evidence, reference, count, n, LIMIT)
         found.append(evidence.beyond(LIMIT))
@@ -56,7 +56,7 @@ def test_a_fall_at_four_outcomes_a_second_is_found_in_time(fall: float, margin: 
 def test_a_mean_that_falls_is_found_as_well() -> None:
     """Feedback of 1 to 5, ten a step, which loses a fifth of a point."""
     chance = np.random.default_rng(0)
-    evidence = Evidence()
+    evidence = LogEvidence()
     reference = Reference(4.2, 0.1, 1.0, is_share=False)
     steps = 0
     while evidence.beyond(LIMIT) < 1:
@@ -66,13 +66,13 @@ def test_a_mean_that_falls_is_found_as_well() -> None:
 
 
 def test_one_batch_of_one_kind_is_no_proof() -> None:
-    evidence = step(Evidence(), Reference(0.95, 0.02), 0, 100_000, LIMIT)
+    evidence = step(LogEvidence(), Reference(0.95, 0.02), 0, 100_000, LIMIT)
     assert evidence.beyond(LIMIT) < 0.01
 
 
 def test_evidence_is_gone_soon_after_the_figure_is_back() -> None:
     reference = Reference(0.95, 0.02)
-    evidence = Evidence()
+    evidence = LogEvidence()
     for _ in range(1000):
         evidence = step(evidence, reference, 40, 120, LIMIT)
     assert evidence.beyond(LIMIT) >= 1

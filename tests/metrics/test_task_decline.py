@@ -15,7 +15,7 @@ from monitor.predictions.log.item_lists import labels_text, outputs_text
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline_from_table import Baseline, from_table
 from monitor.windows.declared.declared import Declared
-from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.score_definitions import Survival, of_survival
 from monitor.windows.kernel import label_set_counts, output_counts
 from monitor.windows.kernel.exact_sums import exact_sum
@@ -80,7 +80,7 @@ def test_figures_are_those_of_the_raw_rows_for_all_and_by_segment() -> None:
     defined = of_survival(Survival((30.0,)))
     declared = Declared({one.name: [(0, one)] for one in defined})
     rows = table(1), table(2, noise=2.0)
-    base, now = (from_table(STREAM, one, 0.0, declared=Counted.of(defined)) for one in rows)
+    base, now = (from_table(STREAM, one, 0.0, declared=DeclaredBaseline.of(defined)) for one in rows)
     assert base.layout.id != now.layout.id
     counted = Profile(
         base.layout, {key: replace(part, layout=base.layout) for key, part in now.profile.slices.items()}

@@ -11,7 +11,7 @@ import pytest
 from monitor.alerts.notification import Notification, encode
 from monitor.clock import ManualClock
 from monitor.errors import StoreError
-from monitor.notify.channel import PAGES, Rate
+from monitor.notify.channel import PAGES, RateLimit
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.notify.delivery.worker import ChannelWorker
 from monitor.notify.failure import AttemptError, FailureKind
@@ -31,7 +31,7 @@ class Chat:
 
     name = "chat"
     seconds = 5.0
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = PAGES
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from monitor import outgoing
-from monitor.outgoing import Budget, names
+from monitor.outgoing import CallBudget, names
 from monitor.outgoing.headers import given_header, mail_header, request_header
 from tests.support.receiver import Receiver
 from tests.support.slow_peers import SLACK_SECONDS, Manner, peer
@@ -44,7 +44,7 @@ def serve_once(answer: bytes) -> int:
     return port
 
 
-class Short(Budget):
+class Short(CallBudget):
     """Is used up at its `looks`-th look."""
 
     def __init__(self, looks: int) -> None:
@@ -101,7 +101,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(where: str) -> None:
 
 def test_several_requests_share_a_budget() -> None:
     with Receiver() as server, outgoing.client(5.0) as client:
-        budget = Budget(5.0, most_bytes=300)
+        budget = CallBudget(5.0, most_bytes=300)
         client.get(server.url, extensions={"budget": budget})
         with pytest.raises(httpx2.ReadError, match="larger than 300 bytes"):
             for _ in range(3):

@@ -22,8 +22,8 @@ from monitor.exporters.push.remote_write import RemoteWriteSettings
 from monitor.gauges.metrics_endpoints.scrape import fetch
 from monitor.gauges.reading import GaugeError
 from monitor.notify.failure import AttemptError
-from monitor.outgoing import Budget
-from monitor.rollback.executors.calls import Calls
+from monitor.outgoing import CallBudget
+from monitor.rollback.executors.calls import OrderCalls
 from monitor.rollback.executors.executor import ExecutorError
 from monitor.sites.settings import SiteDestination
 from monitor.sites.transports.https import Https
@@ -51,11 +51,11 @@ OPENERS = {
 
 def exporter(section: ExporterSettings) -> None:
     with closing(section.make_exporter("here")) as made:
-        made.send([Point(BY_NAME["watchkeeper_build"], ("1",), 1.0, 1.0)], Budget(SECONDS))
+        made.send([Point(BY_NAME["watchkeeper_build"], ("1",), 1.0, 1.0)], CallBudget(SECONDS))
 
 
 def order(url: str) -> None:
-    with Calls("a platform", SECONDS) as calls:
+    with OrderCalls("a platform", SECONDS) as calls:
         calls.get(url, {})
 
 
@@ -177,18 +177,18 @@ class Waits:
         self.count = 0
         self.wrong: list[str] = []
         self._left: float | None = None
-        begin, left = Budget.__init__, Budget.left
+        begin, left = CallBudget.__init__, CallBudget.left
 
-        def counted(budget: Budget, seconds: float, *more: int) -> None:
+        def counted(budget: CallBudget, seconds: float, *more: int) -> None:
             self.budgets.append(seconds)
             begin(budget, seconds, *more)
 
-        def noted(budget: Budget) -> float:
+        def noted(budget: CallBudget) -> float:
             self._left = left(budget)
             return self._left
 
-        patch.setattr(Budget, "__init__", counted)
-        patch.setattr(Budget, "left", noted)
+        patch.setattr(CallBudget, "__init__", counted)
+        patch.setattr(CallBudget, "left", noted)
         for kind, name in ((SyncStream, "read"), (SyncStream, "write"), (SyncBackend, "connect_tcp")):
             patch.setattr(kind, name, self._watched(getattr(kind, name)))
 

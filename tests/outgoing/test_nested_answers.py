@@ -10,9 +10,9 @@ import pytest
 import monitor
 from monitor.gauges.queues.rabbitmq import _figures
 from monitor.gauges.reading import GaugeError
-from monitor.rollback.executors.calls import Answer
+from monitor.rollback.executors.calls import ExpectedResponse
 from monitor.rollback.executors.executor import ExecutorError
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.web.api.rollouts import routes
 from monitor.web.auth.authentication import Access
 from tests.support.clients import opened
@@ -61,7 +61,7 @@ def test_whoever_catches_the_errors_of_json_catches_that_of_its_depth() -> None:
 
 def test_a_webhook_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     shop = opened(tmp_path, hours=1)
-    hooks = routes(shop.store, Access(shop.store, shop.clock), shop.clock, Reading(60))
+    hooks = routes(shop.store, Access(shop.store, shop.clock), shop.clock, ArmSettings(60))
     body = b'{"name": "a", "namespace": "b", "x": ' + DEEP
     with serving(shop, routes=hooks) as client:
         for path in ("rollout", "confirm-promotion", "rollback"):
@@ -71,7 +71,7 @@ def test_a_webhook_that_is_nested_without_end_is_refused(tmp_path: Path) -> None
 
 def test_executors_and_queues_that_answer_so_are_told() -> None:
     with pytest.raises(ExecutorError, match="not JSON"):
-        Answer(200, DEEP, {}).json()
+        ExpectedResponse(200, DEEP, {}).json()
     for body in (DEEP, b'{"messages": %s}' % (b"9" * 400), b'{"messages": %s}' % (b"9" * 5000)):
         with pytest.raises(GaugeError):
             _figures("http://queue", body)

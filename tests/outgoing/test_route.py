@@ -15,7 +15,7 @@ from monitor.notify.channels.slack import Slack, SlackSettings
 from monitor.notify.delivery.reachability import check_reachability, problem_of
 from monitor.notify.failure import AttemptError
 from monitor.notify.settings import NotifySettings
-from monitor.outgoing import Route
+from monitor.outgoing import OutgoingRoute
 from tests.support.connect_proxy import connect_proxy
 from tests.support.metric_intakes import OtlpIntake
 from tests.support.pages import PAGE
@@ -103,18 +103,18 @@ def test_the_proxy_of_the_environment_is_used_unless_no_proxy_names_the_host(
 
 def test_a_plain_address_is_forwarded() -> None:
     with connect_proxy() as proxy:
-        assert problem_of("http://intake.invalid:4318/x?key=SECRET", Route(proxy=proxy.url)) == ""
+        assert problem_of("http://intake.invalid:4318/x?key=SECRET", OutgoingRoute(proxy=proxy.url)) == ""
         assert proxy.asked == ["http://intake.invalid:4318/"], "no path or query goes out to try an address"
 
 
 def test_a_proxy_that_cannot_be_reached_or_does_not_reach_the_host_is_told() -> None:
     with connect_proxy() as proxy:
-        gone = Route(proxy=proxy.url)
+        gone = OutgoingRoute(proxy=proxy.url)
     assert "refused" in problem_of("https://127.0.0.1:9/", gone)
 
 
 def test_the_certificate_that_a_server_asks_for_is_shown(folder: Path, authority: trustme.CA) -> None:
-    own = Route(str(folder / "ca.pem"), "", str(folder / "own.pem"), str(folder / "key.pem"))
+    own = OutgoingRoute(str(folder / "ca.pem"), "", str(folder / "own.pem"), str(folder / "key.pem"))
     with Receiver() as server:
         with_tls(server, authority, ssl.CERT_REQUIRED)
         with outgoing.client(5.0, own) as client:
@@ -122,7 +122,7 @@ def test_the_certificate_that_a_server_asks_for_is_shown(folder: Path, authority
         with outgoing.client(5.0, own.ca_file) as client, pytest.raises(outgoing.FAILURES):
             client.get(f"{https(server)}/")
     with pytest.raises(OSError, match="No such file"):
-        Route(certificate=str(folder / "none.pem")).tls()
+        OutgoingRoute(certificate=str(folder / "none.pem")).tls()
 
 
 def test_a_key_with_a_passphrase_is_not_asked_for_on_the_terminal(folder: Path) -> None:
@@ -134,4 +134,4 @@ def test_a_key_with_a_passphrase_is_not_asked_for_on_the_terminal(folder: Path) 
     )
     (folder / "sealed.pem").write_bytes(sealed)
     with pytest.raises(OSError, match="without a passphrase"):
-        Route("", "", str(folder / "own.pem"), str(folder / "sealed.pem")).tls()
+        OutgoingRoute("", "", str(folder / "own.pem"), str(folder / "sealed.pem")).tls()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.relay.answers import Verdict, read_answer
+from monitor.relay.answers import Disposition, read_answer
 from monitor.relay.buffer import flaw_of
 from monitor.relay.forwarding import wait_after
 
@@ -13,34 +13,34 @@ REJECTED = b'{"accepted": 1, "rejected": [{"index": 0, "error": "e", "hint": "h"
 @pytest.mark.parametrize(
     ("status", "body", "verdict", "rejected"),
     [
-        (202, b'{"accepted": 3, "rejected": []}', Verdict.TAKEN, 0),
-        (202, REJECTED % b"", Verdict.TAKEN, 1),
-        (202, REJECTED % b', "rejected_count": 700', Verdict.TAKEN, 700),
-        (422, b'{"accepted": 0, "rejected": [{}], "error": "e"}', Verdict.TAKEN, 1),
-        (202, b'{"accepted": true}', Verdict.LATER, 0),
-        (200, b"<html>Please sign in</html>", Verdict.LATER, 0),
-        (202, b"[" * 100_000, Verdict.LATER, 0),
-        (204, b"", Verdict.LATER, 0),
-        (301, b"", Verdict.LATER, 0),
-        (400, ERROR, Verdict.REFUSED, 0),
-        (400, b"<html>400</html>", Verdict.DOUBTFUL, 0),
-        (403, b"blocked", Verdict.DOUBTFUL, 0),
-        (401, ERROR, Verdict.LATER, 0),
-        (403, ERROR, Verdict.LATER, 0),
-        (404, b"", Verdict.LATER, 0),
-        (407, b"", Verdict.LATER, 0),
-        (408, ERROR, Verdict.LATER, 0),
-        (413, b"<html>nginx</html>", Verdict.REFUSED, 0),
-        (429, ERROR, Verdict.LATER, 0),
-        (500, ERROR, Verdict.LATER, 0),
-        (503, b"\xff\x00", Verdict.LATER, 0),
+        (202, b'{"accepted": 3, "rejected": []}', Disposition.TAKEN, 0),
+        (202, REJECTED % b"", Disposition.TAKEN, 1),
+        (202, REJECTED % b', "rejected_count": 700', Disposition.TAKEN, 700),
+        (422, b'{"accepted": 0, "rejected": [{}], "error": "e"}', Disposition.TAKEN, 1),
+        (202, b'{"accepted": true}', Disposition.LATER, 0),
+        (200, b"<html>Please sign in</html>", Disposition.LATER, 0),
+        (202, b"[" * 100_000, Disposition.LATER, 0),
+        (204, b"", Disposition.LATER, 0),
+        (301, b"", Disposition.LATER, 0),
+        (400, ERROR, Disposition.REFUSED, 0),
+        (400, b"<html>400</html>", Disposition.DOUBTFUL, 0),
+        (403, b"blocked", Disposition.DOUBTFUL, 0),
+        (401, ERROR, Disposition.LATER, 0),
+        (403, ERROR, Disposition.LATER, 0),
+        (404, b"", Disposition.LATER, 0),
+        (407, b"", Disposition.LATER, 0),
+        (408, ERROR, Disposition.LATER, 0),
+        (413, b"<html>nginx</html>", Disposition.REFUSED, 0),
+        (429, ERROR, Disposition.LATER, 0),
+        (500, ERROR, Disposition.LATER, 0),
+        (503, b"\xff\x00", Disposition.LATER, 0),
     ],
 )
 def test_an_answer_means(status, body, verdict, rejected):
     reading = read_answer(status, body, "7")
     assert (reading.verdict, reading.rejected) == (verdict, rejected)
     assert reading.reason.isprintable()
-    if verdict in (Verdict.LATER, Verdict.DOUBTFUL):
+    if verdict in (Disposition.LATER, Disposition.DOUBTFUL):
         assert reading.reason.startswith(str(status))
         assert reading.wait == 7
 

@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.relay import forwarding
-from monitor.relay.answers import Reading, Verdict
+from monitor.relay.answers import DaemonAnswer, Disposition
 from monitor.relay.forwarding import Forwarder, together
-from monitor.relay.frames import Frame, Request
+from monitor.relay.frames import Frame, RelayedRequest
 from monitor.relay.lane import Lane
 from monitor.relay.set_aside import SetAside, in_folder
 from tests.support.thorough import examples
 
 BUG = None
-TAKEN, LATER = Reading(Verdict.TAKEN), Reading(Verdict.LATER, "503: away")
+TAKEN, LATER = DaemonAnswer(Disposition.TAKEN), DaemonAnswer(Disposition.LATER, "503: away")
 
 
-def request(address: str) -> Request:
-    return Request("/v1/predictions", "acme", "k", True, "", "", 0.0, address)
+def request(address: str) -> RelayedRequest:
+    return RelayedRequest("/v1/predictions", "acme", "k", True, "", "", 0.0, address)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 700_000)), min_size=1, max_size=12))
@@ -38,14 +38,16 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
 ):
     addresses = data.draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=12))
     answers = data.draw(
-        st.lists(st.sampled_from([TAKEN, LATER, BUG, Reading(Verdict.REFUSED, "400: no")]), max_size=12)
+        st.lists(
+            st.sampled_from([TAKEN, LATER, BUG, DaemonAnswer(Disposition.REFUSED, "400: no")]), max_size=12
+        )
     )
     folder, stopping, lock = tmp_path_factory.mktemp("lane"), threading.Event(), threading.Lock()
     lane, taken, refused = Lane(folder), [], []
     for number, address in enumerate(addresses):
         lane.append([(request(address), b"%d" % number)])
 
-    def post(sent: Request, body: bytes) -> Reading:
+    def post(sent: RelayedRequest, body: bytes) -> DaemonAnswer:
         with lock:
             answer = answers.pop() if answers else TAKEN
             if answer is BUG and threading.current_thread().name.startswith("relay line-3"):

@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.relay import forwarding, frames, lane
-from monitor.relay.answers import Reading, Verdict
+from monitor.relay.answers import DaemonAnswer, Disposition
 from monitor.relay.forwarding import Forwarder
-from monitor.relay.frames import Request
+from monitor.relay.frames import RelayedRequest
 from monitor.relay.lane import Lane, numbers, waiting_in
 from monitor.relay.set_aside import SetAside
 from tests.support.thorough import examples
@@ -18,8 +18,8 @@ from tests.support.thorough import examples
 BODIES = [b"", b"{}", b"x" * 300, os.urandom(2000), b"WKRELAY1" * 4]
 
 
-def request(key: str) -> Request:
-    return Request("/v1/predictions", "acme", key, True, "application/json", "", 1_700_000_000.0)
+def request(key: str) -> RelayedRequest:
+    return RelayedRequest("/v1/predictions", "acme", key, True, "application/json", "", 1_700_000_000.0)
 
 
 def filled(folder, bodies=BODIES) -> Lane:
@@ -203,7 +203,7 @@ def test_a_disk_that_stays_unreadable_is_passed_over_in_the_end(tmp_path, monkey
     def post(_, body):
         sent.append(body)
         stopping.set()
-        return Reading(Verdict.TAKEN)
+        return DaemonAnswer(Disposition.TAKEN)
 
     monkeypatch.setattr(frames, "read", read)
     monkeypatch.setattr(forwarding, "wait_after", lambda *_: 0.0)

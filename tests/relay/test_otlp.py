@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from monitor.clock import ManualClock
 from monitor.records import Stream
-from monitor.relay.answers import Verdict, read_otlp_answer
+from monitor.relay.answers import Disposition, read_otlp_answer
 from monitor.store.api_keys import KeyKind
-from monitor.web.ingest.otlp_reply import Encoding, Signal, of_failure, of_success
+from monitor.web.ingest.otlp_reply import Encoding, OtlpSignal, of_failure, of_success
 from tests.support.ingest_server import serving
 from tests.support.log import NOW
 from tests.support.otlp import BOT, JSON, PROTOBUF, as_json, call, gauge, ids_of, traces
@@ -43,7 +43,7 @@ def test_the_official_responses_are_read(field, rejected, message, encoding):
     content = {PROTOBUF: response.SerializeToString(), JSON: json_format.MessageToJson(response).encode()}
     found = read_otlp_answer(200, encoding, content[encoding], "")
     shown = rejected if encoding == PROTOBUF or rejected < 10**9 else 0
-    assert (found.verdict, found.rejected) == (Verdict.TAKEN, shown)
+    assert (found.verdict, found.rejected) == (Disposition.TAKEN, shown)
 
 
 @pytest.mark.parametrize("encoding", Encoding)
@@ -54,7 +54,7 @@ def test_what_the_daemon_says_of_a_failure_is_read(encoding, status):
         assert Status.FromString(content).message == "it is no OTLP; look at it"
     found = read_otlp_answer(status, encoding.value, content, "7")
     assert found.reason == f"{status}: it is no OTLP; look at it"
-    assert found.verdict is (Verdict.REFUSED if status in (400, 413) else Verdict.LATER)
+    assert found.verdict is (Disposition.REFUSED if status in (400, 413) else Disposition.LATER)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_what_the_daemon_says_of_a_failure_is_read(encoding, status):
 def test_a_portal_that_answers_200_to_everything_takes_nothing(kind, body):
     found = read_otlp_answer(200, kind, body, "")
     is_otlp = (kind, body) in (("application/json", b"{}"), ("application/x-protobuf", b""))
-    assert (found.verdict is Verdict.TAKEN) == is_otlp
-    for signal in Signal:
+    assert (found.verdict is Disposition.TAKEN) == is_otlp
+    for signal in OtlpSignal:
         assert read_otlp_answer(200, JSON, of_success(Encoding.JSON, signal, 3, "no").body, "").rejected == 3
 
 

@@ -23,8 +23,8 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log import columns
 from monitor.records import Stream
 from monitor.releases.parity import compare, pairs, report
-from monitor.releases.parity.row import Row, Standing
-from monitor.releases.parity.side import Side, load_both, with_same_inputs
+from monitor.releases.parity.row import ParityRow, ParityStanding
+from monitor.releases.parity.side import EnvironmentState, load_both, with_same_inputs
 from monitor.releases.parity.side import load as load_side
 from monitor.releases.recording.manifest import parse
 from monitor.releases.recording.record import record
@@ -54,17 +54,19 @@ def rows(count: int, seed: int, shift: float = 0.0, *, answers: Any = None, **mo
     return pa.RecordBatch.from_pydict(columns)
 
 
-def side(stream: Stream = PRODUCTION, **fields: Any) -> Side:
-    return Side(stream, **fields)
+def side(stream: Stream = PRODUCTION, **fields: Any) -> EnvironmentState:
+    return EnvironmentState(stream, **fields)
 
 
-def compared(left: Side, right: Side, settings: ParitySettings = AGREED) -> dict[str, Row]:
+def compared(
+    left: EnvironmentState, right: EnvironmentState, settings: ParitySettings = AGREED
+) -> dict[str, ParityRow]:
     return {row.name: row for row in compare.compare(left, right, settings)}
 
 
 def test_of_nothing_nothing_is_known_and_nothing_differs() -> None:
     found = compare.compare(side(STAGING), side(), AGREED)
-    assert {row.standing for row in found} == {Standing.UNKNOWN, Standing.EQUAL}
+    assert {row.standing for row in found} == {ParityStanding.UNKNOWN, ParityStanding.EQUAL}
     assert not compare.differs(found)
     assert {
         "provider and region",
@@ -72,8 +74,8 @@ def test_of_nothing_nothing_is_known_and_nothing_differs() -> None:
         "endpoints",
         "security controls",
         "data volumes",
-    } <= {row.point for row in found if row.standing is Standing.UNKNOWN}
-    assert all(row.note for row in found if row.standing is Standing.UNKNOWN)
+    } <= {row.point for row in found if row.standing is ParityStanding.UNKNOWN}
+    assert all(row.note for row in found if row.standing is ParityStanding.UNKNOWN)
 
 
 def test_facts_differ_are_agreed_or_are_known_of_one_side_only() -> None:
@@ -90,23 +92,23 @@ def test_facts_differ_are_agreed_or_are_known_of_one_side_only() -> None:
         side(STAGING, facts=facts), side(facts=other), ParitySettings(agreed=("deployment.region",))
     )
     standings = {name: row.standing for name, row in found.items()}
-    assert standings["deployment.provider"] is Standing.EQUAL
-    assert standings["deployment.region"] is Standing.AGREED
-    assert standings["deployment.endpoint"] is Standing.AGREED
-    assert standings["runtime.packages.numpy"] is Standing.DIFFERS
+    assert standings["deployment.provider"] is ParityStanding.EQUAL
+    assert standings["deployment.region"] is ParityStanding.AGREED
+    assert standings["deployment.endpoint"] is ParityStanding.AGREED
+    assert standings["runtime.packages.numpy"] is ParityStanding.DIFFERS
     assert (found["runtime.packages.extra"].left, found["runtime.packages.extra"].right) == ("none", "1")
-    assert standings["deployment.security.mtls"] is Standing.DIFFERS
-    assert standings["git.commit"] is Standing.UNKNOWN
+    assert standings["deployment.security.mtls"] is ParityStanding.DIFFERS
+    assert standings["git.commit"] is ParityStanding.UNKNOWN
     assert "deployment.security.tls" not in standings
     insecure = facts | {"deployment.endpoint": "http://a.example/v1/fraud"}
     assert (
         compared(side(STAGING, facts=insecure), side(facts=other))["deployment.endpoint"].standing
-        is Standing.DIFFERS
+        is ParityStanding.DIFFERS
     )
     broken = facts | {"deployment.endpoint": "https://[::"}
     assert (
         compared(side(STAGING, facts=broken), side(facts=other))["deployment.endpoint"].standing
-        is Standing.DIFFERS
+        is ParityStanding.DIFFERS
     )
 
 
@@ -124,11 +126,13 @@ def test_volumes_within_the_agreed_factor(staging: float | None, production: flo
 
 def test_equal_rows_are_equal_in_schema_answers_and_distribution() -> None:
     found = compared(side(STAGING, rows=rows(500, 1)), side(rows=rows(500, 1)))
-    assert [found[name].standing for name in ("inputs", "answers", "distribution")] == [Standing.EQUAL] * 3
+    assert [found[name].standing for name in ("inputs", "answers", "distribution")] == [
+        ParityStanding.EQUAL
+    ] * 3
     assert "100.00% of 500 answers" in found["answers"].note
     other_people = compared(side(STAGING, rows=rows(2000, 2)), side(rows=rows(2000, 3)))
-    assert other_people["distribution"].standing is Standing.EQUAL
-    assert other_people["answers"].standing is Standing.UNKNOWN
+    assert other_people["distribution"].standing is ParityStanding.EQUAL
+    assert other_people["answers"].standing is ParityStanding.UNKNOWN
     assert "replay inputs of production in staging" in other_people["answers"].note
 
 
@@ -136,14 +140,15 @@ def test_other_answers_to_the_same_inputs_differ_with_their_largest_difference()
     scored = rows(500, 1, answers=lambda amount: amount)
     noisy = rows(500, 1, answers=lambda amount: amount * (1 + 1e-9))
     wrong = rows(500, 1, answers=lambda amount: np.where(np.arange(500) < 10, amount + 0.25, amount))
-    assert compared(side(STAGING, rows=noisy), side(rows=scored))["answers"].standing is Standing.EQUAL
+    assert compared(side(STAGING, rows=noisy), side(rows=scored))["answers"].standing is ParityStanding.EQUAL
     found = compared(side(STAGING, rows=wrong), side(rows=scored))["answers"]
-    assert found.standing is Standing.DIFFERS
+    assert found.standing is ParityStanding.DIFFERS
     assert "98.00% of 500 answers" in found.note
     assert "the largest difference is 0.25" in found.note
     lenient = ParitySettings(equal_answers=0.95)
     assert (
-        compared(side(STAGING, rows=wrong), side(rows=scored), lenient)["answers"].standing is Standing.EQUAL
+        compared(side(STAGING, rows=wrong), side(rows=scored), lenient)["answers"].standing
+        is ParityStanding.EQUAL
     )
 
 
@@ -152,7 +157,7 @@ def test_an_input_that_moved_one_that_is_missing_and_one_of_another_type_differ(
     left = rows(1000, 1, 1.0, **{hostile: np.arange(1000.0)})
     right = rows(1000, 2, **{"features.only": np.arange(1000.0), hostile: np.arange(1000).astype(str)})
     found = compared(side(STAGING, rows=left), side(rows=right))
-    assert found["distribution.amount"].standing is Standing.DIFFERS
+    assert found["distribution.amount"].standing is ParityStanding.DIFFERS
     assert "distribution.country" not in found
     assert (found["inputs.only"].left, found["inputs.only"].right) == ("none", "number")
     assert (found["inputs.a\u2028b"].left, found["inputs.a\u2028b"].right) == ("number", "text")
@@ -160,7 +165,7 @@ def test_an_input_that_moved_one_that_is_missing_and_one_of_another_type_differ(
     page = report.page(
         STAGING,
         replace(PRODUCTION, model="<b>"),
-        [Row("p", "<i>", row.level, row.standing) for row in found.values()],
+        [ParityRow("p", "<i>", row.level, row.standing) for row in found.values()],
     )
     assert "<i>" not in page
     assert "<b>" not in page
@@ -216,7 +221,7 @@ def test_law_inputs_with_one_name_have_one_hash(one: list[Any], other: list[Any]
 
 
 sides = st.builds(
-    lambda facts, versions, per_day, seed: Side(
+    lambda facts, versions, per_day, seed: EnvironmentState(
         STAGING, versions, None, facts, per_day, {}, None if seed is None else rows(120, seed)
     ),
     st.dictionaries(
@@ -231,11 +236,13 @@ sides = st.builds(
 
 @settings(max_examples=examples(25), deadline=None)
 @given(sides, sides)
-def test_law_a_side_equals_itself_and_a_difference_is_mutual(one: Side, other: Side) -> None:
+def test_law_a_side_equals_itself_and_a_difference_is_mutual(
+    one: EnvironmentState, other: EnvironmentState
+) -> None:
     assert not compare.differs(compare.compare(one, one, AGREED))
     found, back = (compare.compare(a, b, AGREED) for a, b in ((one, other), (other, one)))
-    assert {row.name for row in found if row.standing is Standing.DIFFERS} == {
-        row.name for row in back if row.standing is Standing.DIFFERS
+    assert {row.name for row in found if row.standing is ParityStanding.DIFFERS} == {
+        row.name for row in back if row.standing is ParityStanding.DIFFERS
     }
     assert [row.order for row in found] == sorted(row.order for row in found)
     assert not compare.differs(compare.compare(one, other, ParitySettings(agreed=("*",))))

@@ -12,7 +12,7 @@ from monitor.errors import NotFoundError, StoreError
 from monitor.records import Alert, Severity
 from monitor.reports import drilldowns
 from monitor.reports.child_process import ReportProcess
-from monitor.reports.drilldowns import Drilldowns, Stage
+from monitor.reports.drilldowns import Drilldowns, ReportStage
 from monitor.reports.settings import ReportSettings
 from monitor.store.db import Store
 from tests.support import schema
@@ -117,7 +117,7 @@ def test_a_report_is_served_and_kept_for_its_time_and_not_longer(maker: Maker, k
     assert first.isdisjoint(maker.files())
     state = reports.state(SECOND)
     assert state is not None
-    assert state.stage is Stage.READY
+    assert state.stage is ReportStage.READY
     maker.clock.advance(HOUR)
     maker.opened(key).delete_old()  # after a restart
     assert maker.files() == set()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monitor.rollback.comparison import Arm, ArmFigure, Breach, blame
+from monitor.rollback.comparison import ArmFigure, Breach, VersionFigures, blame
 from tests.support.thorough import THOROUGH
 
 ROLLOUTS = 1000 if THOROUGH else 60
@@ -20,7 +20,7 @@ def blamed(new: float, other: float, *, burst: float = 0.0, n: tuple[int, int] =
         for minute in range(2, MINUTES + 1):
             starts = range(max(0, minute - WATCHED), minute)
             arms = [
-                Arm(version, {60 * at: ArmFigure(size, float(rates[at])) for at in starts})
+                VersionFigures(version, {60 * at: ArmFigure(size, float(rates[at])) for at in starts})
                 for version, rates, size in (("8", mine, n[0]), ("7", theirs, n[1]))
             ]
             breach = Breach("error_rate", 0.05, "share", True, 60.0 * starts[0])

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.records import Stream
-from monitor.rollback.comparison import Arm, ArmFigure, Blame, Breach, blame
-from monitor.rollback.decision import Decision, Policy, Situation, Trigger, decide, not_live
+from monitor.rollback.comparison import ArmFigure, Blame, Breach, VersionFigures, blame
+from monitor.rollback.decision import Policy, RollbackDecision, RollbackSituation, Trigger, decide, not_live
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback, RollbackState
 
@@ -19,7 +19,7 @@ OLD = Version(STREAM, "7", NOW - 86_400, NOW)
 NEW = Version(STREAM, "8", NOW - 1200, NOW)
 TRIGGER = Trigger("HighErrorRate", "rollback", "9 % fail")
 POLICY = Policy("on", True, 1800.0, 2)
-PLAIN = Situation(STREAM, POLICY, (OLD, NEW), (), "", NOW)
+PLAIN = RollbackSituation(STREAM, POLICY, (OLD, NEW), (), "", NOW)
 GUILTY, INNOCENT = Blame(True, "8 fails"), Blame(False, "both fail")
 
 
@@ -31,16 +31,18 @@ def past(version: str, ago: float, **fields: Any) -> Rollback:
     return Rollback(STREAM, version, **(usual | fields), decided_at=NOW - ago)
 
 
-def policy(**fields: Any) -> Situation:
+def policy(**fields: Any) -> RollbackSituation:
     return replace(PLAIN, policy=replace(POLICY, **fields))
 
 
-def decided(situation: Situation, trigger: Trigger = TRIGGER, found: Blame = GUILTY) -> Decision:
+def decided(
+    situation: RollbackSituation, trigger: Trigger = TRIGGER, found: Blame = GUILTY
+) -> RollbackDecision:
     return decide(trigger, situation, lambda _new, _old: found)
 
 
 def test_a_bad_new_version_is_rolled_back_to_the_other_one() -> None:
-    assert decided(PLAIN) == Decision("rollback", "8 fails", "8", "7")
+    assert decided(PLAIN) == RollbackDecision("rollback", "8 fails", "8", "7")
 
 
 HELD = {
@@ -99,7 +101,7 @@ def test_of_two_versions_that_began_in_the_same_minute_nobody_knows_which_is_new
     twins = replace(PLAIN, versions=(replace(OLD, first_seen=NEW.first_seen), NEW))
     assert "not known which of them is new" in decided(twins).reason
     named = replace(TRIGGER, version="7")
-    assert decided(twins, named) == Decision("rollback", "8 fails", "7", "8")
+    assert decided(twins, named) == RollbackDecision("rollback", "8 fails", "7", "8")
 
 
 def test_an_alert_about_an_older_version_rolls_nothing_back() -> None:
@@ -109,7 +111,7 @@ def test_an_alert_about_an_older_version_rolls_nothing_back() -> None:
 
 def test_a_verdict_needs_no_second_comparison() -> None:
     judged = replace(TRIGGER, version="8", is_judged=True)
-    assert decided(PLAIN, judged, INNOCENT) == Decision("rollback", "9 % fail", "8", "7")
+    assert decided(PLAIN, judged, INNOCENT) == RollbackDecision("rollback", "9 % fail", "8", "7")
 
 
 def test_a_dry_run_decides_without_an_executor() -> None:
@@ -129,11 +131,13 @@ ERRORS = Breach("error_rate", 0.05, "share", True, NOW - 240)
 MINUTES = [int(NOW) - 60 * back for back in range(1, 5)]
 
 
-def arm(version: str, value: float, n: float = 300.0, minutes: list[int] = MINUTES) -> Arm:
-    return Arm(version, {start: ArmFigure(n, value) for start in minutes})
+def arm(version: str, value: float, n: float = 300.0, minutes: list[int] = MINUTES) -> VersionFigures:
+    return VersionFigures(version, {start: ArmFigure(n, value) for start in minutes})
 
 
-def fault(new: Arm, other: Arm, breach: Breach = ERRORS, young: float | None = NOW - 600) -> Blame:
+def fault(
+    new: VersionFigures, other: VersionFigures, breach: Breach = ERRORS, young: float | None = NOW - 600
+) -> Blame:
     return blame(breach, new, other, young)
 
 
@@ -157,8 +161,8 @@ def test_few_answers_prove_nothing() -> None:
 def test_only_the_same_minutes_count() -> None:
     """The other version failed before this one came: that says nothing about now."""
     earlier = {start - 600: ArmFigure(300, 0.9) for start in MINUTES}
-    assert fault(arm("8", 0.3), Arm("7", earlier | dict(arm("7", 0.01).minutes))).is_new
-    assert not fault(Arm("8", {MINUTES[0] - 600: ArmFigure(300, 0.9)}), arm("7", 0.01)).is_new
+    assert fault(arm("8", 0.3), VersionFigures("7", earlier | dict(arm("7", 0.01).minutes))).is_new
+    assert not fault(VersionFigures("8", {MINUTES[0] - 600: ArmFigure(300, 0.9)}), arm("7", 0.01)).is_new
 
 
 def test_after_a_switch_a_young_version_is_compared_with_the_last_minutes_before_it() -> None:

@@ -14,9 +14,9 @@ from monitor.rollback import manual
 from monitor.rollback.drill import DrillRun
 from monitor.rollback.executors.executor import ExecutorSettings
 from monitor.rollback.executors.registry import AnyExecutor
-from monitor.rollback.manual import Person, RollbackRequest
+from monitor.rollback.manual import Requester, RollbackRequest
 from monitor.rollback.procedure.plan import PlanContext, plan
-from monitor.rollback.rollback_metrics import EVERY, Known, RollbackMetrics, of_stream
+from monitor.rollback.rollback_metrics import EVERY, RollbackHistory, RollbackMetrics, of_stream
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, rollback_drills
 from monitor.store.db import Store
@@ -30,7 +30,7 @@ from tests.support.orders import HOSTILE
 from tests.support.rollback_timeline import COMMAND, STREAM, shipped_rules, timeline
 
 NOW = 1_800_000_000.0
-ANN = Person("Ann", "command line", "wrong prices")
+ANN = Requester("Ann", "command line", "wrong prices")
 STEPS = ["fault", "alert", "decide", "execute", "verify", "resolve"]
 
 
@@ -84,7 +84,7 @@ def test_drills_are_kept_with_their_steps(tmp_path: Path) -> None:
 # Figures.
 
 
-def figures(known: Known, **settings: Any) -> dict[tuple[str, str], float | None]:
+def figures(known: RollbackHistory, **settings: Any) -> dict[tuple[str, str], float | None]:
     own = RollbackSettings.model_validate({"mode": "dry-run"} | settings)
     measured = of_stream(STREAM, own, known, NOW)
     return {(one.metric, one.label("version")): one.value for one in measured}
@@ -99,8 +99,10 @@ def rolled(state: RollbackState, ago: float = 60.0, kind: str = "rollback") -> R
 LIVE = (Version(STREAM, "8", NOW - 900, NOW),)
 
 
-def known(*rollbacks: Rollback, **fields: Any) -> Known:
-    return Known(**({"rollbacks": rollbacks, "versions": LIVE, "rollout": None, "drills": ()} | fields))
+def known(*rollbacks: Rollback, **fields: Any) -> RollbackHistory:
+    return RollbackHistory(
+        **({"rollbacks": rollbacks, "versions": LIVE, "rollout": None, "drills": ()} | fields)
+    )
 
 
 @pytest.mark.parametrize(

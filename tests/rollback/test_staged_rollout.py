@@ -6,7 +6,7 @@ import pytest
 
 from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollouts import running
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.rollouts.plan import HALF, parse_plan
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
@@ -31,7 +31,7 @@ def last_step(line: Timeline) -> RolloutStep:
 def judge(line: Timeline, metrics: RollbackMetrics) -> None:
     """What the daemon's tick does: advance rollouts, measure what became of them, evaluate the shipped rules."""
     now = line.clock.now()
-    running.advance(line.store, Reading(60), now, lambda *_: "")
+    running.advance(line.store, ArmSettings(60), now, lambda *_: "")
     measured = {(STREAM, OPEN): list(metrics.measure(now)[STREAM])}
     with line.store.write() as connection:
         before = alerts.load(connection)

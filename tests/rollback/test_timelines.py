@@ -10,7 +10,7 @@ import pytest
 from monitor.rollback.executors.executor import ExecutorError
 from monitor.store import audit, releases, rollback_stops
 from monitor.store.releases import Release
-from monitor.store.rollback_stops import Stop
+from monitor.store.rollback_stops import RollbackStop
 from monitor.store.rollbacks import RollbackState
 from tests.support.rollback_timeline import COMMAND, FAILING, GOOD, SLOW, STREAM, timeline, unclear
 from tests.support.rollouts import Behaviour
@@ -186,7 +186,7 @@ def test_the_kill_switch_holds_decisions_until_it_is_taken_back(tmp_path: Path, 
             (tmp_path / "stop").touch()
         else:
             with line.store.write() as connection:
-                rollback_stops.add(connection, Stop(None, line.clock.now(), "Ann", "a\nb"))
+                rollback_stops.add(connection, RollbackStop(None, line.clock.now(), "Ann", "a\nb"))
         line.live(240)
         assert line.platform.orders == []
         assert "stopped by" in line.rows()[0].reason
@@ -203,7 +203,7 @@ def test_the_kill_switch_stops_an_order_that_waits(tmp_path: Path) -> None:
         line.live(120, works=False)
         assert line.row().state is RollbackState.DECIDED
         with line.store.write() as connection:
-            rollback_stops.add(connection, Stop(STREAM, line.clock.now(), "Ann", ""))
+            rollback_stops.add(connection, RollbackStop(STREAM, line.clock.now(), "Ann", ""))
         line.live(30)
         assert (line.platform.orders, line.row().state) == ([], RollbackState.FAILED)
 

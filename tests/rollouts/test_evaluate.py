@@ -10,8 +10,8 @@ import pytest
 from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.rollouts.evaluate import evaluate
-from monitor.rollouts.load_arms import Reading
-from monitor.rollouts.signals.signal import Signal, SignalState
+from monitor.rollouts.load_arms import ArmSettings
+from monitor.rollouts.signals.signal import CanarySignal, SignalState
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
 from monitor.store.db import Store
 from monitor.windows import baseline
@@ -20,7 +20,7 @@ from tests.support.rollouts import Behaviour, put_minute, rows
 
 STREAM = Stream("acme", "fraud")
 START = 1_795_420_800
-READING = Reading(60)
+READING = ArmSettings(60)
 ALL = Behaviour(0.01, 0.1, 0.8, 0.1, 40.0, 1.0, 0.1, 0.9)
 HOSTILE = "\u202e\u2028'\"\r\n{{7*7}}<b>" * 30
 
@@ -50,7 +50,7 @@ def verdict(
         return evaluate(connection, STREAM, canary, stable, Gate.GUARD, READING, now, since)
 
 
-def signals(found: Verdict) -> dict[str, Signal]:
+def signals(found: Verdict) -> dict[str, CanarySignal]:
     return {signal.name: signal for signal in found.signals}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.rollouts.next_step import Decision, first_step, next_step, stopped
+from monitor.rollouts.next_step import StepDecision, first_step, next_step, stopped
 from monitor.rollouts.plan import BLUE_GREEN, DEFAULT, HALF, parse_plan, written
 from monitor.rollouts.verdict import Outcome, Verdict
 from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
@@ -26,7 +26,7 @@ def verdict(
 
 def decide(
     last: RolloutStep, after: float, found: Verdict, rollout: Rollout = ROLLOUT, unapproved: str = ""
-) -> Decision:
+) -> StepDecision:
     return next_step(rollout, last, found, last.at + after, 60, unapproved)
 
 
@@ -107,7 +107,7 @@ def test_without_an_approval_the_share_rises_up_to_the_step_to_all_traffic_and_i
     assert last.share == 50
     for after in (1800, 86_400):
         held = decide(last, after, verdict(minutes=1440, since=last.at), unapproved=missing)
-        assert held == Decision(None, f"at 50 %, held: {missing}")
+        assert held == StepDecision(None, f"at 50 %, held: {missing}")
     early = decide(last, 60, verdict(minutes=1, since=last.at), unapproved=missing)
     assert "to go" in early.reason, "what is missing first is said first"
     failed = decide(last, 1800, verdict(Outcome.FAIL), unapproved=missing).step
@@ -121,7 +121,7 @@ def test_without_an_approval_the_share_rises_up_to_the_step_to_all_traffic_and_i
 def test_an_approval_that_is_withdrawn_at_all_traffic_holds_the_promotion() -> None:
     alone = replace(FIRST, share=100.0, stage=4)
     held = decide(alone, 1800, verdict(minutes=60, since=alone.at), unapproved="it was declined")
-    assert held == Decision(None, "at 100 %, held: it was declined")
+    assert held == StepDecision(None, "at 100 %, held: it was declined")
     step = decide(alone, 1800, verdict(minutes=60, since=alone.at)).step
     assert step is not None
     assert step.state is RolloutState.PROMOTED

@@ -13,7 +13,7 @@ from monitor.records import Stream
 from monitor.releases.approval.approve import decide, missing_approval
 from monitor.releases.settings import ReleasePolicy
 from monitor.rollouts import running, view
-from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.load_arms import ArmSettings
 from monitor.rollouts.plan import BLUE_GREEN, DEFAULT, HALF, parse_plan
 from monitor.store import audit, rollouts
 from monitor.store.approvals import TEAM, Approval
@@ -24,7 +24,7 @@ from tests.support.postgresql import postgresql
 from tests.support.rollouts import Behaviour, put_minute
 
 START = 1_795_420_800
-READING = Reading(60)
+READING = ArmSettings(60)
 GOOD, BAD = Behaviour(0.01), Behaviour(0.08)
 
 

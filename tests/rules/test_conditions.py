@@ -14,7 +14,7 @@ from monitor.rules.engine.burn_rate import Burn
 from monitor.rules.engine.condition import All, Any, ConditionResult, EvaluationContext
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.engine.state import decide
-from monitor.rules.engine.threshold import Absent, Share, Threshold
+from monitor.rules.engine.threshold import Absent, ShareLimit, Threshold
 from monitor.rules.language.level import Level, parse_level
 from monitor.rules.language.matchers import parse
 from monitor.rules.rule import Rule
@@ -68,7 +68,9 @@ def test_a_budget_burns_as_the_table_of_the_workbook_says(
 def test_a_share_counts_the_features_that_are_beyond_among_those_that_were_measured(
     values: list[float | None], limit: float, share: float
 ) -> None:
-    condition = Share(Threshold("psi", OPEN, Level(offset=limit), is_above=True), "feature", share, share)
+    condition = ShareLimit(
+        Threshold("psi", OPEN, Level(offset=limit), is_above=True), "feature", share, share
+    )
     found = [measured("psi", value, instance=labels(feature=f"f{i}")) for i, value in enumerate(values)]
     result = ask(condition, {OPEN: found})[()]
     known = [value for value in values if value is not None]

@@ -13,7 +13,7 @@ from monitor.rules import load
 from monitor.rules.engine.condition import All, Any, Condition
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import Readings
-from monitor.rules.engine.threshold import Share, Threshold
+from monitor.rules.engine.threshold import ShareLimit, Threshold
 from monitor.rules.language.wording import bound, figure, placeholders
 from monitor.rules.rule import Rule, RuleSet
 from tests.rules.test_packs import PACKS
@@ -33,7 +33,7 @@ def thresholds(condition: Condition) -> Iterator[Threshold]:
     elif isinstance(condition, Threshold):
         yield condition
     else:
-        assert isinstance(condition, Share), condition
+        assert isinstance(condition, ShareLimit), condition
         yield condition.part
 
 
@@ -55,7 +55,7 @@ def instance(rule: Rule, threshold: Threshold) -> Labels:
 
 
 def is_shared(rule: Rule) -> bool:
-    return isinstance(rule.condition, Share)
+    return isinstance(rule.condition, ShareLimit)
 
 
 @st.composite

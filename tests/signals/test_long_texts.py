@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.calls import Calls
 from monitor.signals.registry import SIGNALS, measure, redact
 from tests.bench.signals.speed import HOSTILE, REGISTERED, hostile
@@ -18,7 +18,7 @@ OPENS_ALL = "@b.de ://a:b@ DE89 3704 0044 0532 0130 00 4111 1111 1111 1111 1.1.1
 
 def costs_of(calls: Calls) -> dict[str, float]:
     """Seconds of CPU of each signal, without what an earlier one has computed for it, and of redaction."""
-    batch, costs = Batch(calls, REGISTERED), {}
+    batch, costs = CallBatch(calls, REGISTERED), {}
     for one in SIGNALS:
         began = time.process_time()
         one.measure(batch)

@@ -14,7 +14,7 @@ from monitor.signals.folding import _NOT_PLAIN, _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
 from monitor.signals.matching import FEW, matches, matches_any, matches_each
-from monitor.signals.personal_data.digit_runs import PersonalDatum, Run, find
+from monitor.signals.personal_data.digit_runs import DigitRun, PersonalDatum, find
 from monitor.signals.personal_data.kinds import KINDS
 from monitor.signals.readings import MAY_BE_DISGUISED
 from tests.signals.test_laws import TEXT
@@ -79,7 +79,7 @@ def test_windows_of_groups_are_those_of_a_plain_search(inside: bool, text: str) 
 
     expected = []
     for matched in re.finditer(r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7,}", text):
-        run = Run(text, *matched.span())
+        run = DigitRun(text, *matched.span())
         free = 0
         for first in range(len(run.groups)):
             start = run.groups[first][0]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.sites.bundle import MAGIC
-from monitor.sites.receiving import REFUSED, Imported, Inboxes
+from monitor.sites.receiving import REFUSED, Inboxes, ReceivedFile
 from monitor.sites.sending import push
 from monitor.sites.settings import ImapMailbox, MailDestination, SiteDestination
 from monitor.sites.transports.attachments import LARGEST_MAIL, bundles_in
@@ -100,7 +100,7 @@ def attacks(plant: Path) -> dict[str, bytes]:
     }
 
 
-def rows(found: list[Imported]) -> list[int]:
+def rows(found: list[ReceivedFile]) -> list[int]:
     return [one.merged.rows for one in found if one.merged]
 
 

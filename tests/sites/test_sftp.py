@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.sites.receiving import Inboxes
-from monitor.sites.sending import Sent, push
+from monitor.sites.sending import SentBundles, push
 from monitor.sites.settings import SftpDestination, SiteDestination
 from tests.support.connect_proxy import connect_proxy
 from tests.support.log import NOW, running
@@ -46,7 +46,7 @@ def plant(made_plant: Path, tmp_path: Path) -> Path:
     return tmp_path / "plant"
 
 
-def sent(plant: Path, to: SftpDestination) -> Sent:
+def sent(plant: Path, to: SftpDestination) -> SentBundles:
     return push(settings_in(plant, to=SiteDestination(sftp=to)))
 
 

@@ -15,7 +15,7 @@ from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.formats.plain import PlainFormat
-from monitor.sources.reading import PayloadReader, Reading
+from monitor.sources.reading import ParsedPayloads, PayloadReader
 from monitor.sources.runner import SourceRunner
 from monitor.sources.source import Fetched, Payload
 from monitor.store import idempotency, predictions
@@ -61,7 +61,7 @@ def messages(
     ]
 
 
-def taken(log: PredictionLog, store: Store, reading: Reading) -> list[dict[str, Any]]:
+def taken(log: PredictionLog, store: Store, reading: ParsedPayloads) -> list[dict[str, Any]]:
     """The rows that a reading leaves in the store, which is emptied again."""
     log.store_delivery(list(reading.requests), lambda _: None)
     with store.write() as connection:
@@ -89,7 +89,7 @@ def test_law_together_is_as_one_by_one(
 ) -> None:
     payloads = messages(records, has_key=has_key, sent_at=sent_at or time.time())
     together = reader(log[0], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
-    alone = Reading.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
+    alone = ParsedPayloads.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
     assert sum(one.rejected_count for one in together.requests) == sum(
         one.rejected_count for one in alone.requests
     )
@@ -179,12 +179,12 @@ def check_alike(log: tuple[PredictionLog, Store], bodies: Sequence[bytes], *, is
         Payload(one, f"entry {n}", key=b"%d" % n, sent_at=NOW - 60.0 - n) for n, one in enumerate(bodies)
     ]
     together = reader(log[0], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
-    alone = Reading.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
+    alone = ParsedPayloads.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
     assert refused(together) == refused(alone)
     assert taken(*log, together) == taken(*log, alone)
 
 
-def refused(reading: Reading) -> list[Any]:
+def refused(reading: ParsedPayloads) -> list[Any]:
     """What goes to quarantine, with its message's name in the error."""
     return sorted((one.reason, repr(one.rejected)) for each in reading.requests for one in each.rejected)
 
@@ -211,7 +211,9 @@ def test_a_message_that_another_daemon_stores_in_the_meantime_is_stored_once(tmp
         one = SourceRunner("orders", "redis", REDIS, log, store, SystemClock())
         other = reader(log, {}, is_ordered=False)
         late = PayloadReader("orders", PlainFormat(), log, {}, is_ordered=False)
-        log.store_delivery(list(Reading.joined(map(other.read, payloads[5:8])).requests), lambda _: None)
+        log.store_delivery(
+            list(ParsedPayloads.joined(map(other.read, payloads[5:8])).requests), lambda _: None
+        )
         one._store_all(late, Fetched(payloads))
         assert stored(store) == 20
         one._store_all(late, Fetched(payloads))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.store import audit, audit_checkpoints
 from monitor.store.audit import AuditEntry, Checkpoint
-from monitor.store.audit_check import Verdict, verify
+from monitor.store.audit_check import ChainCheck, verify
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 from tests.support import schema
@@ -62,7 +62,7 @@ def write(store: Store, *entries: AuditEntry) -> None:
         audit.add(connection, entries)
 
 
-def verdicts(store: Store, *outside: Checkpoint, signer: Signer = SIGNER) -> dict[str, Verdict]:
+def verdicts(store: Store, *outside: Checkpoint, signer: Signer = SIGNER) -> dict[str, ChainCheck]:
     with store.read() as connection:
         return {one.client: one for one in verify(connection, signer, outside)}
 

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.config.root import Config
 from monitor.config.sections import Section
-from monitor.store.client_data import FILES, PLACES, Owner, Place
+from monitor.store.client_data import FILES, PLACES, ClientTable, Owner
 from monitor.store.tables import metadata
 
 
@@ -15,7 +15,7 @@ def test_every_table_is_in_the_list_once() -> None:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.table)
-def test_the_rows_of_a_client_can_be_found_as_the_list_says(place: Place) -> None:
+def test_the_rows_of_a_client_can_be_found_as_the_list_says(place: ClientTable) -> None:
     columns = set(metadata.tables[place.table].columns.keys())
     by_column = {"client", "stream", "batch", "fingerprint", "delivery"}
     if place.owner.value in by_column:
@@ -34,7 +34,7 @@ def is_key(name: str) -> bool:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.table)
-def test_a_retention_is_a_key_of_the_configuration_or_a_reason(place: Place) -> None:
+def test_a_retention_is_a_key_of_the_configuration_or_a_reason(place: ClientTable) -> None:
     assert is_key(place.kept) or " " in place.kept
 
 

@@ -25,5 +25,5 @@ def over_otlp(app: App) -> ExportMetricsServiceRequest:
     collected = app.application.state["collector"].collect().by_metric()
     points = Intervals("cumulative").points((one for _, some in collected for one in some), app.clock.now())
     route: Any = None  # nothing is sent anywhere
-    target = otlp.Target("", "cumulative", {}, {}, route, 1.0)
+    target = otlp.OtlpTarget("", "cumulative", {}, {}, route, 1.0)
     return ExportMetricsServiceRequest.FromString(otlp.encode(points, target, "here"))

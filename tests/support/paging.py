@@ -12,7 +12,7 @@ from typing import Any
 from monitor.alerts import AlertSettings, NotificationPlan, advance
 from monitor.alerts.notification import Notification
 from monitor.clock import ManualClock
-from monitor.notify.channel import Channel, Rate
+from monitor.notify.channel import Channel, RateLimit
 from monitor.notify.channels.pagerduty import PagerDuty, PagerDutySettings
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.notify.failure import AttemptError, FailureKind
@@ -36,7 +36,7 @@ class Chat:
 
     name: str = "slack"
     seconds = 5.0
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = frozenset(Action)
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ def put(connection: Connection, stream: Stream, now: float, mark: str) -> None:
         stream, "8", mark, "on", DECISION, "rollback", RollbackState.SENT, "argo", "7", mark, mark, now - 400
     )
     rollbacks.add(connection, decided)
-    rollback_stops.add(connection, rollback_stops.Stop(stream, now - 300, mark, mark))
+    rollback_stops.add(connection, rollback_stops.RollbackStop(stream, now - 300, mark, mark))
     step = rollback_drills.DrillStep("alert", 1.5, True, mark)
     rollback_drills.put(connection, Drill(stream, now - 700, now - 690, "passed", mark, "dry run", (step,)))
     prompt = SystemPrompt(stream.client, stream.model, mark, frozenset({1, 2}), 9, now)

@@ -79,7 +79,7 @@ def test_only_the_columns_that_are_looked_at_stay_in_memory(tmp_path: Path) -> N
         log.append(split(STREAM, pa.RecordBatch.from_arrays(columns, names=names), 60))
         with store.read() as connection:
             numbers = predictions.numbers(connection, STREAM, NOW, NOW + 3600)
-            read = baseline_period.Period(connection, STREAM, numbers)
+            read = baseline_period.PeriodColumns(connection, STREAM, numbers)
             before = pa.total_allocated_bytes()
             assert len(read.column("features.f49")) == rows
             assert pa.total_allocated_bytes() - before < 3 * rows * 8

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.windows.kernel.count_column import Weights, count_matrix, count_numbers, fits_matrix
-from monitor.windows.kernel.exact_sums import Target
+from monitor.windows.kernel.exact_sums import SumArrays
 from monitor.windows.layout import edges
 from monitor.windows.layout.build import assemble
 from monitor.windows.layout.layout import ColumnKind, Layout
@@ -17,8 +17,8 @@ _values = st.none() | st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 1e3
 _column = st.lists(_values, min_size=1, max_size=30)
 
 
-def target(part: Slice) -> Target:
-    return Target(part.counts, part.sums, part.extremes)
+def target(part: Slice) -> SumArrays:
+    return SumArrays(part.counts, part.sums, part.extremes)
 
 
 @st.composite

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.windows.delivered.epochs import Base, of_site
+from monitor.windows.delivered.epochs import EpochBase, of_site
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.profile import Profile, merge, subtract
@@ -52,19 +52,19 @@ def test_no_row_is_lost_or_counted_twice_whatever_the_backups_held(data: st.Data
                 histories[name].append(state)
     truth = frozenset().union(*(history[-1] for history in histories.values()))
     told = {epoch: whole(history[-1]) for epoch, history in histories.items() if history[-1]}
-    bases = {epoch: Base(parent, whole(state)) for epoch, (parent, state) in parents.items()}
+    bases = {epoch: EpochBase(parent, whole(state)) for epoch, (parent, state) in parents.items()}
     found = of_site(told, bases)
     assert found == (whole(truth) if truth else None)
 
 
 def test_an_epoch_whose_parent_delivered_nothing_begins_with_what_the_backup_held() -> None:
     base, latest = whole(frozenset({1})), whole(frozenset({1, 2}))
-    assert of_site({"b": latest}, {"b": Base("a", base)}) == latest
+    assert of_site({"b": latest}, {"b": EpochBase("a", base)}) == latest
 
 
 def test_a_base_in_another_layout_replaces_and_adds_nothing() -> None:
     latest = whole(frozenset({1, 2}))
-    assert of_site({"a": whole(frozenset({1})), "b": latest}, {"b": Base("a", None)}) == latest
+    assert of_site({"a": whole(frozenset({1})), "b": latest}, {"b": EpochBase("a", None)}) == latest
 
 
 def test_what_is_not_in_a_profile_cannot_be_taken_out() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.windows.kernel import grid
 from monitor.windows.kernel.count_column import Weights, count_numbers
-from monitor.windows.kernel.exact_sums import Target
+from monitor.windows.kernel.exact_sums import SumArrays
 from monitor.windows.layout import edges
 from monitor.windows.layout.build import assemble
 from monitor.windows.layout.layout import Column, ColumnKind
@@ -34,8 +34,8 @@ SHAPES = {
 }
 
 
-def target(part: Slice) -> Target:
-    return Target(part.counts, part.sums, part.extremes)
+def target(part: Slice) -> SumArrays:
+    return SumArrays(part.counts, part.sums, part.extremes)
 
 
 def counted(column: Column, values: np.ndarray, same: float, rows_at_a_time: int) -> Slice:

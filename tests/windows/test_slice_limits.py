@@ -16,7 +16,7 @@ from monitor.windows.layout.slice_limits import (
     MOST_SLICES,
     MOST_VALUES,
     VERSION,
-    Limits,
+    SliceLimits,
     limited,
     of_sum,
 )
@@ -73,11 +73,11 @@ KEYS = st.sets(
 @given(st.lists(st.tuples(KEYS, st.integers(0, 10**6), st.integers(0, 4000)), min_size=2, max_size=5))
 def test_keys_are_limited_alike_however_they_are_divided(parts):
     every = [{OVERALL, (VERSION, "1"), *keys, *_random_keys(seed, number)} for keys, seed, number in parts]
-    whole, limits = limited(sorted(set().union(*every)), BARE, Limits())
-    kept, reached = every[0], Limits()
+    whole, limits = limited(sorted(set().union(*every)), BARE, SliceLimits())
+    kept, reached = every[0], SliceLimits()
     kept, reached = limited(sorted(kept), BARE, reached)
     for more in every[1:]:
-        of_part, limits_of_part = limited(sorted(more), BARE, Limits())
+        of_part, limits_of_part = limited(sorted(more), BARE, SliceLimits())
         kept, reached = limited(sorted({*kept, *of_part}), BARE, of_sum([reached, limits_of_part]))
     assert sorted(kept) == sorted(whole)
     assert reached == limits

@@ -19,7 +19,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import split
 from monitor.records import Stream
 from monitor.worker import Worker, WorkerSetup
-from monitor.workers.messages import Order
+from monitor.workers.messages import TickOrder
 from monitor.workers.pool import WorkerState
 from tests.support.log import outcome, send
 from tests.support.thorough import THOROUGH
@@ -54,7 +54,7 @@ class Here(Resident):
         if self._is_over:
             raise ChildFailedError("was ended by SIGKILL")
         self._worker = self._worker or Worker(self._setup)
-        assert request is None or isinstance(request, Order)
+        assert request is None or isinstance(request, TickOrder)
         return list(self._worker.answer(request, b"".join(body)))
 
     def end(self) -> None:

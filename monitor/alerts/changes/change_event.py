@@ -18,7 +18,7 @@ LONGEST_NAME, _LONGEST_REASON = 120, 400
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeEvent:
     """One change.
 
     `kind` is the word in its key, and `identity` tells it from others of that kind. `name` is what channels call it,
@@ -44,7 +44,7 @@ def named(version: str) -> str:
 
 
 def change_events(
-    change: Change, channels: Iterable[str], settings: AlertSettings, now: float
+    change: ChangeEvent, channels: Iterable[str], settings: AlertSettings, now: float
 ) -> list[Delivery]:
     """One delivery of a change per channel."""
     stream = change.stream

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitor.alerts.changes.change_event import Change, change_events, named
+from monitor.alerts.changes.change_event import ChangeEvent, change_events, named
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
 from monitor.config.units import HOUR
@@ -41,9 +41,9 @@ def deploys(
     return deliveries
 
 
-def _change(version: Version, before: Version) -> Change:
+def _change(version: Version, before: Version) -> ChangeEvent:
     stream, new = version.stream, named(version.version)
-    return Change(
+    return ChangeEvent(
         stream,
         "version",
         hashlib.sha256(f"{stream}\0{version.version}".encode()).hexdigest()[:16],

@@ -24,7 +24,7 @@ _COMPARED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnChange:
+class ColumnShift:
     """A change of one column. `size` is in multiples of what counts as a change; `words` has both figures."""
 
     column: str
@@ -32,7 +32,7 @@ class ColumnChange:
     words: str
 
 
-def changes(before: Slice, after: Slice, least: float = 1.0, part: float = 1.0) -> list[ColumnChange]:
+def changes(before: Slice, after: Slice, least: float = 1.0, part: float = 1.0) -> list[ColumnShift]:
     """The features that changed by at least `least` times what counts as a change, the largest change first.
 
     If only `part` of the rows of `after` came since the change, the figures of these rows are computed from the
@@ -66,12 +66,12 @@ class _Pair:
         return "about " if self.part < WHOLE else ""
 
 
-def _change(pair: _Pair) -> ColumnChange | None:
+def _change(pair: _Pair) -> ColumnShift | None:
     before, after = pair.before, pair.after
     if before.rows < LEAST_ROWS or after.rows * pair.part < LEAST_ROWS / 2 or pair.part < LEAST_PART:
         return None
     missing = "missing" if after.column.labelled else "missing or not a number"
-    candidates: list[ColumnChange | None] = [
+    candidates: list[ColumnShift | None] = [
         _share(pair, missing, before.missing / before.rows, after.missing / after.rows),
         _share(pair, "with a new value", before.new / before.rows, after.new / after.rows),
     ]
@@ -79,15 +79,15 @@ def _change(pair: _Pair) -> ColumnChange | None:
     return max((one for one in candidates if one is not None), key=lambda one: one.size, default=None)
 
 
-def _share(pair: _Pair, what: str, before: float, after: float) -> ColumnChange:
+def _share(pair: _Pair, what: str, before: float, after: float) -> ColumnShift:
     since = min(max(pair.since(before, after), 0.0), 1.0)
     spread = math.sqrt(max(after * (1 - after), before * (1 - before)) / pair.after.rows) / pair.part
     size = max(abs(since - before) - ERRORS * spread, 0.0) / SHARE_CHANGE
     words = f"{pair.name} {what} in {pair.about}{figure(since, 'share')} of requests"
-    return ColumnChange(pair.name, size, f"{words} ({figure(before, 'share')} before)")
+    return ColumnShift(pair.name, size, f"{words} ({figure(before, 'share')} before)")
 
 
-def _labels(pair: _Pair) -> ColumnChange | None:
+def _labels(pair: _Pair) -> ColumnShift | None:
     before, after = pair.before, pair.after
     if not before.n or not after.n or not len(after.regular):
         return None
@@ -98,7 +98,7 @@ def _labels(pair: _Pair) -> ColumnChange | None:
     return _share(pair, f"= {label}", old, old + float(shares[place]))
 
 
-def _mean(pair: _Pair) -> ColumnChange | None:
+def _mean(pair: _Pair) -> ColumnShift | None:
     before, after = pair.before, pair.after
     old, mixed, deviation = before.mean, after.mean, before.deviation
     if old is None or mixed is None or before.finite < LEAST_ROWS or after.finite < LEAST_ROWS:
@@ -107,4 +107,4 @@ def _mean(pair: _Pair) -> ColumnChange | None:
     spread = scale / math.sqrt(after.finite) / pair.part
     size = max(abs(new - old) - ERRORS * spread, 0.0) / scale / MEAN_CHANGE
     words = f"{pair.name} mean {pair.about}{figure(new, '')} ({figure(old, '')} before)"
-    return ColumnChange(pair.name, size, words)
+    return ColumnShift(pair.name, size, words)

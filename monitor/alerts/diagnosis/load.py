@@ -35,7 +35,7 @@ _AGAIN = frozenset(("error_rate", DRIFT))
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class OnsetData:
     """The data around the onset of an alert. `before` is None if nothing comparable was counted then."""
 
     alert: Alert
@@ -104,7 +104,7 @@ def _urgency(alert: Alert) -> tuple[bool, int, str]:
 
 def gather(
     connection: Connection, alert: Alert, base_seconds: int, now: float, recent: Profile | None = None
-) -> Evidence:
+) -> OnsetData:
     """Read what was counted before and since the onset, the versions, and the columns that drift."""
     stream, base = alert.stream, base_seconds
     since = alert.diagnosis.since if alert.diagnosis else onset(connection, alert, base, now)
@@ -134,7 +134,7 @@ def gather(
         load_baseline(connection, stream) if any(name == "feature" for name, _ in alert.instance) else None
     )
     held = usual.profile if usual is not None else None
-    return Evidence(
+    return OnsetData(
         alert, since, known, after, latest, seconds, versions, columns, live_since is not None, held
     )
 
@@ -159,7 +159,7 @@ def onset(connection: Connection, alert: Alert, base_seconds: int, now: float) -
     return known
 
 
-def diagnose(evidence: Evidence, alerts: Iterable[Alert], now: float) -> Diagnosis:
+def diagnose(evidence: OnsetData, alerts: Iterable[Alert], now: float) -> Diagnosis:
     """What exactly is wrong, and what may have caused it. Pure."""
     alert, since, before, after = evidence.alert, evidence.since, evidence.before, evidence.recent
     kinds: Labels = ()
@@ -179,7 +179,7 @@ def diagnose(evidence: Evidence, alerts: Iterable[Alert], now: float) -> Diagnos
     return Diagnosis(now, since, what, _causes(evidence, alerts, now), kinds)
 
 
-def _drifted(evidence: Evidence) -> Labels:
+def _drifted(evidence: OnsetData) -> Labels:
     """The drifting columns, each with its words, such as `amount mean 380 (41 before)`; the largest change first."""
     names = [name.removeprefix("features.") for name in evidence.columns if name and name != ALL]
     changed = changes(evidence.before.overall, evidence.after.overall, least=0.0) if evidence.before else []
@@ -189,7 +189,7 @@ def _drifted(evidence: Evidence) -> Labels:
     )
 
 
-def _of_feature(evidence: Evidence) -> str:
+def _of_feature(evidence: OnsetData) -> str:
     """How the feature of the alert changed, such as `temp mean 12.1 (63.8 before)`: from the hour before, or else from
     the baseline. Empty if it did not.
     """
@@ -200,17 +200,17 @@ def _of_feature(evidence: Evidence) -> str:
     return next((one.words for one in changed if one.column == evidence.feature), "")
 
 
-def _has_rows(evidence: Evidence) -> bool:
+def _has_rows(evidence: OnsetData) -> bool:
     return evidence.before is not None and evidence.before.rows >= causes.LEAST_ROWS
 
 
-def _part(evidence: Evidence) -> float:
+def _part(evidence: OnsetData) -> float:
     """The share of the rows after the onset that surely came since then."""
     rows = evidence.after.rows
     return min(evidence.recent.rows / rows, 1.0) if rows else 1.0
 
 
-def _causes(evidence: Evidence, alerts: Iterable[Alert], now: float) -> tuple[str, ...]:
+def _causes(evidence: OnsetData, alerts: Iterable[Alert], now: float) -> tuple[str, ...]:
     alert, before, after = evidence.alert, evidence.before, evidence.after
     sentences = causes.versions_before(evidence.versions, evidence.since, now)
     if not evidence.columns:  # drift names its columns itself

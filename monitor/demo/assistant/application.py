@@ -12,7 +12,14 @@ from enum import StrEnum
 from itertools import count
 from typing import Any
 
-from monitor.demo.assistant.documents import DOCUMENTS, INJECTION, QUESTIONS, REFUSAL, SYSTEM, Question
+from monitor.demo.assistant.documents import (
+    DOCUMENTS,
+    INJECTION,
+    QUESTIONS,
+    REFUSAL,
+    SYSTEM,
+    PassengerQuestion,
+)
 
 STREAM = {"client": "skyline", "model": "travel-assistant", "environment": "production"}
 VERSION = "assistant-1"
@@ -79,7 +86,7 @@ class Application:
             "segments": {"user": self.chance.choice(_USERS)},
         }
 
-    def _output(self, question: Question, fault: AnswerFault | None) -> str:
+    def _output(self, question: PassengerQuestion, fault: AnswerFault | None) -> str:
         sentence = DOCUMENTS[question.document].split(". ")[question.sentence].rstrip(".") + "."
         answer = self.chance.choice(_OPENINGS) + sentence
         if self.chance.random() < 0.02:  # any assistant declines now and then
@@ -96,7 +103,7 @@ class Application:
         return answer
 
 
-def retrieved(question: Question) -> list[str]:
+def retrieved(question: PassengerQuestion) -> list[str]:
     """The document that answers, and the one that shares most other words with the question."""
     asked = set(_WORD.findall(question.text.lower()))
     ranked = sorted(DOCUMENTS, key=lambda text: -len(asked & set(_WORD.findall(text.lower()))))

@@ -25,7 +25,7 @@ DOCUMENTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PassengerQuestion:
     """What a passenger asks, and the number of the document and the sentence in it that answers."""
 
     text: str
@@ -34,20 +34,20 @@ class Question:
 
 
 QUESTIONS = (
-    Question("How heavy may my cabin bag be?", 0, 1),
-    Question("How much is a checked bag?", 0, 2),
-    Question("When does the check-in counter close before departure?", 1, 1),
-    Question("When does online check-in open?", 1, 2),
-    Question("Which liquids may I take through security?", 2, 1),
-    Question("How long is the waiting time at security?", 2, 2),
-    Question("What do I get after a long delay?", 3, 1),
-    Question("How long may I claim for a delay?", 3, 3),
-    Question("What does parking at terminal 2 cost?", 4, 1),
-    Question("Is there a long-term car park with a shuttle?", 4, 2),
-    Question("Where do I find lost property?", 5, 1),
-    Question("How often does the train to the city leave?", 6, 1),
-    Question("What is the price of a train ticket, and how long is the journey?", 6, 2),
-    Question("How much is the lounge?", 7, 1),
+    PassengerQuestion("How heavy may my cabin bag be?", 0, 1),
+    PassengerQuestion("How much is a checked bag?", 0, 2),
+    PassengerQuestion("When does the check-in counter close before departure?", 1, 1),
+    PassengerQuestion("When does online check-in open?", 1, 2),
+    PassengerQuestion("Which liquids may I take through security?", 2, 1),
+    PassengerQuestion("How long is the waiting time at security?", 2, 2),
+    PassengerQuestion("What do I get after a long delay?", 3, 1),
+    PassengerQuestion("How long may I claim for a delay?", 3, 3),
+    PassengerQuestion("What does parking at terminal 2 cost?", 4, 1),
+    PassengerQuestion("Is there a long-term car park with a shuttle?", 4, 2),
+    PassengerQuestion("Where do I find lost property?", 5, 1),
+    PassengerQuestion("How often does the train to the city leave?", 6, 1),
+    PassengerQuestion("What is the price of a train ticket, and how long is the journey?", 6, 2),
+    PassengerQuestion("How much is the lounge?", 7, 1),
 )
 SYSTEM = (
     "You are the assistant of Skyline Airport Services. Answer in one or two short sentences, and only "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.config.units import DAY, HOUR
-from monitor.drift.columns import Column, Floats, Role
+from monitor.drift.columns import Floats, Role, WatchedColumn
 from monitor.windows.layout.layout import is_of_label_sets, is_signal
 
 _WORDS = re.compile(r"(\d+(?:\.\d+)?) per (?:(\d+(?:\.\d+)?) )?(hour|day|week|month|quarter|year)s?")
@@ -65,7 +65,7 @@ def parse(words: str) -> Budget:
 
 
 def limits(
-    columns: tuple[Column, ...],
+    columns: tuple[WatchedColumn, ...],
     limit: float,
     importance: dict[str, float] | None = None,
     silent: np.ndarray | None = None,

@@ -4,27 +4,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.drift.columns import Column, Floats
+from monitor.drift.columns import Floats, WatchedColumn
 
 SUSPECT = 0.1
 """Evidence over limit from which a column may be what changes its relations."""
 
 
-def explained(columns: Sequence[Column], ratio: Floats, broken: np.ndarray, member: np.ndarray) -> np.ndarray:
+def explained(
+    columns: Sequence[WatchedColumn], ratio: Floats, broken: np.ndarray, member: np.ndarray
+) -> np.ndarray:
     """The relations that a change of one of their columns may explain, bool (columns + 1,): it has a tenth of the
     evidence of an alarm, broke, or belongs to the open incident.
     """
     return _of_any(columns, (ratio[:-1] >= SUSPECT) | (broken >= 0) | member[:-1])
 
 
-def following(columns: Sequence[Column], member: np.ndarray) -> np.ndarray:
+def following(columns: Sequence[WatchedColumn], member: np.ndarray) -> np.ndarray:
     """The relations outside of the incident of which a column belongs to it, bool (columns + 1,). Their evidence
     restarts: it is that of the column.
     """
     return np.asarray(_of_any(columns, member[:-1]) & ~member)
 
 
-def _of_any(columns: Sequence[Column], moved: np.ndarray) -> np.ndarray:
+def _of_any(columns: Sequence[WatchedColumn], moved: np.ndarray) -> np.ndarray:
     chosen = np.zeros(len(columns) + 1, bool)
     relations = [(index, column.relates) for index, column in enumerate(columns) if column.relates]
     if relations and moved.any():

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from monitor.drift.columns import OUTSIDE, Column, ColumnType
+from monitor.drift.columns import OUTSIDE, ColumnType, WatchedColumn
 from monitor.drift.decision.decide import Decision
 from monitor.drift.decision.e_detector import SIGNS
 from monitor.drift.decision.state import DecisionState
@@ -68,7 +68,7 @@ def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -
     return ColumnChange(_shown(calibration, chart, size), part, float(scored.rows[chart]), begun)
 
 
-def _new(column: Column, share: float, rows: float, missing: float) -> ColumnChange:
+def _new(column: WatchedColumn, share: float, rows: float, missing: float) -> ColumnChange:
     if missing >= share / 2:  # in a column that always had values, missing ones count as new
         part = f"values are missing ({_percent(share)}), none were"
     elif column.kind is ColumnType.NUMBER:
@@ -134,7 +134,7 @@ def _part(calibration: Calibration, chart: int, effect: float) -> str:
     return f"values {_between(calibration, column, chart)} are {direction} frequent"
 
 
-def _share_words(column: Column, place: int, family: int, *, up: bool) -> str:
+def _share_words(column: WatchedColumn, place: int, family: int, *, up: bool) -> str:
     if family == Family.MISSING:
         return "more values are missing" if up else "fewer values are missing"
     direction = "more" if up else "less"
@@ -143,7 +143,7 @@ def _share_words(column: Column, place: int, family: int, *, up: bool) -> str:
     return f"rare labels are {direction} frequent" if place < 0 else f"a label is {direction} frequent"
 
 
-def _between(calibration: Calibration, column: Column, chart: int) -> str:
+def _between(calibration: Calibration, column: WatchedColumn, chart: int) -> str:
     scores = calibration.scores
     offset = int(scores.bounds[scores.column[chart]]) + OUTSIDE + 1
     first, stop = (int(place) - offset for place in scores.spans[chart - scores.moments])

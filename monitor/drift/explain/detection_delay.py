@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.config.units import DAY, HOUR, MINUTE, format_duration
 from monitor.drift import window_length
-from monitor.drift.columns import FIRST, Column, ColumnType, Floats, WindowCounts
+from monitor.drift.columns import FIRST, ColumnType, Floats, WatchedColumn, WindowCounts
 from monitor.drift.decision import e_detector
 from monitor.drift.decision.budget import Budget, limits
 from monitor.drift.model import control_charts, kalman_filter, location_coupling
@@ -166,7 +166,7 @@ def typical(settings: DriftSettings) -> str:
     rows = TYPICAL_ROWS_AN_HOUR
     seconds = window_length.length(rows, HOUR, MINUTE, settings)
     rng = np.random.default_rng(21)
-    columns = [Column(f"feature {i}", ColumnType.NUMBER, BUCKETS) for i in range(TYPICAL_COLUMNS)]
+    columns = [WatchedColumn(f"feature {i}", ColumnType.NUMBER, BUCKETS) for i in range(TYPICAL_COLUMNS)]
     shares = np.full(BUCKETS, 1 / BUCKETS)
     windows = []
     for t in range(TYPICAL_WINDOWS):

@@ -13,11 +13,11 @@ import numpy as np
 from monitor.drift.columns import (
     FIRST,
     MISSING,
-    Column,
     ColumnType,
     Floats,
     Integers,
     Role,
+    WatchedColumn,
     WindowCounts,
     starts,
     total,
@@ -65,7 +65,9 @@ class _Excess:
     usual: float
 
 
-def repetition(columns: Sequence[Column], reference: Floats, windows: Sequence[WindowCounts]) -> Repetition:
+def repetition(
+    columns: Sequence[WatchedColumn], reference: Floats, windows: Sequence[WindowCounts]
+) -> Repetition:
     """What repeats in the windows of a change, the oldest first. `reference` are the usual counts, (places,)."""
     if not windows:
         return Repetition()
@@ -89,7 +91,7 @@ def repetition(columns: Sequence[Column], reference: Floats, windows: Sequence[W
     return Repetition(_rows(excesses, n), said)
 
 
-def _constant(column: Column, usual: Floats, windows: Sequence[np.ndarray]) -> str:
+def _constant(column: WatchedColumn, usual: Floats, windows: Sequence[np.ndarray]) -> str:
     """That the newest values are all in one regular place, if that is no chance; else empty."""
     newest = np.asarray(windows[-1][FIRST:-1])
     place, values = int(newest.argmax()) if newest.size else 0, 0.0
@@ -105,7 +107,7 @@ def _constant(column: Column, usual: Floats, windows: Sequence[np.ndarray]) -> s
     return f"constant, or nearly: {known}" if column.kind is ColumnType.NUMBER else f"constant: {known}"
 
 
-def _one_value(column: Column, usual: Floats, counts: Floats, place: int) -> str:
+def _one_value(column: WatchedColumn, usual: Floats, counts: Floats, place: int) -> str:
     """That one value of a column of numbers comes much more often; a label is named in any case."""
     if column.kind is not ColumnType.NUMBER:
         return ""
@@ -114,7 +116,7 @@ def _one_value(column: Column, usual: Floats, counts: Floats, place: int) -> str
     return f"one value repeats: {_percent(share)} of the values are {value} ({_percent(was)} were)"
 
 
-def _excess(column: Column, usual: Floats, counts: Floats) -> _Excess | None:
+def _excess(column: WatchedColumn, usual: Floats, counts: Floats) -> _Excess | None:
     """The rare places that hold much more than usual; None of a column that would not show them."""
     n, reference = float(counts.sum()), float(usual.sum())
     if n < LEAST_ROWS or not reference:
@@ -174,7 +176,7 @@ def _share_of_values(counts: Floats, place: int) -> float:
     return float(counts[place]) / present if present else 0.0
 
 
-def _value(column: Column, place: int) -> str:
+def _value(column: WatchedColumn, place: int) -> str:
     """The label or the bucket of a regular place."""
     if column.kind is ColumnType.LABEL:
         return repr(column.labels[place]) if place < len(column.labels) else "the same"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.drift.columns import MISSING, Column, Floats, Integers, WindowCounts, starts, total
+from monitor.drift.columns import MISSING, Floats, Integers, WatchedColumn, WindowCounts, starts, total
 from monitor.drift.model import fitting, season
 from monitor.drift.model.control_charts import Charts
 from monitor.drift.model.fitting import ReferenceEffects
@@ -41,7 +41,7 @@ class Calibration:
     raised: float = 1.0
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[WatchedColumn, ...]:
         """The watched columns."""
         return self.scores.columns
 
@@ -70,7 +70,7 @@ def carry_small_samples(sums: Floats, rows: Floats, carried: Floats) -> tuple[Fl
 
 
 def fit(
-    columns: Sequence[Column],
+    columns: Sequence[WatchedColumn],
     reference: Sequence[WindowCounts],
     *,
     min_effect: float = 0.1,

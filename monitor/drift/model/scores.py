@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from monitor.drift.columns import FIRST, MISSING, OUTSIDE, Column, ColumnType, Floats, Integers, starts
+from monitor.drift.columns import FIRST, MISSING, OUTSIDE, ColumnType, Floats, Integers, WatchedColumn, starts
 
 MOMENTS = 4
 GROUPS = 10
@@ -72,7 +72,7 @@ class Scores:
     labels of the column, and those that have a chart of their own are taken off. `by_name`: see `build`.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[WatchedColumn, ...]
     bounds: Integers
     reference: Floats
     column: Integers
@@ -171,7 +171,7 @@ def signed_root(share: Floats, expected: Floats, n: Floats) -> Floats:
     return np.asarray(np.sign(beyond) * np.sqrt(2 * np.maximum(gain, 0.0)))
 
 
-def build(columns: Sequence[Column], reference: Floats, *, by_name: bool = False) -> Scores:
+def build(columns: Sequence[WatchedColumn], reference: Floats, *, by_name: bool = False) -> Scores:
     """The scoring against the counts of a whole reference. `by_name` chooses among labels that come equally often as
     earlier releases did, for what they learned.
     """
@@ -266,7 +266,7 @@ def _add_moments(draft: _Draft, index: int, counts: Floats, polynomials: Floats,
 
 
 def _add_shares(
-    draft: _Draft, index: int, column: Column, counts: Floats, offset: int, *, by_name: bool
+    draft: _Draft, index: int, column: WatchedColumn, counts: Floats, offset: int, *, by_name: bool
 ) -> None:
     rows, missing = counts.sum(), counts[MISSING]
     present = rows - missing

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.imported import ImportedSuite
 from monitor.expectations.exchange.left_out import hint_of
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
@@ -46,7 +46,7 @@ _STANDARD = {
 }
 
 
-def read(path: Path, content: Any) -> Imported:
+def read(path: Path, content: Any) -> ImportedSuite:
     """The expectations of a file.
 
     Raises:
@@ -66,7 +66,7 @@ def read(path: Path, content: Any) -> Imported:
         left_out.append(
             f"{path}: severity: all are critical, which is written where nobody chose; here: warning"
         )
-    return Imported(expectations, left_out)
+    return ImportedSuite(expectations, left_out)
 
 
 def _expectation(one: Any) -> Expectation:

@@ -14,7 +14,7 @@ MOST_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedSuite:
     """`left_out` names each part that is not supported, as `file: path: reason`."""
 
     expectations: Sequence[Expectation]

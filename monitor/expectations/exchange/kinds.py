@@ -5,10 +5,10 @@ from pathlib import Path
 
 from monitor.errors import InputError
 from monitor.expectations.exchange import great_expectations_suite, pandera_schema, sagemaker_constraints
-from monitor.expectations.exchange.imported import Imported, content_of
+from monitor.expectations.exchange.imported import ImportedSuite, content_of
 
 
-def read(path: Path) -> Imported:
+def read(path: Path) -> ImportedSuite:
     """The expectations of a file of SageMaker, Great Expectations or pandera.
 
     Raises:

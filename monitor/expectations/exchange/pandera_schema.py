@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.imported import ImportedSuite
 from monitor.expectations.exchange.left_out import OF_SCHEMAS
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
@@ -40,7 +40,7 @@ _OPTIONS = {
 """What a check has beside its values."""
 
 
-def read(path: Path, content: Any) -> Imported:
+def read(path: Path, content: Any) -> ImportedSuite:
     """The expectations of a schema.
 
     Raises:
@@ -64,7 +64,7 @@ def read(path: Path, content: Any) -> Imported:
         except UnsupportedError as error:
             left_out.append(f"{path}: unique: {error}")
     left_out += [f"{path}: {name}: {reason}" for name, reason in OF_SCHEMAS.items() if content.get(name)]
-    return Imported(expectations, left_out)
+    return ImportedSuite(expectations, left_out)
 
 
 def _column(name: str, column: Any, *, is_coerced: bool) -> Iterator[tuple[str, Expectation | None]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.imported import ImportedSuite
 from monitor.expectations.expectation import Check, Expectation
 from monitor.expectations.suite import column_name
 
@@ -20,7 +20,7 @@ _KNOWN = {
 }
 
 
-def read(path: Path, content: Any) -> Imported:
+def read(path: Path, content: Any) -> ImportedSuite:
     """The expectations of a file.
 
     Raises:
@@ -44,7 +44,7 @@ def read(path: Path, content: Any) -> Imported:
             f"{path}: monitoring_config.distribution_constraints: distributions are compared with the baseline by "
             "drift (docs/metrics.md), not by expectations"
         )
-    return Imported(expectations, left_out)
+    return ImportedSuite(expectations, left_out)
 
 
 def _feature(

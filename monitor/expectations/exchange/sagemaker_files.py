@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from monitor.expectations.checking import Result
+from monitor.expectations.checking import CheckResult
 from monitor.expectations.expectation import Check, Expectation
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
@@ -39,7 +39,7 @@ _CONFIG = {
 
 
 def write(
-    folder: Path, rows: pa.RecordBatch, some: Sequence[Expectation], results: Sequence[Result]
+    folder: Path, rows: pa.RecordBatch, some: Sequence[Expectation], results: Sequence[CheckResult]
 ) -> list[Path]:
     """Write the three files into a folder, which is made. Returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def constraints(rows: pa.RecordBatch, some: Sequence[Expectation]) -> dict[str, 
     return {"version": 0, "features": features, "monitoring_config": _CONFIG}
 
 
-def violations(results: Sequence[Result], columns: Sequence[str]) -> dict[str, Any]:
+def violations(results: Sequence[CheckResult], columns: Sequence[str]) -> dict[str, Any]:
     """The expectations that failed; `columns` are those of the rows. Expectations that SageMaker has no check for are
     named by their own.
     """
@@ -108,7 +108,7 @@ def _check_type(one: Expectation, columns: Sequence[str]) -> str:
     return _CHECKS.get(one.check, f"{one.check}_check")
 
 
-def _description(one: Result) -> str:
+def _description(one: CheckResult) -> str:
     right, needed = 1 - one.violations / one.rows, 1 - one.expectation.tolerated
     if one.expectation.check is Check.TYPE:
         return (

@@ -1,6 +1,6 @@
 """The answers of one language model: leaks, support, refusals, injections, tokens."""
 
-from monitor.exporters.grafana.panels import Panel, Query, Row, S
+from monitor.exporters.grafana.panels import Panel, PanelRow, Query, S
 
 _WHOLE = f'{S[:-1]}, version=""'
 _LEAKS = "identifier_leak|contact_leak|secret_leak|system_prompt_leak|canary_in_output|canary_in_input"
@@ -16,7 +16,7 @@ def _share(title: str, about: str, signals: str) -> Panel:
     )  # fmt: skip
 
 
-ANSWERS = Row(
+ANSWERS = PanelRow(
     "Answers of language models",
     (
         _share("Leaks", "Share of answers with data that the model was not given, and of canaries.", _LEAKS),

@@ -1,6 +1,6 @@
 """The resources, queues and servers of one model."""
 
-from monitor.exporters.grafana.panels import Panel, Query, Row, S
+from monitor.exporters.grafana.panels import Panel, PanelRow, Query, S
 
 _PLACE = "by (gauge, resource)"
 _LEGEND = "{{resource}} {{gauge}}"
@@ -10,7 +10,7 @@ def _figure(metric: str) -> str:
     return f'max {_PLACE} (watchkeeper_gauge_value{S[:-1]}, metric="{metric}"{S[-1]})'
 
 
-CAPACITY = Row(
+CAPACITY = PanelRow(
     "Capacity",
     (
         Panel(

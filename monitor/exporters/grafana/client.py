@@ -1,8 +1,8 @@
 """The dashboard for delivery leads: the service of one client. It is no access control: clients use their own page."""
 
-from monitor.exporters.grafana.panels import METRIC, Dashboard, Panel, Query, Row, S, within
+from monitor.exporters.grafana.panels import METRIC, Dashboard, Panel, PanelRow, Query, S, within
 
-NOW = Row(
+NOW = PanelRow(
     "Now",
     (
         Panel(
@@ -58,7 +58,7 @@ NOW = Row(
     ),
 )
 
-AGREED = Row(
+AGREED = PanelRow(
     "What was agreed",
     (
         Panel(

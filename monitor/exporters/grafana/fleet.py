@@ -1,10 +1,10 @@
 """The dashboard of all clients and models: alerts, drift, versions, and the cost of the metrics."""
 
-from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, Query, Row, S
+from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, PanelRow, Query, S
 
 BY = "by (client, environment)"
 
-CLIENTS = Row(
+CLIENTS = PanelRow(
     "Clients",
     (
         Panel(
@@ -45,7 +45,7 @@ CLIENTS = Row(
     ),
 )
 
-TROUBLE = Row(
+TROUBLE = PanelRow(
     "Trouble",
     (
         Panel(
@@ -95,7 +95,7 @@ TROUBLE = Row(
     ),
 )
 
-SERVING = Row(
+SERVING = PanelRow(
     "Serving",
     (
         Panel(
@@ -133,7 +133,7 @@ SERVING = Row(
     closed=True,
 )
 
-EXPORTERS = Row(
+EXPORTERS = PanelRow(
     "Exporters",
     (
         Panel(

@@ -1,12 +1,12 @@
 """Forecasts by horizon: relative error, and how far prediction intervals fall short of their nominal coverage."""
 
-from monitor.exporters.grafana.panels import Panel, Query, Row, S
+from monitor.exporters.grafana.panels import Panel, PanelRow, Query, S
 
 _EMPTY = "No forecasts configured"
 _ERRORS = f'{S[:-1]}, metric="wape", kind="realized", segment!="all"{S[-1]}'
 _SHORTFALL = f'{S[:-1]}, metric="coverage_shortfall", window="1d"{S[-1]}'
 
-FORECASTS = Row(
+FORECASTS = PanelRow(
     "Forecasts",
     (
         Panel(

@@ -1,6 +1,6 @@
 """Groups of people, each beside its reference group, as the rules on groups read them; and the worst segments."""
 
-from monitor.exporters.grafana.panels import METRIC, Panel, Query, Row, S, within
+from monitor.exporters.grafana.panels import METRIC, Panel, PanelRow, Query, S, within
 from monitor.exporters.model_samples import QUALITY
 from monitor.metrics import METRICS
 from monitor.records import Better
@@ -14,7 +14,7 @@ def _of(metric: str, title: str, about: str) -> Panel:
     )  # fmt: skip
 
 
-GROUPS = Row(
+GROUPS = PanelRow(
     "Groups of people",
     (
         _of(

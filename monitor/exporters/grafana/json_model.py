@@ -5,7 +5,7 @@ from typing import Any
 
 from monitor.exporters.grafana import frame
 from monitor.exporters.grafana.frame import COLOURS, SOURCE
-from monitor.exporters.grafana.panels import Dashboard, Panel, Query, Row
+from monitor.exporters.grafana.panels import Dashboard, Panel, PanelRow, Query
 from monitor.exporters.grafana.sdk import (
     PANELS,
     JSONEncoder,
@@ -53,7 +53,7 @@ def render(dashboard: Dashboard) -> str:
     return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(built) + "\n"
 
 
-def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:
+def _lay_out(builder: Any, rows: tuple[PanelRow, ...]) -> None:
     """Place rows and panels explicitly: the library's layout leaves gaps between panels."""
     number, top = 1, 0
     for row in rows:

@@ -1,6 +1,6 @@
 """Lists of items, such as recommendations: how good they are, and what they show."""
 
-from monitor.exporters.grafana.panels import Panel, Query, Row, within
+from monitor.exporters.grafana.panels import Panel, PanelRow, Query, within
 
 _EMPTY = "No lists"
 _ALL = ('kind="realized"', 'segment="all"', 'version=""')
@@ -11,7 +11,7 @@ def _by_metric(metrics: str) -> tuple[Query, ...]:
     return (Query(f"max by (metric) (watchkeeper_performance_value{matched})", "{{metric}}"),)
 
 
-LISTS = Row(
+LISTS = PanelRow(
     "Lists",
     (
         Panel(

@@ -5,14 +5,14 @@ from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.forecasts import FORECASTS
 from monitor.exporters.grafana.groups import GROUPS, WORST_SEGMENTS
 from monitor.exporters.grafana.lists import LISTS
-from monitor.exporters.grafana.panels import METRIC, RATE, Dashboard, Panel, Query, Row, S, within
+from monitor.exporters.grafana.panels import METRIC, RATE, Dashboard, Panel, PanelRow, Query, S, within
 
 WHOLE = 'segment="all"', 'version=""'
 """Of all rows: the series of versions and segments stand beside these."""
 _ATTRIBUTED = within('metric="attribution_ndcg"', 'window="1d"')
 ATTRIBUTION_NDCG = f"min(watchkeeper_measurement_value{_ATTRIBUTED})"
 
-VERDICT = Row(
+VERDICT = PanelRow(
     "Verdict",
     (
         Panel(
@@ -94,7 +94,7 @@ VERDICT = Row(
 )
 
 
-QUALITY = Row(
+QUALITY = PanelRow(
     "Quality",
     (
         Panel(
@@ -128,7 +128,7 @@ QUALITY = Row(
 
 _OF_PARTS = f"max by (metric, part) (watchkeeper_performance_part_value{S})"
 
-PARTS = Row(
+PARTS = PanelRow(
     "Outputs, labels, horizons, quantiles and tools",
     (
         Panel(
@@ -146,7 +146,7 @@ PARTS = Row(
     closed=True,
 )  # fmt: skip
 
-FEATURES = Row(
+FEATURES = PanelRow(
     "Features",
     (
         Panel(
@@ -248,7 +248,7 @@ FEATURES = Row(
     closed=True,
 )
 
-COMPARED = Row(
+COMPARED = PanelRow(
     "Season and version before",
     (
         Panel(
@@ -301,7 +301,7 @@ COMPARED = Row(
     closed=True,
 )
 
-OUTPUT = Row(
+OUTPUT = PanelRow(
     "Output",
     (
         Panel(

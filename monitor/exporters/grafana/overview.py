@@ -1,11 +1,11 @@
 """The dashboard for engineers on call: models with problems, and the health of the daemon."""
 
-from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, Query, Row, S, daemons
+from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, PanelRow, Query, S, daemons
 
 FAILED = daemons('outcome="failed"')
 ERRORS = daemons('outcome="error"')
 
-NOW = Row(
+NOW = PanelRow(
     "Now",
     (
         Panel(
@@ -73,7 +73,7 @@ NOW = Row(
     ),
 )
 
-MODELS = Row(
+MODELS = PanelRow(
     "Models",
     (
         Panel(
@@ -112,7 +112,7 @@ MODELS = Row(
     ),
 )
 
-TRAFFIC = Row(
+TRAFFIC = PanelRow(
     "Traffic",
     (
         Panel(
@@ -167,7 +167,7 @@ TRAFFIC = Row(
     closed=True,
 )
 
-DAEMON = Row(
+DAEMON = PanelRow(
     "Daemon",
     (
         Panel(

@@ -63,7 +63,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PanelRow:
     """Panels under a heading. `closed` rows start collapsed."""
 
     title: str
@@ -78,7 +78,7 @@ class Dashboard:
     uid: str
     title: str
     description: str
-    rows: tuple[Row, ...]
+    rows: tuple[PanelRow, ...]
     span: str = "now-6h"
     one_model: bool = False
     with_metric: bool = False

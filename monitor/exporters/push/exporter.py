@@ -17,14 +17,14 @@ from monitor.exporters.push.point import SUFFIX, Point
 from monitor.notify.addresses import GivenHeaders
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError, FailureKind
-from monitor.outgoing import Budget, Route
+from monitor.outgoing import CallBudget, OutgoingRoute
 
 _NAMES = tuple(metric.name + SUFFIX.get(metric.kind, "") for metric in EXPORTED)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendResult:
     """What came of a request: how many points the other side refused, and why (or what it answered). `unsent` are those
     that did not leave this machine.
     """
@@ -34,7 +34,7 @@ class Sent:
     unsent: Sequence[Point] = ()
 
 
-class TooLargeError(Exception):
+class RequestTooLargeError(Exception):
     """The points do not fit into one request: send fewer at a time."""
 
 
@@ -57,7 +57,7 @@ class Exporter(Protocol):
     most_points: int
     """Points of one request."""
 
-    def send(self, points: Sequence[Point], budget: Budget) -> Sent:
+    def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
         """Send points within the budget.
 
         Raises:
@@ -126,7 +126,7 @@ class ExporterSettings(Section):
 
     @property
     @abstractmethod
-    def route(self) -> Route:
+    def route(self) -> OutgoingRoute:
         """How its calls leave this machine."""
 
     @abstractmethod

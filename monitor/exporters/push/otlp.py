@@ -18,8 +18,8 @@ from monitor.config.sections import Size, WholeNumber
 from monitor.exporters.push.exporter import (
     Exporter,
     HttpExporterSettings,
-    Sent,
-    TooLargeError,
+    RequestTooLargeError,
+    SendResult,
     ensure_no_page,
 )
 from monitor.exporters.push.intervals import UNKNOWN, Temporality
@@ -27,7 +27,7 @@ from monitor.exporters.push.point import Point
 from monitor.exporters.push.text_values import fitted
 from monitor.notify.addresses import SecretUrl
 from monitor.notify.http import Http
-from monitor.outgoing import Budget, Route
+from monitor.outgoing import CallBudget, OutgoingRoute
 from monitor.sources.otlp.data_points import CUMULATIVE, DELTA
 from monitor.visible import one_line
 
@@ -40,14 +40,14 @@ _GZIP_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OtlpTarget:
     """An OTLP endpoint and what it accepts. `url` is that of the metrics; `largest` is in bytes before compression."""
 
     url: str
     temporality: Temporality
     headers: Mapping[str, str]
     labels: Mapping[str, str]
-    route: Route
+    route: OutgoingRoute
     seconds: float
     largest: int = LARGEST
     longest_value: int = 4095
@@ -78,7 +78,7 @@ class OtlpSettings(HttpExporterSettings):
 
     def make_exporter(self, instance: str) -> Exporter:
         """A connection."""
-        target = Target(
+        target = OtlpTarget(
             self.address,
             self.temporality,
             self.given_headers(),
@@ -96,7 +96,7 @@ class Otlp:
 
     most_points = 2_000
 
-    def __init__(self, target: Target, instance: str) -> None:
+    def __init__(self, target: OtlpTarget, instance: str) -> None:
         self.temporality = target.temporality
         self._target, self._instance = target, instance
         self._http = Http(target.system, target.route, target.seconds)
@@ -107,28 +107,28 @@ class Otlp:
             **target.headers,
         }
 
-    def send(self, points: Sequence[Point], budget: Budget) -> Sent:
+    def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
         """One request. Points that are not numbers are left out: few receivers accept them."""
         ends = self._target.tells_ends
         shown = [point for point in points if point.is_finite or (point.is_end and ends)]
         infinite = sum(not point.is_finite and not point.is_end for point in points)
         if not shown:
-            return Sent(infinite, "no value is a finite number" if infinite else "nothing to send")
+            return SendResult(infinite, "no value is a finite number" if infinite else "nothing to send")
         body = encode(shown, self._target, self._instance)
         if len(body) > self._target.largest:
-            raise TooLargeError
+            raise RequestTooLargeError
         compressed = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         answer = self._http.post(self._target.url, compressed, self._headers, budget)
         ensure_no_page(self._target.system, answer)
         refused, reason = _partial_success(answer.content)
-        return Sent(infinite + refused, reason or f"answered {answer.status_code}")
+        return SendResult(infinite + refused, reason or f"answered {answer.status_code}")
 
     def close(self) -> None:
         """Close connections."""
         self._http.close()
 
 
-def encode(points: Sequence[Point], target: Target, instance: str) -> bytes:
+def encode(points: Sequence[Point], target: OtlpTarget, instance: str) -> bytes:
     """An ExportMetricsServiceRequest."""
     protocol = _messages()
     request = protocol.ExportMetricsServiceRequest()

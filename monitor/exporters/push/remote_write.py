@@ -17,8 +17,8 @@ from monitor.config.sections import WholeNumber
 from monitor.exporters.push.exporter import (
     Exporter,
     HttpExporterSettings,
-    Sent,
-    TooLargeError,
+    RequestTooLargeError,
+    SendResult,
     ensure_no_page,
 )
 from monitor.exporters.push.intervals import Temporality
@@ -27,7 +27,7 @@ from monitor.exporters.push.write_requests import encode_1, encode_2
 from monitor.notify.addresses import SecretUrl
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class RemoteWrite:
         self._version = "2.0" if self._may_fall_back else settings.version
         self._given = settings.given_headers()
 
-    def send(self, points: Sequence[Point], budget: Budget) -> Sent:
+    def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
         """One request; two the first time that the receiver turns out not to know version 2.0."""
         was_unanswered, self._is_unanswered = self._is_unanswered, False
         try:
@@ -101,10 +101,12 @@ class RemoteWrite:
                 self._is_unanswered = failure.kind is FailureKind.UNREACHABLE
                 raise
             # The receiver has taken what is new. Unless this request is repeated, that is a loss.
-            return Sent(0 if was_unanswered else len(points), f"newer samples are there: {failure.message}")
-        return Sent(0, f"answered {status} (version {self._version})")
+            return SendResult(
+                0 if was_unanswered else len(points), f"newer samples are there: {failure.message}"
+            )
+        return SendResult(0, f"answered {status} (version {self._version})")
 
-    def _post(self, points: Sequence[Point], budget: Budget) -> int:
+    def _post(self, points: Sequence[Point], budget: CallBudget) -> int:
         """Post in the version in use; the status of the response.
 
         Raises:
@@ -114,7 +116,7 @@ class RemoteWrite:
         encode = encode_2 if self._version == "2.0" else encode_1
         body = encode(points, self._fixed, self._longest)
         if len(body) > LARGEST:
-            raise TooLargeError
+            raise RequestTooLargeError
         compressed = pa.compress(body, codec="snappy", asbytes=True)
         headers = {
             "Content-Encoding": "snappy",

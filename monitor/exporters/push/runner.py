@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from monitor.clock import Clock
 from monitor.errors import StoreError
-from monitor.exporters.push.exporter import Exporter, ExporterSettings, Sent, TooLargeError
+from monitor.exporters.push.exporter import Exporter, ExporterSettings, RequestTooLargeError, SendResult
 from monitor.exporters.push.intervals import Intervals
 from monitor.exporters.push.point import SUFFIX, Point
 from monitor.exporters.samples import HistogramSample, Sample
 from monitor.notify.failure import AttemptError, FailureKind
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.runtime.faults import Faults
 from monitor.runtime.supervisor import SupervisedThread
 
@@ -47,7 +47,7 @@ Count = Callable[[str, str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ExporterProgress:
     """How an exporter is doing: the last error (empty while it works), the time of the last success in seconds since
     the epoch, the points that wait, and those sent and lost since the start.
     """
@@ -84,12 +84,12 @@ class ExporterRunner:
         self._due = self._retry_at = clock.elapsed()
         self._failures = self._cuts = 0
         self._failing_from: float | None = None
-        self._progress = Progress()
+        self._progress = ExporterProgress()
         self._stopping = threading.Event()
         self._thread = SupervisedThread(f"export {name}", self._run, self._stopping, faults)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ExporterProgress:
         """How it is doing."""
         return self._progress
 
@@ -118,7 +118,7 @@ class ExporterRunner:
             is_first = self._intervals is None
             self._gather()
             self._due = now + (min(SECOND_AFTER, self.settings.every) if is_first else self.settings.every)
-        self._send_waiting(Budget(self.settings.timeout))
+        self._send_waiting(CallBudget(self.settings.timeout))
         return max(0.0, self._next() - self._clock.elapsed())
 
     def _run(self) -> None:
@@ -127,7 +127,7 @@ class ExporterRunner:
         if not self._failures:
             with self._faults.isolate(PART, f"{self.name}: the last figures"):
                 self._gather()
-                self._send_waiting(Budget(LAST_SECONDS))
+                self._send_waiting(CallBudget(LAST_SECONDS))
 
     def _next(self) -> float:
         return min(self._due, self._retry_at) if self._queue else self._due
@@ -175,20 +175,20 @@ class ExporterRunner:
             self._lose(self._queue.popleft(), "dropped")
         self._progress = replace(self._progress, waiting=waiting)
 
-    def _send_waiting(self, budget: Budget) -> None:
+    def _send_waiting(self, budget: CallBudget) -> None:
         while self._queue and self._exporter is not None and self._clock.elapsed() >= self._retry_at:
             if not self._attempt(self._exporter, self._queue.popleft(), budget):
                 break
             if self._stopping.is_set():
                 continue  # one budget for all that is sent at the end
-            budget = Budget(self.settings.timeout)
+            budget = CallBudget(self.settings.timeout)
         self._progress = replace(self._progress, waiting=sum(map(len, self._queue)))
 
-    def _attempt(self, exporter: Exporter, points: tuple[Point, ...], budget: Budget) -> bool:
+    def _attempt(self, exporter: Exporter, points: tuple[Point, ...], budget: CallBudget) -> bool:
         """Send one request. False if nothing more is sent for now."""
         try:
             sent = exporter.send(points, budget)
-        except TooLargeError:
+        except RequestTooLargeError:
             self._cut(points, "they do not fit into one request")
         except AttemptError as failure:
             return self._react(points, failure)
@@ -223,7 +223,7 @@ class ExporterRunner:
         half = len(points) // 2
         self._queue.extendleft((points[half:], points[:half]))
 
-    def _succeeded(self, points: Sequence[Point], sent: Sent) -> None:
+    def _succeeded(self, points: Sequence[Point], sent: SendResult) -> None:
         unsent, lost = sent.unsent, min(sent.refused, len(points))
         if self._intervals is not None and unsent:
             self._intervals.give_back(unsent)
@@ -240,7 +240,7 @@ class ExporterRunner:
             log.info("exporter %s: %s", self.name, sent.detail)
         self._failing_from = None
         self._faults.resolve(PART, self.name)
-        self._progress = Progress(
+        self._progress = ExporterProgress(
             last_sent_at=self._clock.now(),
             sent=self._progress.sent + accepted,
             lost=self._progress.lost + lost + len(unsent),

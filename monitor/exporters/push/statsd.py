@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from monitor.config.sections import WholeNumber
-from monitor.exporters.push.exporter import Exporter, ExporterSettings, Sent
+from monitor.exporters.push.exporter import Exporter, ExporterSettings, SendResult
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.point import Point, number_text
 from monitor.exporters.push.text_values import DIGEST, digest
 from monitor.notify.failure import AttemptError, FailureKind
-from monitor.outgoing import Budget, Route
+from monitor.outgoing import CallBudget, OutgoingRoute
 from monitor.outgoing.datagrams import Datagrams
 from monitor.outgoing.route import DIRECT
 from monitor.visible import counted
@@ -64,9 +64,9 @@ class StatsdSettings(ExporterSettings):
         return self.url
 
     @property
-    def route(self) -> Route:
+    def route(self) -> OutgoingRoute:
         """Datagrams know no proxy."""
-        return Route(proxy=DIRECT)
+        return OutgoingRoute(proxy=DIRECT)
 
     def make_exporter(self, instance: str) -> Exporter:
         """A connection; who receives datagrams adds the name of the host."""
@@ -86,7 +86,7 @@ class Statsd:
         self._largest = settings.largest_datagram or (8_192 if settings.url.startswith("unix") else 1_432)
         self._out = Datagrams(settings.url)
 
-    def send(self, points: Sequence[Point], budget: Budget) -> Sent:
+    def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
         """All points in as few datagrams as possible.
 
         Raises:
@@ -107,10 +107,10 @@ class Statsd:
                 if not count:
                     raise AttemptError(reason, FailureKind.UNREACHABLE) from error
                 unsent = {id(point): point for _, points in waiting for point in points}
-                return Sent(too_long, reason, tuple(unsent.values()))
+                return SendResult(too_long, reason, tuple(unsent.values()))
             waiting.popleft()
             count += 1
-        return Sent(too_long, counted(count, "datagram"))
+        return SendResult(too_long, counted(count, "datagram"))
 
     def _lines(self, points: Sequence[Point]) -> Iterator[tuple[bytes, Point]]:
         for point in points:

@@ -9,7 +9,7 @@ from monitor.exporters.metric_names import BY_NAME
 from monitor.exporters.push.exporter import ExporterSettings
 from monitor.exporters.push.point import Point
 from monitor.notify.delivery.reachability import host_of, problem_of
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 
 
 def place_of(section: ExporterSettings) -> str:
@@ -36,7 +36,7 @@ def send_one(section: ExporterSettings, now: float) -> str:
     exporter = section.make_exporter(platform.node()[:128] or "watchkeeper")
     try:
         point = Point(BY_NAME["watchkeeper_build"], (__version__,), 1.0, now)
-        sent = exporter.send([point], Budget(section.timeout))
+        sent = exporter.send([point], CallBudget(section.timeout))
     finally:
         exporter.close()
     refused = "; the point was refused" if sent.refused else ""

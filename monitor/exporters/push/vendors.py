@@ -7,7 +7,7 @@ from pydantic import Field
 
 from monitor.exporters.push.exporter import Exporter, HttpExporterSettings
 from monitor.exporters.push.intervals import Temporality
-from monitor.exporters.push.otlp import Otlp, Target
+from monitor.exporters.push.otlp import Otlp, OtlpTarget
 from monitor.notify.addresses import OpenUrl, OptionalUrl, SecretKey
 
 _MODES = '{"histograms":{"mode":"distributions"}}'
@@ -39,7 +39,7 @@ class DatadogSettings(HttpExporterSettings):
             "dd-otel-metric-config": _MODES,
             **self.given_headers(),
         }
-        target = Target(
+        target = OtlpTarget(
             self.address,
             "delta",
             headers,
@@ -76,7 +76,7 @@ class NewRelicSettings(HttpExporterSettings):
     def make_exporter(self, instance: str) -> Exporter:
         """A connection. New Relic refuses requests over 1 MB, and values over 4,095 characters."""
         headers = {"api-key": self.api_key.get_secret_value(), **self.given_headers()}
-        target = Target(
+        target = OtlpTarget(
             self.address,
             self.temporality,
             headers,
@@ -115,7 +115,7 @@ class GrafanaCloudSettings(HttpExporterSettings):
             "Authorization": f"Basic {base64.b64encode(account.encode()).decode()}",
             **self.given_headers(),
         }
-        target = Target(
+        target = OtlpTarget(
             self.address,
             "cumulative",
             headers,

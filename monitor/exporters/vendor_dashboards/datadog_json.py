@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from monitor.exporters.grafana.panels import Dashboard, Panel, Row
-from monitor.exporters.vendor_dashboards.meaning import Matcher, Question, Term, UntranslatableError, read
+from monitor.exporters.grafana.panels import Dashboard, Panel, PanelRow
+from monitor.exporters.vendor_dashboards.meaning import (
+    AggregateTerm,
+    LabelTest,
+    PanelQuery,
+    UntranslatableError,
+    read,
+)
 
 _WIDGETS = {
     "stat": "query_value",
@@ -47,7 +53,7 @@ def events_json() -> dict[str, Any]:
     }
 
 
-def _group(row: Row, left_out: list[str]) -> dict[str, Any]:
+def _group(row: PanelRow, left_out: list[str]) -> dict[str, Any]:
     widgets = [widget for panel in row.panels if (widget := _widget(panel, left_out)) is not None]
     definition = {"type": "group", "layout_type": "ordered", "title": row.title, "widgets": widgets}
     return {"definition": definition}
@@ -86,7 +92,7 @@ def _joined(requests: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _request(question: Question, kind: str, legend: str, number: int) -> dict[str, Any]:
+def _request(question: PanelQuery, kind: str, legend: str, number: int) -> dict[str, Any]:
     names = [f"q{number}{letter}" for letter in "ab"[: len(question.terms)]]
     queries = []
     for name, term in zip(names, question.terms, strict=True):
@@ -104,7 +110,7 @@ def _request(question: Question, kind: str, legend: str, number: int) -> dict[st
     return request | ({"display_type": "line"} if kind == "timeseries" else {})
 
 
-def _formula(question: Question, names: list[str]) -> str:
+def _formula(question: PanelQuery, names: list[str]) -> str:
     first = question.terms[0]
     if first.aggregate == "count":
         return _count(first, names[0])
@@ -113,7 +119,7 @@ def _formula(question: Question, names: list[str]) -> str:
     return " / ".join(names)
 
 
-def _count(term: Term, name: str) -> str:
+def _count(term: AggregateTerm, name: str) -> str:
     """How many groups have at least, or exactly, a value. The values that are counted are whole numbers."""
     if term.by:
         raise UntranslatableError("it counts by groups")
@@ -124,7 +130,7 @@ def _count(term: Term, name: str) -> str:
     return f"{least} - count_nonzero(clamp_min({name} - {term.above}, 0))" if term.is_exact else least
 
 
-def _query(term: Term, quantile: float | None) -> str:
+def _query(term: AggregateTerm, quantile: float | None) -> str:
     aggregate = f"p{quantile * 100:g}" if quantile is not None else term.aggregate
     by = term.by
     if term.aggregate == "count":
@@ -134,13 +140,13 @@ def _query(term: Term, quantile: float | None) -> str:
     return f"{aggregate}:{term.name}{{{' AND '.join(_filters(term)) or '*'}}}{grouped}{ending}"
 
 
-def _filters(term: Term) -> Iterator[str]:
+def _filters(term: AggregateTerm) -> Iterator[str]:
     yield from (f"${name}" for name in term.variables)
     for matcher in term.matchers:
         yield _filter(matcher)
 
 
-def _filter(matcher: Matcher) -> str:
+def _filter(matcher: LabelTest) -> str:
     if not matcher.values:
         return f"NOT {matcher.label}:*" if matcher.is_equal else f"{matcher.label}:*"
     if len(matcher.values) > 1:

@@ -33,7 +33,7 @@ class UntranslatableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Matcher:
+class LabelTest:
     """A condition on a label: `is` one of `values`, or `is not`. Without values, the label is absent."""
 
     label: str
@@ -42,7 +42,7 @@ class Matcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class AggregateTerm:
     """An aggregate of a metric by labels. `name` is the one that `/metrics` shows; `variables` are labels that the
     reader of the dashboard chooses. `above`: only values of at least so much (of a count: that are counted), and with
     `is_exact` exactly so much.
@@ -53,7 +53,7 @@ class Term:
     name: str
     by: tuple[str, ...]
     variables: tuple[str, ...]
-    matchers: tuple[Matcher, ...]
+    matchers: tuple[LabelTest, ...]
     function: Literal["", "rate", "increase"] = ""
     window: str = ""
     above: int | None = None
@@ -61,16 +61,16 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PanelQuery:
     """A term, a ratio of two terms, or a quantile of a histogram; of these the `most` highest or lowest."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[AggregateTerm, ...]
     quantile: float | None = None
     most: int | None = None
     is_lowest: bool = False
 
 
-def read(expression: str) -> Question:
+def read(expression: str) -> PanelQuery:
     """What a query asks for.
 
     Raises:
@@ -84,17 +84,17 @@ def read(expression: str) -> Question:
     if (quantile := _QUANTILE.fullmatch(text)) is not None:
         term = _term(quantile[2])
         bare = replace(term, by=tuple(label for label in term.by if label != "le"), function="")
-        return Question((bare,), quantile=float(quantile[1]))
+        return PanelQuery((bare,), quantile=float(quantile[1]))
     parts = re.split(r" / (?:on \([a-z_, ]*\) )?", text)
     if len(parts) > 2:
         raise UntranslatableError("it divides more than once")
     terms = tuple(_term(part) for part in parts)
     if any("le" in term.by for term in terms):
         raise UntranslatableError("it is a heat map")
-    return Question(terms)
+    return PanelQuery(terms)
 
 
-def _above(text: str) -> Question:
+def _above(text: str) -> PanelQuery:
     """`TERM > 0`: only what is above zero."""
     question = read(text.removesuffix(" > 0"))
     if not text.endswith(" > 0"):
@@ -102,7 +102,7 @@ def _above(text: str) -> Question:
     return replace(question, terms=tuple(replace(term, above=1) for term in question.terms))
 
 
-def _term(text: str) -> Term:
+def _term(text: str) -> AggregateTerm:
     match = _TERM.fullmatch(_WORST_OF_A_TIME.sub(r"\1", text.strip()))
     if match is None:
         raise UntranslatableError(_why(text))
@@ -111,7 +111,7 @@ def _term(text: str) -> Term:
     number = int(match["number"]) if match["number"] else None
     if number is not None and match["aggregate"] != "count":
         raise UntranslatableError("it compares before it aggregates")
-    return Term(
+    return AggregateTerm(
         match["aggregate"],  # type: ignore[arg-type]  # the expression admits no other
         metric,
         name,
@@ -136,15 +136,15 @@ def _metric(name: str) -> tuple[str, Metric]:
     raise UntranslatableError(f"{name} is not a metric of Watchkeeper")
 
 
-def _conditions(text: str) -> tuple[tuple[str, ...], tuple[Matcher, ...]]:
+def _conditions(text: str) -> tuple[tuple[str, ...], tuple[LabelTest, ...]]:
     variables, matchers = [], []
     for label, operator, value in _MATCHER.findall(text):
         if value == f"${label}" and label in _VARIABLES:
             variables += [label] if label != "job" else []
         elif operator == "=~":
-            matchers.append(Matcher(label, True, tuple(value.split("|"))))
+            matchers.append(LabelTest(label, True, tuple(value.split("|"))))
         else:
-            matchers.append(Matcher(label, operator == "=", (value,) if value else ()))
+            matchers.append(LabelTest(label, operator == "=", (value,) if value else ()))
     return tuple(variables), tuple(matchers)
 
 

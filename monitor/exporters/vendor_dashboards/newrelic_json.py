@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from monitor.exporters.grafana.panels import Dashboard, Panel, Query, Row
-from monitor.exporters.vendor_dashboards.meaning import Matcher, Question, Term, UntranslatableError, read
+from monitor.exporters.grafana.panels import Dashboard, Panel, PanelRow, Query
+from monitor.exporters.vendor_dashboards.meaning import (
+    AggregateTerm,
+    LabelTest,
+    PanelQuery,
+    UntranslatableError,
+    read,
+)
 
 _VISUALS = {
     "stat": "viz.billboard",
@@ -74,7 +80,7 @@ def _variable(name: str, account: int) -> dict[str, Any]:
     }
 
 
-def _widgets(rows: tuple[Row, ...], account: int, left_out: list[str]) -> list[dict[str, Any]]:
+def _widgets(rows: tuple[PanelRow, ...], account: int, left_out: list[str]) -> list[dict[str, Any]]:
     """The widgets in the order of the panels, in a grid of twelve columns; each row begins on a new line."""
     widgets, top = [], 1
     for row in rows:
@@ -117,7 +123,7 @@ def _queries(panel: Panel, left_out: list[str]) -> Iterator[str]:
             left_out.append(f"{panel.title}: {error}")
 
 
-def nrql(question: Question, kind: str, query: Query) -> str:
+def nrql(question: PanelQuery, kind: str, query: Query) -> str:
     """A query in NRQL. Panels without a time axis show the last minutes, or the window of their query."""
     first = question.terms[0]
     alias = f" AS '{query.legend}'" if query.legend and "{{" not in query.legend else ""
@@ -140,7 +146,7 @@ def nrql(question: Question, kind: str, query: Query) -> str:
     return " ".join([*parts, _time(first, kind)])
 
 
-def _time(term: Term, kind: str) -> str:
+def _time(term: AggregateTerm, kind: str) -> str:
     if kind not in _VISUALS:
         return "TIMESERIES"
     if term.function == "increase":
@@ -148,7 +154,7 @@ def _time(term: Term, kind: str) -> str:
     return f"SINCE {_SINCE.get(term.window, _NOW)} ago"
 
 
-def _selected(question: Question) -> str:
+def _selected(question: PanelQuery) -> str:
     first = question.terms[0]
     if question.quantile is not None:
         return f"percentile({first.name}, {question.quantile * 100:g})"
@@ -161,14 +167,14 @@ def _selected(question: Question) -> str:
     return _value(first)
 
 
-def _value(term: Term) -> str:
+def _value(term: AggregateTerm) -> str:
     if term.function:
         total = f"sum({term.name})"
         return f"rate({total}, 1 second)" if term.function == "rate" else total
     return f"{_AGGREGATES[term.aggregate]}({term.name})"
 
 
-def _nested(term: Term, kind: str) -> str:
+def _nested(term: AggregateTerm, kind: str) -> str:
     """The last value of each series: a sum over all points of a time would count each series many times."""
     labels = term.metric.labels if term.aggregate == "sum" else _IDENTITY
     series = " TIMESERIES" if kind not in _VISUALS else ""
@@ -178,16 +184,16 @@ def _nested(term: Term, kind: str) -> str:
     return f"(SELECT latest({term.name}) AS v {rest})"
 
 
-def _counted(term: Term) -> str:
+def _counted(term: AggregateTerm) -> str:
     return f"v {'=' if term.is_exact else '>='} {term.above}"
 
 
-def _conditions(term: Term) -> list[str]:
+def _conditions(term: AggregateTerm) -> list[str]:
     chosen = [f"{name} IN ({{{{{name}}}}})" for name in term.variables]
     return [*chosen, *map(_condition, term.matchers)]
 
 
-def _condition(matcher: Matcher) -> str:
+def _condition(matcher: LabelTest) -> str:
     if not matcher.values:
         return f"{matcher.label} IS {'NULL' if matcher.is_equal else 'NOT NULL'}"
     listed = ", ".join(f"'{value}'" for value in matcher.values)

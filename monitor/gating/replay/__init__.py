@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from monitor.errors import InputError
-from monitor.gating.inputs import Columns, read
+from monitor.gating.inputs import ColumnRoles, read
 from monitor.gating.pairing import Items, pair
 from monitor.gating.replay.stored_items import MOST, StoredItems, stored_items
 from monitor.records import Stream
@@ -34,7 +34,7 @@ def replay(
     start: float,
     end: float,
     predict: Predict | Function,
-    columns: Columns = Columns(),  # noqa: B008 - it is frozen
+    columns: ColumnRoles = ColumnRoles(),  # noqa: B008 - it is frozen
     most: int = MOST,
 ) -> Items:
     """The items of production in `[start, end)`, at most `most` of them, with the candidate's answers.
@@ -48,13 +48,13 @@ def replay(
     """
     stored = stored_items(store, stream, start, end, most)
     given = answered(stored, predict, columns)
-    own = Columns(segments=columns.segments, group=columns.group)  # the log has its own names
+    own = ColumnRoles(segments=columns.segments, group=columns.group)  # the log has its own names
     baseline = read(_without_features(stored.rows, own), _BASELINE, own)
     items = pair(_with_columns_of(given, baseline, columns), baseline, None, columns)
     return _noted(items, stored, given.num_rows)
 
 
-def answered(stored: StoredItems, predict: Predict | Function, columns: Columns) -> pa.Table:
+def answered(stored: StoredItems, predict: Predict | Function, columns: ColumnRoles) -> pa.Table:
     """The candidate's answers to items, as a gate reads them.
 
     Raises:
@@ -92,7 +92,7 @@ def _plain(value: Any) -> Any:
     raise InputError(f"an answer has a value that is no JSON: {type(value).__name__}")
 
 
-def _without_features(rows: pa.Table, columns: Columns) -> pa.Table:
+def _without_features(rows: pa.Table, columns: ColumnRoles) -> pa.Table:
     """What production answered. A feature may be a segment, or the group."""
     kept = {name: name for name in rows.column_names if not name.startswith("features.")}
     as_segments = {
@@ -102,7 +102,7 @@ def _without_features(rows: pa.Table, columns: Columns) -> pa.Table:
     return rows.select(list(kept)).rename_columns(list(kept.values()))
 
 
-def _with_columns_of(given: pa.Table, baseline: pa.Table, columns: Columns) -> pa.Table:
+def _with_columns_of(given: pa.Table, baseline: pa.Table, columns: ColumnRoles) -> pa.Table:
     """The candidate's answers without truths and segments of their own: those of production count."""
     own = {"outcome.truth", *(f"segments.{name}" for name in columns.wanted)} & set(baseline.column_names)
     return given.select([name for name in given.column_names if name not in own])
@@ -115,4 +115,4 @@ def _noted(items: Items, stored: StoredItems, answered: int) -> Items:
     return Items(items.candidate, items.baseline, items.segments, items.groups, tuple(notes))
 
 
-__all__ = ["Columns", "Predict", "replay"]
+__all__ = ["ColumnRoles", "Predict", "replay"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monitor.gating.inputs import Columns
+from monitor.gating.inputs import ColumnRoles
 from monitor.gating.replay import Function, Predict, answered
 from monitor.gating.replay.stored_items import MOST, stored_items
 from monitor.records import Stream
@@ -24,7 +24,7 @@ def answer_pairs(
         InputError: no input of that time is stored, or an answer is invalid, missing its id, or given twice.
     """
     stored = stored_items(store, stream, start, end, most)
-    given = answered(stored, predict, Columns())
+    given = answered(stored, predict, ColumnRoles())
     theirs = _predictions(given)
     known = _predictions(stored.rows)
     both = [(theirs[name], answer) for name, answer in known.items() if name in theirs]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from monitor.gauges.metrics_endpoints.series import Sample, SeriesMapping, by_resource, shares_of
+from monitor.gauges.metrics_endpoints.series import ScrapedSample, SeriesMapping, by_resource, shares_of
 from monitor.gauges.reading import LEVELS, GaugeError, GaugeReader, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.sources.otlp.data_points import DataPoint, PointKind
@@ -49,7 +49,7 @@ class OtlpMetricsSettings(GaugeSettings):
 class _Series:
     """The last value of a series: when it came (seconds of the monotonic clock), and of when it was (ns)."""
 
-    sample: Sample
+    sample: ScrapedSample
     kind: PointKind
     received: float
     time: int
@@ -62,7 +62,7 @@ class OtlpMetrics:
     settings: OtlpMetricsSettings
     clock: Callable[[], float] = time.monotonic
     _series: dict[_Key, _Series] = field(default_factory=dict)
-    _increments: dict[_Key, Sample] = field(default_factory=dict)
+    _increments: dict[_Key, ScrapedSample] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def receive(self, points: Iterable[DataPoint]) -> int:
@@ -96,8 +96,8 @@ class OtlpMetrics:
 
     def _readings(
         self,
-        levels: Mapping[str, list[Sample]],
-        increments: Mapping[str, list[Sample]],
+        levels: Mapping[str, list[ScrapedSample]],
+        increments: Mapping[str, list[ScrapedSample]],
         present: set[str],
     ) -> list[Reading]:
         readings: list[Reading] = []
@@ -122,12 +122,12 @@ class OtlpMetrics:
             return False
         if before is not None and point.time and point.time <= before.time:  # sent again, or overtaken
             return True
-        sample = Sample(point.name, point.labels, point.value)
+        sample = ScrapedSample(point.name, point.labels, point.value)
         self._series[key] = _Series(sample, point.kind, self.clock(), point.time)
         increment = _increment(point, before)
         if increment is not None:
             counted = self._increments[key].value if key in self._increments else 0.0
-            self._increments[key] = Sample(point.name, point.labels, counted + increment)
+            self._increments[key] = ScrapedSample(point.name, point.labels, counted + increment)
         return True
 
     def _names(self) -> set[str]:
@@ -149,8 +149,8 @@ def _increment(point: DataPoint, before: _Series | None) -> float | None:
     return point.value - last if point.value >= last else point.value  # it was counted anew after a restart
 
 
-def _by_name(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
-    by_name: dict[str, list[Sample]] = {}
+def _by_name(samples: Iterable[ScrapedSample]) -> dict[str, list[ScrapedSample]]:
+    by_name: dict[str, list[ScrapedSample]] = {}
     for sample in samples:
         by_name.setdefault(sample.name, []).append(sample)
     return by_name

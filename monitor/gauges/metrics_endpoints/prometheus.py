@@ -10,7 +10,7 @@ from pydantic import Field
 
 from monitor.config.sections import FileName, RealNumber, Secret, Section
 from monitor.gauges.metrics_endpoints.scrape import MOST_SERIES, fetch
-from monitor.gauges.metrics_endpoints.series import Sample, SeriesMapping, SeriesReader
+from monitor.gauges.metrics_endpoints.series import ScrapedSample, SeriesMapping, SeriesReader
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 
@@ -82,7 +82,7 @@ class Prometheus:
             raise GaugeError(f"no query to {section.url} has a result", hint="correct `queries`")
         return readings
 
-    def _asked(self, query: str) -> Iterator[Sample]:
+    def _asked(self, query: str) -> Iterator[ScrapedSample]:
         section = self._settings
         asked = urlencode({"query": query, "timeout": f"{section.timeout:g}s"})
         url = f"{section.url.rstrip('/')}/api/v1/query?{asked}"
@@ -96,7 +96,7 @@ class Prometheus:
             labels, pair = element.get("metric"), element.get("value")
             if isinstance(labels, dict) and isinstance(pair, list) and len(pair) == 2:
                 texts = {str(name): str(value) for name, value in labels.items()}
-                yield Sample("result", texts, _number(pair[1]))
+                yield ScrapedSample("result", texts, _number(pair[1]))
 
 
 def _number(text: object) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from monitor import outgoing
 from monitor.config.sections import Secret
-from monitor.gauges.metrics_endpoints.series import Sample
+from monitor.gauges.metrics_endpoints.series import ScrapedSample
 from monitor.gauges.reading import GaugeError
 from monitor.outgoing.headers import given_header
 from monitor.visible import visible
@@ -40,7 +40,7 @@ def fetch(
     return response.content
 
 
-def parse(url: str, body: bytes, wanted: Collection[str]) -> list[Sample]:
+def parse(url: str, body: bytes, wanted: Collection[str]) -> list[ScrapedSample]:
     """The samples of Prometheus' text format that have one of the `wanted` names, also with or without `_total`.
 
     Raises:
@@ -48,10 +48,10 @@ def parse(url: str, body: bytes, wanted: Collection[str]) -> list[Sample]:
     """
     from prometheus_client.parser import text_string_to_metric_families
 
-    samples: list[Sample] = []
+    samples: list[ScrapedSample] = []
     try:
         for family in text_string_to_metric_families(_lines(url, body, _spellings(wanted))):
-            samples += [Sample(one.name, one.labels, _number(one.value)) for one in family.samples]
+            samples += [ScrapedSample(one.name, one.labels, _number(one.value)) for one in family.samples]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         msg = f"{url} is not in Prometheus' text format: {visible(str(error)[:200])}"
         raise GaugeError(msg, hint=_IS_METRICS) from error

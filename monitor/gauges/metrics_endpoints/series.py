@@ -18,7 +18,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ScrapedSample:
     """One line of a metrics endpoint, or one element of a query's result."""
 
     name: str
@@ -92,9 +92,9 @@ class SeriesReader:
         """Whether counters were seen, which have no reading at first."""
         return bool(self._codes) or any(counter.has_any for counter in self._counters)
 
-    def read(self, samples: Iterable[Sample]) -> list[Reading]:
+    def read(self, samples: Iterable[ScrapedSample]) -> list[Reading]:
         """The readings. A series that does not exist, or has no number, has none."""
-        by_name: dict[str, list[Sample]] = {}
+        by_name: dict[str, list[ScrapedSample]] = {}
         for sample in samples:
             if math.isfinite(sample.value) and all(
                 sample.labels.get(name) == value for name, value in self._select.items()
@@ -106,7 +106,7 @@ class SeriesReader:
         return readings
 
     def _of(
-        self, mapping: SeriesMapping, counters: Increments, by_name: Mapping[str, list[Sample]]
+        self, mapping: SeriesMapping, counters: Increments, by_name: Mapping[str, list[ScrapedSample]]
     ) -> list[Reading]:
         # The parser appends `_total` to counters without it.
         names = (spelled for one in mapping.series for spelled in (one, f"{one}_total"))
@@ -126,7 +126,7 @@ class SeriesReader:
                 readings += counters.of(mapping.quantity, resource, value * mapping.scale)
         return readings
 
-    def _new_codes(self, mapping: SeriesMapping, samples: Iterable[Sample]) -> list[Reading]:
+    def _new_codes(self, mapping: SeriesMapping, samples: Iterable[ScrapedSample]) -> list[Reading]:
         """One for each resource whose last error is another one than before. The first reading has no before."""
         readings = []
         for resource, code in by_resource(mapping, samples).items():
@@ -139,7 +139,7 @@ class SeriesReader:
         return readings
 
 
-def by_resource(mapping: SeriesMapping, samples: Iterable[Sample]) -> dict[str, float]:
+def by_resource(mapping: SeriesMapping, samples: Iterable[ScrapedSample]) -> dict[str, float]:
     """The values of the samples that a mapping wants, added up by resource; of a used share the highest."""
     patterns = {name: re2.compile(pattern) for name, pattern in mapping.match.items()}
     values: dict[str, float] = {}
@@ -154,7 +154,7 @@ def by_resource(mapping: SeriesMapping, samples: Iterable[Sample]) -> dict[str, 
 
 
 def shares_of(
-    mapping: SeriesMapping, used: Mapping[str, float], by_name: Mapping[str, list[Sample]]
+    mapping: SeriesMapping, used: Mapping[str, float], by_name: Mapping[str, list[ScrapedSample]]
 ) -> dict[str, float]:
     """Used parts divided by the size of their resource, as a mapping says; none where the size is unknown."""
     others = by_resource(mapping, by_name.get(mapping.total or mapping.free, ()))

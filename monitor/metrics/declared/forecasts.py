@@ -14,7 +14,7 @@ from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.forecast import PREFIX, QUANTILE, is_forecast
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.seasonal_naive import Season
+from monitor.windows.declared.seasonal_naive import SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
 
@@ -106,7 +106,7 @@ def _measured(
         yield _shortfall(subject, value, interval, n, where)
 
 
-def _learned(subject: Subject, metric: OwnMetric) -> Season | None:
+def _learned(subject: Subject, metric: OwnMetric) -> SeasonLength | None:
     """The season by which the scale of a metric is learned; None if it is not."""
     forecast = subject.settings.forecasts.get((subject.stream.client, subject.stream.model))
     return forecast.learned if forecast is not None and metric.name == f"{PREFIX}{MASE.name}" else None

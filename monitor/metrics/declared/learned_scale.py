@@ -14,7 +14,7 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Labels, Measurement
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, Season
+from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
 
@@ -34,7 +34,9 @@ class _Scaled:
     n: float
 
 
-def measure(subject: Subject, metric: OwnMetric, info: MetricInfo, season: Season) -> Iterator[Measurement]:
+def measure(
+    subject: Subject, metric: OwnMetric, info: MetricInfo, season: SeasonLength
+) -> Iterator[Measurement]:
     """MASE of all rows, by version and by segment."""
     for where, part, base in subject.scopes():
         n, needed = part.tally(metric.tally).get(ROWS, 0.0), subject.settings.min_outcomes
@@ -51,7 +53,7 @@ def measure(subject: Subject, metric: OwnMetric, info: MetricInfo, season: Seaso
 
 
 def _of_scope(
-    subject: Subject, metric: OwnMetric, season: Season, where: Labels, part: Slice, base: Slice | None
+    subject: Subject, metric: OwnMetric, season: SeasonLength, where: Labels, part: Slice, base: Slice | None
 ) -> _Scaled:
     whole = subject.baseline.profile.overall if subject.baseline is not None else None
     if not season.series:
@@ -65,7 +67,7 @@ def _of_scope(
     )
 
 
-def _of_all_series(subject: Subject, metric: OwnMetric, season: Season, part: Slice) -> _Scaled:
+def _of_all_series(subject: Subject, metric: OwnMetric, season: SeasonLength, part: Slice) -> _Scaled:
     """The mean of all rows, each by the scale of its series."""
     by_series: list[_Scaled] = []
     for where, one, base in subject.scopes():
@@ -116,7 +118,7 @@ def _scale(subject: Subject, base: Slice | None) -> float:
 
 
 def _usual(
-    subject: Subject, metric: OwnMetric, season: Season, where: Labels, base: Slice | None
+    subject: Subject, metric: OwnMetric, season: SeasonLength, where: Labels, base: Slice | None
 ) -> float | None:
     """The baseline's own figure; None if it has none, or where it is made of several series."""
     if base is None or base.tally(metric.tally).get(ROWS, 0.0) < subject.settings.min_outcomes:

@@ -20,12 +20,12 @@ _CHOSEN = 2.0
 """
 _AS_CLAIMED, _WEAK = np.array([0.0, 1.0]), 0.5
 """The curve on which a score is calibrated, and the precision of the prior at it."""
-_CLASSES: WeakKeyDictionary[Slice, dict[str, "Calibration"]] = WeakKeyDictionary()
+_CLASSES: WeakKeyDictionary[Slice, dict[str, "ScoreCalibration"]] = WeakKeyDictionary()
 """Calibrations by baseline and class: they cost more than the measurement of a window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class ScoreCalibration:
     """The share of correct answers, or of a class, per bucket of a score: `shares`, shape (buckets,).
 
     They lie between the own share of a block of buckets in the baseline and a logistic curve through all buckets (Platt
@@ -55,7 +55,7 @@ class Calibration:
         return float((of_blocks**2 * self.variances).sum() + moved @ self.errors @ moved)
 
 
-def of_confidence(base: Slice) -> Calibration:
+def of_confidence(base: Slice) -> ScoreCalibration:
     """The share of correct answers per bucket of confidence.
 
     Each bucket is a block of its own: a confidence may be that of another class than the answer, and then more of it
@@ -68,10 +68,10 @@ def of_confidence(base: Slice) -> Calibration:
     observed = np.divide(right.regular, n, out=curve.copy(), where=n > 0)
     shares = own * observed + (1 - own) * curve
     variances = shares * (1 - shares) / np.maximum(n, 1.0)
-    return Calibration(shares, own, np.arange(n.size), variances, slopes, errors)
+    return ScoreCalibration(shares, own, np.arange(n.size), variances, slopes, errors)
 
 
-def of_class(base: Slice, name: str) -> Calibration:
+def of_class(base: Slice, name: str) -> ScoreCalibration:
     """The share of a class in each bucket of its probability, the buckets being those of `probabilities.<name>`.
 
     More probability never means a smaller share (isotonic regression), unless the baseline shows the contrary.
@@ -96,7 +96,7 @@ def _moved_to(edges: Floats, from_edges: Floats, counts: Floats) -> Floats:
     return np.diff(np.interp(edges, from_edges, np.concatenate([[0.0], np.cumsum(counts)])))
 
 
-def _isotonic(claimed: Floats, yes: Floats, n: Floats) -> Calibration:
+def _isotonic(claimed: Floats, yes: Floats, n: Floats) -> ScoreCalibration:
     curve, slopes, errors = _platt(claimed, yes, n)
     shares, own, block = curve.copy(), np.zeros(n.size), np.zeros(n.size, np.int64)
     variances = [0.0]  # of the buckets outside of all blocks, which have the curve alone
@@ -107,7 +107,7 @@ def _isotonic(claimed: Floats, yes: Floats, n: Floats) -> Calibration:
         own[within], block[within] = weight, len(variances)
         share = (positive + 1) / (rows + 2)
         variances.append(_CHOSEN * share * (1 - share) / rows)
-    return Calibration(shares, own, block, np.array(variances), slopes, errors)
+    return ScoreCalibration(shares, own, block, np.array(variances), slopes, errors)
 
 
 def _blocks(yes: Floats, n: Floats, *, rising: bool) -> Sequence[tuple[int, int, float, float]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from monitor.metrics.estimated import tree_estimate
-from monitor.metrics.estimated.calibration import Calibration, of_class, of_confidence
+from monitor.metrics.estimated.calibration import ScoreCalibration, of_class, of_confidence
 from monitor.metrics.estimated.tree_estimate import Estimate
 from monitor.metrics.intervals import Interval, Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
@@ -221,7 +221,7 @@ def contradicts(own: Slice | None, base: Slice) -> bool:
     return off > max(_SURE * error, _MOST_OFF)
 
 
-def _area(subject: Subject, counts: Floats, calibration: Calibration, at: Labels) -> Measurement:
+def _area(subject: Subject, counts: Floats, calibration: ScoreCalibration, at: Labels) -> Measurement:
     positive, negative = counts * calibration.shares, counts * (1 - calibration.shares)
     p, q = float(positive.sum()), float(negative.sum())
     if min(p, q) <= 0:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from monitor.metrics.estimated.calibration import Calibration, of_class
+from monitor.metrics.estimated.calibration import ScoreCalibration, of_class
 from monitor.metrics.estimated.cbpe import contradicts, truths
 from monitor.metrics.intervals import Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
@@ -98,7 +98,7 @@ def _called(part: Slice, name: str, counts: Floats) -> Floats | None:
 
 
 def _expected(
-    shares: Floats, called: Floats, costs: Floats, calibration: Calibration, n: float
+    shares: Floats, called: Floats, costs: Floats, calibration: ScoreCalibration, n: float
 ) -> tuple[float, float]:
     """The mean cost, and the variance of the mean that will be measured. `costs` is by answer and truth."""
     likely = calibration.shares

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.metrics import intervals
-from monitor.metrics.fairness.group_counts import EMPTY, GroupCounts, Share, counts_of, why_not_counted
+from monitor.metrics.fairness.group_counts import EMPTY, GroupCounts, Proportion, counts_of, why_not_counted
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality.confusion import Notation, notation_of
@@ -70,7 +70,7 @@ class _Comparison:
     """How a metric is computed from two shares. `of` reads the share, `what` names its rows."""
 
     info: MetricInfo
-    of: Callable[[GroupCounts], Share | None]
+    of: Callable[[GroupCounts], Proportion | None]
     what: str
     figure: Callable[[float, float], float]
     interval: Callable[[float, float, float, float], Interval]
@@ -197,7 +197,7 @@ def _compared(
     )
 
 
-def _why_not(comparison: _Comparison, group: Share, other: Share, where: Labels, least: int) -> str:
+def _why_not(comparison: _Comparison, group: Proportion, other: Proportion, where: Labels, least: int) -> str:
     for share, name in ((group, GROUP), (other, REFERENCE_GROUP)):
         if share.n < least:
             return _too_few(share.n, comparison.what, dict(where)[name], least)

@@ -14,7 +14,7 @@ RARE_ANSWER = "the favourable answer is too rare in the baseline to be counted a
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """`hits` of `n` rows."""
 
     hits: float
@@ -33,15 +33,15 @@ class GroupCounts:
     rows and their number.
     """
 
-    selected: Share | None
-    of_truths: Share
-    of_answers: Share
+    selected: Proportion | None
+    of_truths: Proportion
+    of_answers: Proportion
     bias: float
     variance: float
     with_confidence: float
 
 
-EMPTY = GroupCounts(Share(0.0, 0.0), Share(0.0, 0.0), Share(0.0, 0.0), 0.0, 0.0, 0.0)
+EMPTY = GroupCounts(Proportion(0.0, 0.0), Proportion(0.0, 0.0), Proportion(0.0, 0.0), 0.0, 0.0, 0.0)
 """A group without rows."""
 
 
@@ -65,12 +65,12 @@ def why_not_counted(layout: Layout) -> str:
     return RARE_ANSWER if column.labelled else NUMBERS
 
 
-def _selected(part: Slice, favourable: str, notation: Notation) -> Share | None:
+def _selected(part: Slice, favourable: str, notation: Notation) -> Proportion | None:
     key = notation.joins.key(favourable)
     if not part.has("prediction"):
         tally = part.tally("prediction")
         is_counted = 0 < len(tally) < MOST or part.rows == part.flag("errors")
-        return Share(_of(tally, key, notation), sum(tally.values())) if is_counted else None
+        return Proportion(_of(tally, key, notation), sum(tally.values())) if is_counted else None
     counts = part.column("prediction")
     if not counts.column.labelled:
         return None
@@ -79,17 +79,17 @@ def _selected(part: Slice, favourable: str, notation: Notation) -> Share | None:
     hits = _of(known, key, notation) + _of(new, key, notation)
     is_named = any(notation.joins.key(label) == key for label in (*known, *new))
     is_incomplete = counts.counts[RARE] > 0 or counts.counts[NEW] > sum(new.values())
-    return None if is_incomplete and not is_named else Share(hits, counts.n)
+    return None if is_incomplete and not is_named else Proportion(hits, counts.n)
 
 
 def _of(tally: dict[str, float], key: str, notation: Notation) -> float:
     return sum(n for label, n in tally.items() if notation.joins.key(label) == key)
 
 
-def _by_truth(table: Confusion | None, favourable: str, notation: Notation) -> tuple[Share, Share]:
+def _by_truth(table: Confusion | None, favourable: str, notation: Notation) -> tuple[Proportion, Proportion]:
     name = notation.name(favourable)
     if table is None or name not in table.classes:
-        return Share(0.0, 0.0), Share(0.0, 0.0)
+        return Proportion(0.0, 0.0), Proportion(0.0, 0.0)
     at = table.classes.index(name)
     right, actual, predicted = (float(some[at]) for some in (table.right, table.actual, table.predicted))
-    return Share(right, actual), Share(right, predicted)
+    return Proportion(right, actual), Proportion(right, predicted)

@@ -14,7 +14,7 @@ from pydantic import field_validator
 from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Duration, Secret
 from monitor.notify.addresses import web_url
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
@@ -45,7 +45,7 @@ class Alertmanager:
     """Posts alerts to every peer. One peer that accepts them is enough."""
 
     name = "alertmanager"
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = PAGES
 
     def __init__(self, settings: AlertmanagerSettings) -> None:

@@ -14,7 +14,7 @@ from pydantic import field_validator
 
 from monitor.alerts.notification import Notification, legible
 from monitor.config.sections import Secret, Section
-from monitor.notify.channel import PAGES, Rate
+from monitor.notify.channel import PAGES, RateLimit
 from monitor.notify.channels import apprise_process
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.text import headline, lines, unpinged
@@ -48,7 +48,7 @@ class Apprise:
 
     name = "apprise"
     seconds = PROCESS_SECONDS
-    rate: Rate | None = Rate(burst=5, per_second=0.5)
+    rate: RateLimit | None = RateLimit(burst=5, per_second=0.5)
     actions = PAGES | {Action.MESSAGE}
 
     def __init__(self, settings: AppriseSettings) -> None:

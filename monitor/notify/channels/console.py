@@ -7,7 +7,7 @@ import time
 from typing import TextIO
 
 from monitor.alerts.notification import Notification
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.text import lines
 from monitor.visible import JOINERS, visible
@@ -18,7 +18,7 @@ class Console:
 
     name = "console"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = PAGES
 
     def __init__(self, stream: TextIO | None = None) -> None:

@@ -15,12 +15,12 @@ from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Enclosure, Message, Notification
 from monitor.config.sections import FileName, Secret, Section, WholeNumber
-from monitor.notify.channel import PAGES, Rate
+from monitor.notify.channel import PAGES, RateLimit
 from monitor.notify.channels.smtp import MOST_BYTES, SmtpSession
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.html import html
 from monitor.notify.text import headline, lines
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.outgoing.headers import mail_header
 from monitor.outgoing.tls import verifying
 from monitor.records import Action
@@ -81,7 +81,7 @@ class Email:
 
     name = "email"
     seconds = SESSION_SECONDS
-    rate: Rate | None = Rate(burst=10, per_second=0.5)
+    rate: RateLimit | None = RateLimit(burst=10, per_second=0.5)
     actions = PAGES | {Action.MESSAGE}
 
     def __init__(self, settings: EmailSettings) -> None:
@@ -126,7 +126,7 @@ class Email:
 
     def _signed_in(self) -> SmtpSession:
         settings = self._settings
-        budget = Budget(self.seconds, MOST_BYTES)
+        budget = CallBudget(self.seconds, MOST_BYTES)
         tls = self._context if settings.security == "tls" else None
         server = SmtpSession(settings.host, settings.port, budget, tls)
         try:

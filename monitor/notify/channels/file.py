@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import FileName, Section
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.runtime.file_modes import PRIVATE_FILE, PRIVATE_FOLDER
 
@@ -24,7 +24,7 @@ class File:
 
     name = "file"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = PAGES
 
     def __init__(self, settings: FileSettings) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import SecretKey, web_url
-from monitor.notify.channel import ATTEMPT_SECONDS, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.notify.text import headline, lines
@@ -53,7 +53,7 @@ class Jsm:
 
     name = "jsm"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=10, per_second=1.0)
+    rate: RateLimit | None = RateLimit(burst=10, per_second=1.0)
     actions = frozenset((Action.TRIGGER, Action.ACKNOWLEDGE, Action.RESOLVE))
 
     def __init__(self, settings: JsmSettings) -> None:

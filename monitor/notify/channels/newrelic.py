@@ -13,7 +13,7 @@ from pydantic import Field
 from monitor.alerts.notification import Notification, printable
 from monitor.config.units import DAY
 from monitor.notify.addresses import OptionalUrl, SecretKey
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.notify.text import headline, lines
@@ -52,7 +52,7 @@ class NewRelicEvents:
 
     name = "newrelic"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=10, per_second=2.0)
+    rate: RateLimit | None = RateLimit(burst=10, per_second=2.0)
     actions = PAGES | {Action.CHANGE}
 
     def __init__(self, settings: NewRelicEventSettings) -> None:

@@ -18,11 +18,11 @@ from monitor.alerts.dedup_key import LONGEST_KEY, fitted
 from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import SecretKey
-from monitor.notify.channel import ATTEMPT_SECONDS, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http_failure import from_exception, from_response
-from monitor.outgoing.client import Transport
+from monitor.outgoing.client import DeadlineTransport
 from monitor.records import Action
 from monitor.visible import one_line
 
@@ -81,11 +81,11 @@ class PagerDuty:
 
     name = "pagerduty"
     seconds = 2 * ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=20, per_second=1.0)
+    rate: RateLimit | None = RateLimit(burst=20, per_second=1.0)
     actions = frozenset((Action.TRIGGER, Action.ACKNOWLEDGE, Action.RESOLVE, Action.CHANGE))
 
     def __init__(self, settings: PagerDutySettings) -> None:
-        transport = Transport(ATTEMPT_SECONDS, settings.route)
+        transport = DeadlineTransport(ATTEMPT_SECONDS, settings.route)
         default = settings.routing_key.get_secret_value()
         keys = {"": default, **{name: key.get_secret_value() for name, key in settings.clients.items()}}
         self._clients = {

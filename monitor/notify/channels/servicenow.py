@@ -16,12 +16,12 @@ from pydantic import Field, field_validator, model_validator
 from monitor.alerts.notification import Notification, printable
 from monitor.config.sections import Secret
 from monitor.notify.addresses import web_url
-from monitor.notify.channel import ATTEMPT_SECONDS, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
 from monitor.notify.text import headline, lines
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.records import Action
 from monitor.texts import shortened
 
@@ -101,7 +101,7 @@ class ServiceNow:
 
     name = "servicenow"
     seconds = 2 * ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=5, per_second=1.0)
+    rate: RateLimit | None = RateLimit(burst=5, per_second=1.0)
     actions = frozenset((Action.TRIGGER, Action.ACKNOWLEDGE, Action.RESOLVE))
 
     def __init__(self, settings: ServiceNowSettings) -> None:
@@ -120,7 +120,7 @@ class ServiceNow:
         Raises:
             AttemptError: ServiceNow cannot be reached, or did not accept it.
         """
-        notification, budget = printable(notification), Budget(self.seconds)
+        notification, budget = printable(notification), CallBudget(self.seconds)
         known = self._find(correlation(notification.key), budget)
         if notification.action is Action.TRIGGER and known is None:
             body = msgspec.json.encode(incident(notification, self._settings.fields))
@@ -138,7 +138,7 @@ class ServiceNow:
         """Close connections."""
         self._http.close()
 
-    def _find(self, identity: str, budget: Budget) -> _Found | None:
+    def _find(self, identity: str, budget: CallBudget) -> _Found | None:
         """The newest incident of this identity that is not resolved or closed."""
         query = quote(f"correlation_id={identity}^ORDERBYDESCsys_created_on", safe="")
         url = f"{self._table}?sysparm_query={query}&sysparm_fields={_SHOWN}&sysparm_limit=10"

@@ -10,7 +10,7 @@ from pydantic import Field
 from monitor.alerts.notification import Link, Notification, legible
 from monitor.clock import iso
 from monitor.notify.addresses import SecretUrl
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.notify.text import clauses, duration, headline, members, unpinged
@@ -43,7 +43,7 @@ class Slack:
 
     name = "slack"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=5, per_second=1.0)
+    rate: RateLimit | None = RateLimit(burst=5, per_second=1.0)
     actions = PAGES | {Action.MESSAGE}
 
     def __init__(self, settings: SlackSettings) -> None:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.outgoing.names import own_name
 from monitor.outgoing.sockets import open_socket
 
@@ -25,7 +25,7 @@ class SmtpSession(smtplib.SMTP):
     All methods raise `smtplib.SMTPException` and `OSError`.
     """
 
-    def __init__(self, host: str, port: int, budget: Budget, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, host: str, port: int, budget: CallBudget, tls: ssl.SSLContext | None = None) -> None:
         """Connect and read the greeting; with `tls`, encrypted from the first byte."""
         self._budget, self._tls, self._server = budget, tls, host
         super().__init__(host, port, local_hostname=own_name() or _NAMELESS)

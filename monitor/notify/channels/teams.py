@@ -12,7 +12,7 @@ from pydantic import Field
 
 from monitor.alerts.notification import Notification, legible
 from monitor.notify.addresses import SecretUrl
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
@@ -44,7 +44,7 @@ class Teams:
 
     name = "teams"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = Rate(burst=4, per_second=1.0)
+    rate: RateLimit | None = RateLimit(burst=4, per_second=1.0)
     actions = PAGES
 
     def __init__(self, settings: TeamsSettings) -> None:

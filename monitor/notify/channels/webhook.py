@@ -8,7 +8,7 @@ from pydantic import Field
 from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import Secret
 from monitor.notify.addresses import GivenHeaders, SecretUrl
-from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.outgoing.headers import request_header
@@ -35,7 +35,7 @@ class Webhook:
 
     name = "webhook"
     seconds = ATTEMPT_SECONDS
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     actions = PAGES | {Action.ACKNOWLEDGE, Action.MESSAGE}
 
     def __init__(self, settings: WebhookSettings) -> None:

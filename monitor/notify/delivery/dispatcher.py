@@ -22,7 +22,7 @@ POLL_SECONDS = 1.0
 """Interval at which an idle worker checks the outbox."""
 
 
-class Worker(Protocol):
+class DeliveryWork(Protocol):
     """Work that a thread of its own does step by step."""
 
     @property
@@ -44,10 +44,10 @@ class Dispatcher:
         channels: Mapping[str, Channel],
         clock: Clock,
         lease_seconds: float = 30.0,
-        others: Sequence[Worker] = (),
+        others: Sequence[DeliveryWork] = (),
     ) -> None:
         self._store, self._clock = store, clock
-        self.workers: list[Worker] = [
+        self.workers: list[DeliveryWork] = [
             ChannelWorker(store, channel, clock, lease_seconds) for channel in channels.values()
         ]
         for channel in channels.values():
@@ -100,7 +100,7 @@ class Dispatcher:
         """Whether all started threads are alive."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def _run(self, worker: Worker, wake: threading.Event) -> None:
+    def _run(self, worker: DeliveryWork, wake: threading.Event) -> None:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set() and worker.step():

@@ -1,6 +1,6 @@
 """The rate limit of a channel: a token bucket, of which half is reserved for critical pages."""
 
-from monitor.notify.channel import Rate
+from monitor.notify.channel import RateLimit
 from monitor.records import Priority
 from monitor.store.outbox import ANY_PRIORITY
 
@@ -8,7 +8,7 @@ from monitor.store.outbox import ANY_PRIORITY
 class TokenBucket:
     """Limits the calls of a channel to its rate."""
 
-    def __init__(self, rate: Rate | None, now: float) -> None:
+    def __init__(self, rate: RateLimit | None, now: float) -> None:
         self._rate = rate
         self._tokens = rate.burst if rate else 0.0
         self._filled_at = now

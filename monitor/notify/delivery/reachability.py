@@ -12,7 +12,7 @@ from monitor.config.sections import Secret
 from monitor.notify.channels.email import Email
 from monitor.notify.failure import AttemptError
 from monitor.notify.settings import NotifySettings
-from monitor.outgoing import FAILURES, Budget, Route, client, connect
+from monitor.outgoing import FAILURES, CallBudget, OutgoingRoute, client, connect
 from monitor.visible import visible
 
 SECONDS = 5.0
@@ -39,7 +39,7 @@ def check_reachability(settings: NotifySettings) -> Iterator[Reachability]:
             yield Reachability(what, error.message)
 
 
-def addresses(settings: NotifySettings) -> Iterator[tuple[str, str, Route]]:
+def addresses(settings: NotifySettings) -> Iterator[tuple[str, str, OutgoingRoute]]:
     """Channel, address and route of each address that is requested over HTTP."""
     for name, urls in _URLS.items():
         if section := getattr(settings, name):
@@ -74,13 +74,13 @@ def host_of(url: str) -> str:
         return "an invalid address"
 
 
-def problem_of(url: str, route: str | Route = "") -> str:
+def problem_of(url: str, route: str | OutgoingRoute = "") -> str:
     """Why an address cannot be reached, or its certificate is rejected; empty if neither. No request is sent, unless
     there is a proxy: it is asked for a connection to the host, and for HTTP (without TLS) to forward a HEAD request.
 
     `route` is a route, or a file of certificates to trust instead of the system's.
     """
-    way = Route(route) if isinstance(route, str) else route
+    way = OutgoingRoute(route) if isinstance(route, str) else route
     try:
         parts = urlsplit(url)
         if way.proxy_for(parts.scheme, parts.hostname or ""):
@@ -88,7 +88,7 @@ def problem_of(url: str, route: str | Route = "") -> str:
                 http.head(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/")
             return ""
         is_secure = parts.scheme == "https"
-        stream = connect(parts.hostname or "", parts.port or (443 if is_secure else 80), Budget(SECONDS))
+        stream = connect(parts.hostname or "", parts.port or (443 if is_secure else 80), CallBudget(SECONDS))
         try:
             if is_secure:
                 stream = stream.start_tls(way.tls(), parts.hostname)

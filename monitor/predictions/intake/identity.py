@@ -5,14 +5,14 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 
 _TIME = re.compile(rb'"timestamp" *: *"?([0-9][0-9T:.+Z-]{8,40})')
 _BETWEEN_DIGITS = b"T:.+Z-"
 _TIME_SEARCH_BYTES = 4096
 
 
-def identify(kind: str, body: bytes, client: str, idempotency_key: str) -> Request:
+def identify(kind: str, body: bytes, client: str, idempotency_key: str) -> RequestKey:
     """The key by which a resend of the request is recognized: from the Idempotency-Key, or from the content.
 
     The key of a content starts with the first time in it, so that keys of recent requests are adjacent on disk. Random
@@ -22,10 +22,10 @@ def identify(kind: str, body: bytes, client: str, idempotency_key: str) -> Reque
     content.update(body)
     digest = content.digest()[:16]
     if not idempotency_key:
-        return Request((written_time(body) + digest)[:16], digest)
+        return RequestKey((written_time(body) + digest)[:16], digest)
     key = _hash_of_sender(kind, client).copy()
     key.update(b"key\0" + idempotency_key.encode())
-    return Request(key.digest()[:16], digest)
+    return RequestKey(key.digest()[:16], digest)
 
 
 def written_time(body: bytes) -> bytes:

@@ -30,7 +30,7 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.rows import Fields, by_field, transpose
 from monitor.predictions.texts.call_columns import cut_of, has_calls
 from monitor.records import Stream
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.store.scores import Score
 from monitor.times.columns import Micros, column_of_micros
 from monitor.times.reading import micros_of
@@ -94,10 +94,10 @@ class ParsedRequest(msgspec.Struct):
     unlisted: dict[str, UnlistedRecords] = {}
     ignored: set[str] = set()
     identifiable: bool = True
-    request: Request | None = None
-    aliases: Sequence[Request] = ()
-    covered: Sequence[Request] = ()
-    several: Sequence[Request] = ()
+    request: RequestKey | None = None
+    aliases: Sequence[RequestKey] = ()
+    covered: Sequence[RequestKey] = ()
+    several: Sequence[RequestKey] = ()
     scores: list[Score] = []
     only_scored: int = 0
     sender: str = ""
@@ -154,7 +154,7 @@ def read(
     rules: Rules,
     decoders: FastDecoders,
     idempotency_key: str = "",
-    identity: Request | None = None,
+    identity: RequestKey | None = None,
     most_objects: int | None = None,
 ) -> ParsedRequest:
     """Parse and validate the records of a request: all at once if they match the stream's decoder, else one by one, if

@@ -20,7 +20,7 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.records import Rejected
 from monitor.store import idempotency
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.texts import NAME, shortened
 from monitor.times.columns import Micros
 from monitor.visible import visible
@@ -65,7 +65,7 @@ class RawRequest(msgspec.Struct, frozen=True):
     content_type: str
     rules: Rules
     idempotency_key: str
-    identity: Request | None
+    identity: RequestKey | None
     sender: str = ""
     relay_key: str = ""
 
@@ -176,7 +176,7 @@ def deduplicate(
     known_requests = [
         known for request in group for known in (*_names(request), *request.several, *request.covered)
     ]
-    first: dict[bytes, Request] = {}
+    first: dict[bytes, RequestKey] = {}
     for known in known_requests:
         first.setdefault(known.key, known)
     stored_before = idempotency.put(connection, list(first.values()), now)
@@ -198,7 +198,7 @@ def deduplicate(
     return answers
 
 
-def _names(request: ParsedRequest) -> Sequence[Request]:
+def _names(request: ParsedRequest) -> Sequence[RequestKey]:
     """The keys by which a request is known."""
     if request.aliases and request.request is not None:
         return (request.request, *request.aliases)

@@ -24,7 +24,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.records import Stream
 from monitor.store import idempotency
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.store.predictions import INGESTED
 
 SLICE_BYTES = 200_000
@@ -124,14 +124,14 @@ def cut(
     return [*slices, last]
 
 
-def _slice(parsed: ParsedRequest, group: Sequence[_Piece], request: Request | None) -> ParsedRequest:
+def _slice(parsed: ParsedRequest, group: Sequence[_Piece], request: RequestKey | None) -> ParsedRequest:
     rows = StoreRows.joined([piece.rows for piece in group])
     batches = len(rows.predictions) + len(rows.outcomes)
     size, count = rows.size + _LEAST_BYTES + _BATCH_BYTES * batches, sum(piece.count for piece in group)
     return ParsedRequest(parsed.kind, size, rows=rows, encoded=count, request=request, sender=parsed.sender)
 
 
-def _key(parsed: ParsedRequest, group: Sequence[_Piece]) -> Request | None:
+def _key(parsed: ParsedRequest, group: Sequence[_Piece]) -> RequestKey | None:
     """The key of a slice: what it holds of which request. It starts like the key of the request, which is a time."""
     if parsed.request is None:
         return None
@@ -140,7 +140,7 @@ def _key(parsed: ParsedRequest, group: Sequence[_Piece]) -> Request | None:
     name.update(f"{parsed.accepted} {parsed.rejected_count}".encode())
     for piece in group:
         name.update(piece.name)
-    return Request(key[:_TIME_BYTES] + name.digest(), parsed.request.content)
+    return RequestKey(key[:_TIME_BYTES] + name.digest(), parsed.request.content)
 
 
 def _grouped(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:

@@ -6,14 +6,17 @@ from fnmatch import fnmatchcase
 
 from monitor.releases.parity import observed, recorded
 from monitor.releases.parity.pairs import Pair
-from monitor.releases.parity.row import Row, Standing
-from monitor.releases.parity.side import Side
+from monitor.releases.parity.row import ParityRow, ParityStanding
+from monitor.releases.parity.side import EnvironmentState
 from monitor.releases.settings import ParitySettings
 
 
 def compare(
-    left: Side, right: Side, settings: ParitySettings, replayed: Sequence[Pair] | None = None
-) -> list[Row]:
+    left: EnvironmentState,
+    right: EnvironmentState,
+    settings: ParitySettings,
+    replayed: Sequence[Pair] | None = None,
+) -> list[ParityRow]:
     """All rows, worst first. `right` is what `left` should be like: the left side is staging, the right production.
 
     `replayed` are the answers of both to inputs of the right side; without them, stored predictions with the same
@@ -30,18 +33,18 @@ def compare(
     return sorted((_agreed(row, settings.agreed) for row in rows), key=lambda row: row.order)
 
 
-def differs(rows: Sequence[Row]) -> bool:
+def differs(rows: Sequence[ParityRow]) -> bool:
     """Whether the environments differ beyond what is agreed."""
-    return any(row.standing is Standing.DIFFERS for row in rows)
+    return any(row.standing is ParityStanding.DIFFERS for row in rows)
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[ParityRow]) -> str:
     """How many rows have which standing, in words."""
-    counts = {standing: sum(row.standing is standing for row in rows) for standing in Standing}
+    counts = {standing: sum(row.standing is standing for row in rows) for standing in ParityStanding}
     return ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count)
 
 
-def _agreed(row: Row, patterns: tuple[str, ...]) -> Row:
-    if row.standing is Standing.DIFFERS and any(fnmatchcase(row.name, pattern) for pattern in patterns):
-        return replace(row, standing=Standing.AGREED, note=row.note or "agreed in the configuration")
+def _agreed(row: ParityRow, patterns: tuple[str, ...]) -> ParityRow:
+    if row.standing is ParityStanding.DIFFERS and any(fnmatchcase(row.name, pattern) for pattern in patterns):
+        return replace(row, standing=ParityStanding.AGREED, note=row.note or "agreed in the configuration")
     return row

@@ -9,8 +9,8 @@ from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import column_drift
 from monitor.records import Window
 from monitor.releases.parity.pairs import FEATURES, Pair, pairs
-from monitor.releases.parity.row import Level, Row, Standing
-from monitor.releases.parity.side import PERIOD, Side
+from monitor.releases.parity.row import ParityLevel, ParityRow, ParityStanding
+from monitor.releases.parity.side import PERIOD, EnvironmentState
 from monitor.releases.settings import ParitySettings
 from monitor.rules.rule import Rule
 from monitor.texts import number_in
@@ -23,44 +23,44 @@ _SIGNIFICANT = 0.001
 _NO_ROWS = "send predictions of both environments; the last seven days are compared"
 
 
-def volumes(left: Side, right: Side, settings: ParitySettings) -> Row:
+def volumes(left: EnvironmentState, right: EnvironmentState, settings: ParitySettings) -> ParityRow:
     """How many predictions a day each side receives."""
-    point, level = "data volumes", Level.DISTRIBUTION
+    point, level = "data volumes", ParityLevel.DISTRIBUTION
     shown = (_a_day(left), _a_day(right))
     if not left.per_day or not right.per_day:
-        return Row(point, "volume", level, Standing.UNKNOWN, *shown, _NO_ROWS)
+        return ParityRow(point, "volume", level, ParityStanding.UNKNOWN, *shown, _NO_ROWS)
     factor = max(left.per_day, right.per_day) / min(left.per_day, right.per_day)
-    standing = Standing.DIFFERS if factor > settings.volume_factor else Standing.EQUAL
+    standing = ParityStanding.DIFFERS if factor > settings.volume_factor else ParityStanding.EQUAL
     note = f"{factor:,.1f} times as many; {settings.volume_factor:g} times are agreed"
-    return Row(point, "volume", level, standing, *shown, note)
+    return ParityRow(point, "volume", level, standing, *shown, note)
 
 
-def _a_day(side: Side) -> str:
+def _a_day(side: EnvironmentState) -> str:
     return "" if side.per_day is None else f"{side.per_day:,.0f} a day"
 
 
-def schema(left: Side, right: Side) -> Iterator[Row]:
+def schema(left: EnvironmentState, right: EnvironmentState) -> Iterator[ParityRow]:
     """The inputs that only one side receives, or with values of another type."""
     if left.rows is None or right.rows is None:
-        yield Row("schema", "inputs", Level.EQUIVALENT, Standing.UNKNOWN, note=_NO_ROWS)
+        yield ParityRow("schema", "inputs", ParityLevel.EQUIVALENT, ParityStanding.UNKNOWN, note=_NO_ROWS)
         return
     one, other = (_types(side.rows) for side in (left, right))
     differing = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
     for name in differing:
         shown = (one.get(name, "none"), other.get(name, "none"))
-        yield Row("schema", f"inputs.{name}", Level.EQUIVALENT, Standing.DIFFERS, *shown)
+        yield ParityRow("schema", f"inputs.{name}", ParityLevel.EQUIVALENT, ParityStanding.DIFFERS, *shown)
     if not differing:
-        yield Row(
+        yield ParityRow(
             "schema",
             "inputs",
-            Level.EQUIVALENT,
-            Standing.EQUAL,
+            ParityLevel.EQUIVALENT,
+            ParityStanding.EQUAL,
             counted(len(one), "input"),
             counted(len(other), "input"),
         )
 
 
-def rules(left: Side, right: Side) -> Iterator[Row]:
+def rules(left: EnvironmentState, right: EnvironmentState) -> Iterator[ParityRow]:
     """The rules that only one side has, and those with other limits. A lower tier in one of them is agreed."""
     differing = [
         name for name in sorted({*left.rules, *right.rules}) if left.rules.get(name) != right.rules.get(name)
@@ -69,20 +69,20 @@ def rules(left: Side, right: Side) -> Iterator[Row]:
         yield _rule(name, left.rules.get(name), right.rules.get(name))
     if not differing:
         shown = (counted(len(left.rules), "rule"), counted(len(right.rules), "rule"))
-        yield Row("rules", "rules", Level.EQUIVALENT, Standing.EQUAL, *shown)
+        yield ParityRow("rules", "rules", ParityLevel.EQUIVALENT, ParityStanding.EQUAL, *shown)
 
 
-def _rule(name: str, one: Rule | None, other: Rule | None) -> Row:
+def _rule(name: str, one: Rule | None, other: Rule | None) -> ParityRow:
     if one is None or other is None:
         shown = (
             "none" if one is None else one.severity.value,
             "none" if other is None else other.severity.value,
         )
-        return Row(
+        return ParityRow(
             "rules",
             f"rules.{name}",
-            Level.EQUIVALENT,
-            Standing.DIFFERS,
+            ParityLevel.EQUIVALENT,
+            ParityStanding.DIFFERS,
             *shown,
             "only one side has this rule",
         )
@@ -91,28 +91,40 @@ def _rule(name: str, one: Rule | None, other: Rule | None) -> Row:
     ):  # fmt: skip
         shown = (one.severity.value, other.severity.value)
         note = "the same limits; who is notified differs"
-        return Row("thresholds", f"thresholds.{name}", Level.EQUIVALENT, Standing.AGREED, *shown, note)
+        return ParityRow(
+            "thresholds", f"thresholds.{name}", ParityLevel.EQUIVALENT, ParityStanding.AGREED, *shown, note
+        )
     shown = (one.source, other.source)
-    return Row(
-        "thresholds", f"thresholds.{name}", Level.EQUIVALENT, Standing.DIFFERS, *shown, "the limits differ"
+    return ParityRow(
+        "thresholds",
+        f"thresholds.{name}",
+        ParityLevel.EQUIVALENT,
+        ParityStanding.DIFFERS,
+        *shown,
+        "the limits differ",
     )
 
 
-def stored_answers(left: Side, right: Side) -> list[Pair]:
+def stored_answers(left: EnvironmentState, right: EnvironmentState) -> list[Pair]:
     """The answers of both sides to the same inputs, as far as they are stored."""
     if left.rows is None or right.rows is None:
         return []
     return list(pairs([left.rows, *left.same_inputs], [right.rows, *right.same_inputs]))
 
 
-def answers(left: Side, right: Side, settings: ParitySettings, replayed: Sequence[Pair] | None = None) -> Row:
+def answers(
+    left: EnvironmentState,
+    right: EnvironmentState,
+    settings: ParitySettings,
+    replayed: Sequence[Pair] | None = None,
+) -> ParityRow:
     """The answers of both sides to the same inputs: those that are stored, or those of a replay."""
-    point, name, level = "behaviour", "answers", Level.BEHAVIOURAL
+    point, name, level = "behaviour", "answers", ParityLevel.BEHAVIOURAL
     known = stored_answers(left, right) if replayed is None else replayed
     if len(known) < LEAST_PAIRS:
         note = f"{len(known)} of {LEAST_PAIRS} inputs are known from both: replay inputs of {right.stream.environment}"
         note += f" in {left.stream.environment}, with the same features, or with --replay and --command"
-        return Row(point, name, level, Standing.UNKNOWN, note=note)
+        return ParityRow(point, name, level, ParityStanding.UNKNOWN, note=note)
     equal = sum(_is_equal(one, other, settings.tolerance) for one, other in known)
     numbers = [
         (a, b)
@@ -124,18 +136,25 @@ def answers(left: Side, right: Side, settings: ParitySettings, replayed: Sequenc
     note = f"{share:.2%} of {len(known):,} answers to the same inputs are equal"
     note += "" if largest is None else f"; the largest difference is {largest:g}"
     note += f"; {settings.equal_answers:.2%} are agreed"
-    standing = Standing.EQUAL if share >= settings.equal_answers else Standing.DIFFERS
-    return Row(point, name, level, standing, note=note)
+    standing = ParityStanding.EQUAL if share >= settings.equal_answers else ParityStanding.DIFFERS
+    return ParityRow(point, name, level, standing, note=note)
 
 
-def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator[Row]:
+def distributions(
+    left: EnvironmentState, right: EnvironmentState, settings: ParitySettings
+) -> Iterator[ParityRow]:
     """The distance of each input and output of the left side from the right one."""
-    point, level = "distribution", Level.DISTRIBUTION
+    point, level = "distribution", ParityLevel.DISTRIBUTION
     sizes = [0 if side.rows is None else side.rows.num_rows for side in (left, right)]
     if left.rows is None or right.rows is None or min(sizes) < LEAST_ROWS:
         shown = (counted(sizes[0], "row"), counted(sizes[1], "row"))
-        yield Row(
-            point, "distribution", level, Standing.UNKNOWN, *shown, f"{_NO_ROWS}; {LEAST_ROWS} are needed"
+        yield ParityRow(
+            point,
+            "distribution",
+            level,
+            ParityStanding.UNKNOWN,
+            *shown,
+            f"{_NO_ROWS}; {LEAST_ROWS} are needed",
         )
         return
     baseline = from_table(right.stream, pa.Table.from_batches([right.rows]), 0.0)
@@ -149,20 +168,22 @@ def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator
     for one in far:
         name = f"distribution.{one.label('feature') or one.label('output')}"
         note = f"distance (PSI) {one.value:.3g}; less than {settings.psi:g} is agreed"
-        yield Row(point, name, level, Standing.DIFFERS, note=note)
+        yield ParityRow(point, name, level, ParityStanding.DIFFERS, note=note)
     if not far and measured:
         note = f"closer than {settings.psi:g} (PSI): {counted(len(measured), 'column')}"
-        yield Row(
+        yield ParityRow(
             point,
             "distribution",
             level,
-            Standing.EQUAL,
+            ParityStanding.EQUAL,
             counted(sizes[0], "row"),
             counted(sizes[1], "row"),
             note,
         )
     if not measured:
-        yield Row(point, "distribution", level, Standing.UNKNOWN, note="no input could be compared")
+        yield ParityRow(
+            point, "distribution", level, ParityStanding.UNKNOWN, note="no input could be compared"
+        )
 
 
 def _types(rows: pa.RecordBatch) -> Mapping[str, str]:

@@ -7,13 +7,18 @@ from typing import Any
 
 from monitor.records import Stream
 from monitor.releases.parity.compare import differs, summary
-from monitor.releases.parity.row import Row, Standing
+from monitor.releases.parity.row import ParityRow, ParityStanding
 from monitor.texts import shortened
 from monitor.visible import visible
 
 _LONGEST = 200
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
-SIGNS = {Standing.DIFFERS: "✖", Standing.UNKNOWN: "?", Standing.AGREED: "◆", Standing.EQUAL: "✔"}
+SIGNS = {
+    ParityStanding.DIFFERS: "✖",
+    ParityStanding.UNKNOWN: "?",
+    ParityStanding.AGREED: "◆",
+    ParityStanding.EQUAL: "✔",
+}
 _STYLE = """
 html{color-scheme:light dark}body{margin:0 auto;padding:16px;max-width:1180px;font:15px/1.45 system-ui,sans-serif}
 table{border-collapse:collapse;width:100%}.scroll{overflow-x:auto}
@@ -21,7 +26,7 @@ th,td{padding:6px 10px;border-bottom:1px solid #8886;text-align:left;vertical-al
 """
 
 
-def as_json(left: Stream, right: Stream, rows: Sequence[Row]) -> dict[str, Any]:
+def as_json(left: Stream, right: Stream, rows: Sequence[ParityRow]) -> dict[str, Any]:
     """The comparison as printed with `--json`. Keys may be added, never removed."""
     return {
         "schema": "watchkeeper.parity/1",
@@ -43,7 +48,7 @@ def as_json(left: Stream, right: Stream, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: ParityRow) -> tuple[str, ...]:
     """A row as texts without characters that cannot be seen: standing, point, name, both sides, note."""
     texts = (
         f"{SIGNS[row.standing]} {row.standing.value}",
@@ -61,7 +66,7 @@ def columns(left: Stream, right: Stream) -> tuple[str, ...]:
     return ("standing", "point", "what", visible(left.environment), visible(right.environment), "note")
 
 
-def page(left: Stream, right: Stream, rows: Sequence[Row]) -> str:
+def page(left: Stream, right: Stream, rows: Sequence[ParityRow]) -> str:
     """The comparison as one HTML file."""
     title = escape(visible(f"{left.client}/{left.model}: {left.environment} and {right.environment}"))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns(left, right))

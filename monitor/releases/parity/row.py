@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Level(StrEnum):
+class ParityLevel(StrEnum):
     """How alike two things have to be: equal digests, the same meaning, the same answers, similar distributions."""
 
     IDENTICAL = "identical"
@@ -13,7 +13,7 @@ class Level(StrEnum):
     DISTRIBUTION = "distribution"
 
 
-class Standing(StrEnum):
+class ParityStanding(StrEnum):
     """The outcome of one comparison, worst first."""
 
     DIFFERS = "differs"
@@ -23,15 +23,15 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ParityRow:
     """One comparison: `point` groups rows, `name` is what the configuration may agree to, `note` says what is wrong or
     what to send.
     """
 
     point: str
     name: str
-    level: Level
-    standing: Standing
+    level: ParityLevel
+    standing: ParityStanding
     left: str = ""
     right: str = ""
     note: str = ""
@@ -39,4 +39,4 @@ class Row:
     @property
     def order(self) -> tuple[int, str, str]:
         """Rows in this order are worst first."""
-        return (list(Standing).index(self.standing), self.point, self.name)
+        return (list(ParityStanding).index(self.standing), self.point, self.name)

@@ -24,7 +24,7 @@ PERIOD = 7.0 * DAY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
+class EnvironmentState:
     """What is known of an environment. `facts` is the newest release's manifest by dotted names, such as
     `runtime.packages.numpy`; `per_day` the predictions a day, None if none was received; `rows` some of them, and
     `same_inputs` others whose inputs are those of rows of the other side.
@@ -47,7 +47,7 @@ def load_both(
     now: float,
     most_rows: int,
     most_searched: int,
-) -> tuple[Side, Side]:
+) -> tuple[EnvironmentState, EnvironmentState]:
     """Both sides, each with its rows whose inputs occur among the rows of the other one, searched in the newest
     `most_searched` rows.
     """
@@ -58,7 +58,9 @@ def load_both(
     )
 
 
-def with_same_inputs(connection: Connection, side: Side, other: Side, now: float, most: int) -> Side:
+def with_same_inputs(
+    connection: Connection, side: EnvironmentState, other: EnvironmentState, now: float, most: int
+) -> EnvironmentState:
     """A side with those of its newest `most` rows that have inputs of the other side's rows; as it is where all of its
     rows are known already.
     """
@@ -73,7 +75,9 @@ def with_same_inputs(connection: Connection, side: Side, other: Side, now: float
     return replace(side, same_inputs=with_inputs_of((rows for _, rows in stored), other.rows, side.rows))
 
 
-def load(connection: Connection, stream: Stream, rules: RuleSet, now: float, most_rows: int) -> Side:
+def load(
+    connection: Connection, stream: Stream, rules: RuleSet, now: float, most_rows: int
+) -> EnvironmentState:
     """What is stored of a stream's environment at `now`, in seconds since the epoch."""
     figures = streams.figures(connection, stream)
     end = now if figures is None or figures.watermark is None else min(now, figures.watermark + 1)
@@ -82,7 +86,7 @@ def load(connection: Connection, stream: Stream, rules: RuleSet, now: float, mos
     sizes = predictions.sizes(connection, stream, end - PERIOD, end) if figures else []
     counted = sum(rows for _, _, rows in sizes)
     days = max((end - sizes[0][1].start) / DAY, 1 / 24) if sizes else 1.0
-    return Side(
+    return EnvironmentState(
         stream,
         tuple(sorted(one.version for one in versions if one.version)),
         release,

@@ -2,16 +2,16 @@
 
 import hashlib
 
-from monitor.alerts.changes.change_event import Change, named
+from monitor.alerts.changes.change_event import ChangeEvent, named
 from monitor.store.releases import Release
 
 
-def change(release: Release) -> Change:
+def change(release: Release) -> ChangeEvent:
     """What a release has changed, and who released it."""
     key = f"{release.stream}\0{release.version}\0{release.digest}"
     by = f" by {release.released_by}" if release.released_by else ""
     note = f": {release.note}" if release.note else ""
-    return Change(
+    return ChangeEvent(
         release.stream,
         "release",
         hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16],

@@ -38,7 +38,7 @@ class _Envelope(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class RegistryEvent:
     """An event of the model registry. `at` is when it happened, in seconds since the epoch."""
 
     kind: str
@@ -72,7 +72,7 @@ def is_current(timestamp: str, now: float) -> bool:
     return is_number and abs(int(timestamp) - now) <= OLDEST
 
 
-def parse(body: bytes) -> Event:
+def parse(body: bytes) -> RegistryEvent:
     """Read a webhook.
 
     Raises:
@@ -85,10 +85,10 @@ def parse(body: bytes) -> Event:
         raise InputError(f"not an event of MLflow's model registry: {visible(str(error))}") from error
     data = envelope.data
     kind = f"{envelope.entity}.{envelope.action}"
-    return Event(kind, at, data.name, data.version, data.alias, data.source or "", data.run_id or "")
+    return RegistryEvent(kind, at, data.name, data.version, data.alias, data.source or "", data.run_id or "")
 
 
-def manifest_of(event: Event, settings: MlflowSettings) -> Manifest | str:
+def manifest_of(event: RegistryEvent, settings: MlflowSettings) -> Manifest | str:
     """The release that an event stands for, or in words why it stands for none. Pure."""
     name, alias = visible(event.name[:128]), visible(event.alias[:128])
     if event.kind == "model_version_alias.created":

@@ -16,7 +16,7 @@ MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ExpectedResponse:
     """A response with one of the expected statuses."""
 
     status: int
@@ -36,12 +36,12 @@ class Answer:
             raise ExecutorError(msg, is_certain=False, code=self.status) from error
 
 
-class Calls:
+class OrderCalls:
     """The requests of one order. They share `seconds` and `MOST_BYTES`. Redirects are not followed."""
 
     def __init__(self, platform: str, seconds: float, ca_file: str = "") -> None:
         self._platform = platform
-        self._budget = outgoing.Budget(seconds, MOST_BYTES)
+        self._budget = outgoing.CallBudget(seconds, MOST_BYTES)
         self._seconds, self._ca_file = seconds, ca_file
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class Calls:
         headers: Mapping[str, str],
         body: bytes = b"",
         expected: tuple[int, ...] = (200,),
-    ) -> Answer:
+    ) -> ExpectedResponse:
         """Send one request; the answer, if its status is expected.
 
         Raises:
@@ -86,12 +86,12 @@ class Calls:
             )
         except outgoing.FAILURES as error:
             raise ExecutorError(f"{self._platform}: {outgoing.reason(error)}", is_certain=False) from error
-        answer = Answer(response.status_code, response.content, dict(response.headers))
+        answer = ExpectedResponse(response.status_code, response.content, dict(response.headers))
         if answer.status in expected:
             return answer
         raise self._unexpected(answer, expected)
 
-    def _unexpected(self, answer: Answer, expected: tuple[int, ...]) -> ExecutorError:
+    def _unexpected(self, answer: ExpectedResponse, expected: tuple[int, ...]) -> ExecutorError:
         wanted = " or ".join(str(status) for status in expected)
         words = f"{self._platform}: HTTP {answer.status} instead of {wanted}"
         if 300 <= answer.status < 400:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import Field, field_validator
 
 from monitor.config.sections import Secret
-from monitor.rollback.executors.calls import Calls
+from monitor.rollback.executors.calls import OrderCalls
 from monitor.rollback.executors.executor import Executor, ExecutorSettings, ManualStep
 from monitor.rollback.executors.slots import check_slots, filled_values, shown
 from monitor.rollback.order import Order
@@ -90,6 +90,6 @@ class GithubExecutor:
             "User-Agent": "watchkeeper",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        with Calls("GitHub", self.seconds) as calls:
+        with OrderCalls("GitHub", self.seconds) as calls:
             calls.send("POST", f"{url}/dispatches", headers, json.dumps(body).encode(), (200, 204))
         return f"the workflow {settings.workflow} was dispatched"

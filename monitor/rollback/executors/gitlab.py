@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from pydantic import Field, field_validator
 
 from monitor.config.sections import FileName, Secret
-from monitor.rollback.executors.calls import Calls, inside
+from monitor.rollback.executors.calls import OrderCalls, inside
 from monitor.rollback.executors.executor import Executor, ExecutorSettings, ManualStep
 from monitor.rollback.executors.slots import check_slots, filled_values, shown
 from monitor.rollback.order import Order
@@ -89,6 +89,6 @@ class GitlabExecutor:
         form = {"token": settings.token.get_secret_value(), "ref": settings.ref}
         form |= {f"variables[{name}]": text for name, text in variables.items()}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        with Calls("GitLab", self.seconds, settings.ca_file) as calls:
+        with OrderCalls("GitLab", self.seconds, settings.ca_file) as calls:
             started = calls.send("POST", settings.address, headers, urlencode(form).encode(), (201,)).json()
         return f"pipeline {inside(started, 'id')} was started"

@@ -13,10 +13,10 @@ from monitor.rollback.executors.command import CommandSettings
 from monitor.rollback.executors.executor import ExecutorSettings
 from monitor.rollback.executors.github import GithubSettings
 from monitor.rollback.executors.gitlab import GitlabSettings
-from monitor.rollback.executors.webhook import WebhookSettings
+from monitor.rollback.executors.webhook import WebhookExecutorSettings
 
 EXECUTORS: tuple[type[ExecutorSettings], ...] = (
-    WebhookSettings,
+    WebhookExecutorSettings,
     CommandSettings,
     ArgoSettings,
     DeploymentSettings,

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from monitor.config.sections import FileName, Secret
 from monitor.notify.addresses import SecretUrl
 from monitor.outgoing.headers import request_header
-from monitor.rollback.executors.calls import Calls
+from monitor.rollback.executors.calls import OrderCalls
 from monitor.rollback.executors.executor import Executor, ExecutorSettings, ManualStep
 from monitor.rollback.order import Order
 
@@ -21,7 +21,7 @@ _LEAST_KEY, _MOST_KEY = 24, 64
 """Bytes of a key, as Standard Webhooks requires."""
 
 
-class WebhookSettings(ExecutorSettings):
+class WebhookExecutorSettings(ExecutorSettings):
     """A signed webhook."""
 
     repeats_safely: ClassVar[bool] = True  # the receiver knows the id
@@ -62,7 +62,7 @@ class WebhookSettings(ExecutorSettings):
 class WebhookExecutor:
     """Posts an order. The receiver must reject a timestamp older than five minutes, and an id that it has seen."""
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    def __init__(self, settings: WebhookExecutorSettings) -> None:
         self._settings = settings
         self.seconds = settings.timeout
 
@@ -76,7 +76,7 @@ class WebhookExecutor:
             "webhook-timestamp": sent_at,
             "webhook-signature": signature(self._settings.secret.get_secret_value(), identity, sent_at, body),
         }
-        with Calls("the webhook", self.seconds, self._settings.ca_file) as calls:
+        with OrderCalls("the webhook", self.seconds, self._settings.ca_file) as calls:
             answer = calls.send(
                 "POST", self._settings.url.get_secret_value(), headers, body, (200, 201, 202, 204)
             )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.signals import drift, failures, latency, quality, work
-from monitor.rollouts.signals.signal import Signal
+from monitor.rollouts.signals.signal import CanarySignal
 
-Compare = Callable[[Arms, float], Signal]
+Compare = Callable[[Arms, float], CanarySignal]
 
 SIGNALS: tuple[tuple[Compare, float], ...] = (
     (failures.failures, 0.30),
@@ -22,6 +22,6 @@ SIGNALS: tuple[tuple[Compare, float], ...] = (
 """Each comparison with its weight in the mean of all e-values. The weights add up to 1."""
 
 
-def compare(arms: Arms) -> tuple[Signal, ...]:
+def compare(arms: Arms) -> tuple[CanarySignal, ...]:
     """All signals that may stop a rollout, in the order of their weight in the budget."""
     return tuple(signal(arms, weight) for signal, weight in SIGNALS)

@@ -11,7 +11,7 @@ import numpy as np
 from monitor.rollouts import evidence
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.evidence import Counts
-from monitor.rollouts.signals.signal import Signal, absent, not_measured, weighed
+from monitor.rollouts.signals.signal import CanarySignal, absent, not_measured, weighed
 
 OUTPUTS, INPUTS = "outputs", "inputs"
 _INPUT_DISTANCE = 0.1
@@ -19,14 +19,14 @@ _INPUT_DISTANCE = 0.1
 _EITHER_WAY = (1.5, 3.0, 1 / 1.5, 1 / 3.0)
 
 
-def outputs(arms: Arms, weight: float) -> Signal:
+def outputs(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary's answers differ from those of the stable version."""
     missing = "predictions are no texts, and there is no baseline with predictions"
     sides = arms.canary.outputs, arms.stable.outputs
     return _differ(OUTPUTS, weight, arms, *sides, missing, arms.tolerated.outputs)
 
 
-def inputs(arms: Arms, weight: float) -> Signal:
+def inputs(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary's inputs differ from those of the stable version."""
     missing = "no features were sent that a baseline has"
     sides = arms.canary.inputs, arms.stable.inputs
@@ -41,7 +41,7 @@ def _differ(
     stable: Mapping[str, np.ndarray],
     nothing: str,
     least: float,
-) -> Signal:
+) -> CanarySignal:
     minutes = arms.canary.answers.shape[-1]
     by_column = {
         column: _counts(arms, canary[column], stable[column]) for column in canary if column in stable
@@ -60,7 +60,7 @@ def _differ(
     reason = (
         f"{worst.removeprefix('features.')} is distributed differently by {distance:.1%} (total variation)"
     )
-    signal = Signal(
+    signal = CanarySignal(
         name,
         weight,
         np.mean(list(paths.values()), axis=0),

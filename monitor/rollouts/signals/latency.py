@@ -10,7 +10,7 @@ import numpy as np
 from monitor.rollouts import evidence
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.evidence import QUIET_MINUTES, Counts
-from monitor.rollouts.signals.signal import Signal, absent, not_measured, weighed
+from monitor.rollouts.signals.signal import CanarySignal, absent, not_measured, weighed
 
 LATENCY = "latency"
 _SHARES = (0.5, 0.05)
@@ -20,7 +20,7 @@ _LARGEST_SHARE_ALONE = 0.075
 _TIMES = (2.0, 4.0, 8.0)
 
 
-def latency(arms: Arms, weight: float) -> Signal:
+def latency(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary takes longer than the stable version, by more than is tolerated."""
     slow, usual = arms.of_canary(arms.canary.latency.sum(axis=-1)), arms.stable.latency.sum(axis=-1)
     minutes = slow.shape[-1]
@@ -33,7 +33,7 @@ def latency(arms: Arms, weight: float) -> Signal:
         if other > 0
     )
     mine, other = quantiles[1]
-    signal = Signal(
+    signal = CanarySignal(
         LATENCY,
         weight,
         path(arms),

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.config.units import format_number
 from monitor.rollouts.evidence import QUIET_MINUTES
-from monitor.rollouts.signals.signal import Signal, absent, not_measured, weighed
+from monitor.rollouts.signals.signal import CanarySignal, absent, not_measured, weighed
 
 LEAST_OF_BLOCK = 50
 _SIZES = (0.35, 0.7, 1.4)
@@ -30,7 +30,7 @@ class Sums:
 
 def of_mean(
     name: str, weight: float, canary: Sums, stable: Sums, what: str, tolerated: float, *, needs: str
-) -> Signal:
+) -> CanarySignal:
     """The signal of a mean that may be at most `tolerated` times as large."""
     minutes = canary.n.shape[-1]
     if missing := absent(canary.n, stable.n, needs):
@@ -42,7 +42,7 @@ def of_mean(
     reason = f"{what} {format_number(mine)}, {format_number(other)} of the stable version's"
     path = larger_mean(canary, stable, tolerated)
     n, m = float(canary.n.sum()), float(stable.n.sum())
-    return weighed(Signal(name, weight, path, reason, mine, other, "", n, m))
+    return weighed(CanarySignal(name, weight, path, reason, mine, other, "", n, m))
 
 
 def larger_mean(canary: Sums, stable: Sums, tolerated: float) -> np.ndarray:

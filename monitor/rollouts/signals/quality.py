@@ -5,14 +5,14 @@ import numpy as np
 from monitor.rollouts import evidence
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.signals.means import Sums, of_mean
-from monitor.rollouts.signals.signal import Signal, absent, not_measured, of_share, weighed
+from monitor.rollouts.signals.signal import CanarySignal, absent, not_measured, of_share, weighed
 
 QUALITY, ESTIMATED_QUALITY = "quality", "estimated_quality"
 _TILTS = (0.1, 0.2, 0.4, 0.8)
 """Alternatives for the estimate: so many standard deviations worse."""
 
 
-def quality(arms: Arms, weight: float) -> Signal:
+def quality(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary's answers are wrong more often; for numbers, whether their mean absolute error is larger."""
     if not arms.is_number:
         counts = arms.counts("wrong", "judged")
@@ -25,7 +25,7 @@ def quality(arms: Arms, weight: float) -> Signal:
     return of_mean(QUALITY, weight, mine, other, "mean absolute error", tolerated, needs="`truth`")
 
 
-def estimated_quality(arms: Arms, weight: float) -> Signal:
+def estimated_quality(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary's answers are expected to be wrong more often, by their confidence."""
     minutes = arms.canary.answers.shape[-1]
     if arms.right_shares is None:
@@ -43,7 +43,7 @@ def estimated_quality(arms: Arms, weight: float) -> Signal:
         f"{canary:.2%} are expected to be wrong by their confidence, {stable:.2%} of the stable version's"
     )
     path = larger_values(mine, other, wrong)
-    signal = Signal(
+    signal = CanarySignal(
         ESTIMATED_QUALITY,
         weight,
         path,

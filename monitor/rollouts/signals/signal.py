@@ -22,7 +22,7 @@ class SignalState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Signal:
+class CanarySignal:
     """One comparison of the canary with the stable version.
 
     `path` are the e-values after each minute, shape (minutes,); they count `weight` times in the common budget.
@@ -48,14 +48,14 @@ class Signal:
         return float(self.path.max(initial=0.0))
 
 
-def not_measured(name: str, weight: float, minutes: int, reason: str) -> Signal:
+def not_measured(name: str, weight: float, minutes: int, reason: str) -> CanarySignal:
     """A signal for which nothing was sent. Its e-value stays 1: it neither accuses nor acquits."""
-    return Signal(name, weight, np.ones(minutes), reason, state=SignalState.NOT_MEASURED)
+    return CanarySignal(name, weight, np.ones(minutes), reason, state=SignalState.NOT_MEASURED)
 
 
 def of_share(
     name: str, weight: float, counts: Counts, what: str, *, needs: str, least: float = 0.0
-) -> Signal:
+) -> CanarySignal:
     """The signal of a share of bad answers, such as `answers are wrong`.
 
     `needs` is what has to be sent. The difference is relevant from `least` on, as a share.
@@ -65,7 +65,7 @@ def of_share(
         return not_measured(name, weight, minutes, missing)
     canary, stable = counts.canary_share, counts.stable_share
     reason = f"{canary:.2%} of {counts.canary.sum():,.0f} {what}, {stable:.2%} of the stable version's"
-    signal = Signal(
+    signal = CanarySignal(
         name,
         weight,
         more_often_bad(counts),
@@ -92,7 +92,7 @@ def absent(canary: np.ndarray, stable: np.ndarray, needs: str) -> str:
     return ""
 
 
-def weighed(signal: Signal, bursts: float = 0.0) -> Signal:
+def weighed(signal: CanarySignal, bursts: float = 0.0) -> CanarySignal:
     """The signal, inconclusive where it has too few answers, or where its bad answers come in bursts."""
     if signal.n_canary < LEAST_ANSWERS:
         reason = f"{signal.reason}; {signal.n_canary:,.0f} of {LEAST_ANSWERS} answers needed"

@@ -34,7 +34,7 @@ class ConditionResult:
 ConditionResults = dict[Labels, ConditionResult]
 
 
-class Source(Protocol):
+class MeasurementSource(Protocol):
     """Measurements for a condition: those of this tick, or of a moment of the past (backtest)."""
 
     @property
@@ -56,7 +56,7 @@ class EvaluationContext:
     """
 
     stream: Stream
-    readings: Source
+    readings: MeasurementSource
     by: tuple[str, ...]
     now: float
     explained: bool = True

@@ -10,7 +10,7 @@ from monitor.rules.engine.condition import (
     ConditionResult,
     ConditionResults,
     EvaluationContext,
-    Source,
+    MeasurementSource,
     unexplained,
     unknown,
 )
@@ -140,7 +140,7 @@ class Threshold:
         value, unit = measurement.value, measurement.unit
         return replace(result, fires=self.assume, holds=self.assume, value=value, unit=unit, n=measurement.n)
 
-    def reference(self, measurement: Measurement, stream: Stream, source: Source) -> float | None:
+    def reference(self, measurement: Measurement, stream: Stream, source: MeasurementSource) -> float | None:
         """The reference of the level: the baseline, or the mean at the same hour of an earlier day; None if unknown."""
         if self.level.reference == BASELINE:
             return measurement.baseline
@@ -180,7 +180,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareLimit:
     """A limit on the share of instances (for example features) for which a threshold fires."""
 
     part: Threshold

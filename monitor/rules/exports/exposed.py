@@ -12,8 +12,8 @@ from monitor.config.units import format_duration
 from monitor.metrics import METRICS
 from monitor.records import Labels, Measurement, Stream
 from monitor.rules.engine.burn_rate import Burn
-from monitor.rules.engine.condition import All, Any, Condition, Source
-from monitor.rules.engine.threshold import PROPORTIONS, Absent, Share, Threshold, edge, is_surely_beyond
+from monitor.rules.engine.condition import All, Any, Condition, MeasurementSource
+from monitor.rules.engine.threshold import PROPORTIONS, Absent, ShareLimit, Threshold, edge, is_surely_beyond
 from monitor.rules.language.level import PAST
 from monitor.rules.rule import Rule
 
@@ -30,7 +30,7 @@ _HALVINGS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ExposedSeries:
     """One sample: its name and its labels in order (those of the stream, `metric`, `window`, `LABELS`, `EXTRA`)."""
 
     name: str
@@ -55,13 +55,13 @@ def used_thresholds(condition: Condition, by: tuple[str, ...]) -> Iterator[UsedT
         for pair in condition.pairs:
             for threshold in condition.thresholds(*pair):
                 yield UsedThreshold(threshold, ())
-    elif isinstance(condition, Share):
+    elif isinstance(condition, ShareLimit):
         yield UsedThreshold(condition.part, (condition.of,))
     elif isinstance(condition, Threshold):
         yield UsedThreshold(condition, by)
 
 
-def exposed(rules: Iterable[Rule], stream: Stream, source: Source) -> Iterator[Series]:
+def exposed(rules: Iterable[Rule], stream: Stream, source: MeasurementSource) -> Iterator[ExposedSeries]:
     """The series of one stream, each once. Missing measurements have none."""
     yielded: set[tuple[str, tuple[str, ...]]] = set()
     for series in _all(rules, stream, source):
@@ -70,7 +70,7 @@ def exposed(rules: Iterable[Rule], stream: Stream, source: Source) -> Iterator[S
             yield series
 
 
-def _all(rules: Iterable[Rule], stream: Stream, source: Source) -> Iterator[Series]:
+def _all(rules: Iterable[Rule], stream: Stream, source: MeasurementSource) -> Iterator[ExposedSeries]:
     for rule in rules:
         for absent in absences(rule.condition):
             measurements = source.find(stream, absent.seconds, absent.metric)
@@ -103,8 +103,8 @@ def _has_exposed_labels(labels: Labels) -> bool:
 
 
 def _series_of(
-    threshold: Threshold, measurement: Measurement, value: float, stream: Stream, source: Source
-) -> Iterator[Series]:
+    threshold: Threshold, measurement: Measurement, value: float, stream: Stream, source: MeasurementSource
+) -> Iterator[ExposedSeries]:
     seconds = threshold.seconds
     yield _series(VALUE, measurement, seconds, value)
     yield _series(ROWS, measurement, seconds, measurement.n)
@@ -132,11 +132,11 @@ def window(seconds: int) -> str:
     return format_duration(seconds) if seconds else "open"
 
 
-def _series(name: str, measurement: Measurement, seconds: int, value: float, *extra: str) -> Series:
+def _series(name: str, measurement: Measurement, seconds: int, value: float, *extra: str) -> ExposedSeries:
     of = measurement.stream
     labels = dict(measurement.labels)
     own = (of.client, of.environment, of.model, measurement.metric, window(seconds))
-    return Series(name, (*own, *(labels.get(label, "") for label in LABELS), *extra), value)
+    return ExposedSeries(name, (*own, *(labels.get(label, "") for label in LABELS), *extra), value)
 
 
 def _bound(threshold: Threshold, measurement: Measurement, value: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from monitor.config.units import format_duration
-from monitor.rules.engine.threshold import Share
+from monitor.rules.engine.threshold import ShareLimit
 from monitor.rules.exports.exposed import used_thresholds
 from monitor.rules.exports.promql import (
     FIRES,
@@ -98,7 +98,7 @@ def _differences(rule: Rule) -> list[str]:
         differences.append(
             f"the last {rule.of} windows are the last {rule.of} evaluations, as far apart as windows are measured"
         )
-    if isinstance(rule.condition, Share):
+    if isinstance(rule.condition, ShareLimit):
         differences.append(
             f"of many {rule.condition.of}s, /metrics exposes only the worst (web.metrics.max_features)"
         )

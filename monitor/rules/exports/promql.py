@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from monitor.metrics import METRICS
 from monitor.rules.engine.burn_rate import Burn
 from monitor.rules.engine.condition import All, Any, Condition
-from monitor.rules.engine.threshold import Absent, Share, Threshold
+from monitor.rules.engine.threshold import Absent, ShareLimit, Threshold
 from monitor.rules.exports.exposed import BASELINE, EARLIER, LOWER, ROWS, UPPER, VALUE, confidence, window
 from monitor.rules.language.level import BASELINE as OF_BASELINE
 from monitor.rules.language.level import Level
@@ -68,7 +68,7 @@ class Terms:
             return self._several(Any(pairs), term, needs_all=True)
         if isinstance(condition, (All, Any)):
             return self._several(condition, term, needs_all)
-        if isinstance(condition, Share):
+        if isinstance(condition, ShareLimit):
             return self._share(condition, term)
         if isinstance(condition, Absent):
             return self._absent(condition, term)
@@ -156,7 +156,7 @@ class Terms:
         baseline = reference or self._series(BASELINE, threshold, by)
         return Figures(value, limit if reference else f"0 * {value} + {limit}", baseline, rows)
 
-    def _share(self, share: Share, term: str) -> Figures:
+    def _share(self, share: ShareLimit, term: str) -> Figures:
         inner = f"{term}_each"
         rows = self._threshold(share.part, inner, (share.of,)).rows
         beyond = f"avg by ({', '.join(self.labels)}) ({self.recorded(FIRES, inner, (share.of,))})"
@@ -196,7 +196,7 @@ def thresholds(condition: Condition) -> Iterator[Threshold]:
     """Every threshold of a condition, including those of shares."""
     if isinstance(condition, Threshold):
         yield condition
-    elif isinstance(condition, Share):
+    elif isinstance(condition, ShareLimit):
         yield condition.part
     elif isinstance(condition, Burn):
         for pair in condition.pairs:

@@ -31,7 +31,7 @@ from monitor.rules import load
 from monitor.rules.engine import no_data
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import Readings
-from monitor.rules.language.build import Metric, known
+from monitor.rules.language.build import RuleMetric, known
 from monitor.rules.language.schema import Length
 from monitor.rules.rule import RuleSet
 
@@ -113,7 +113,7 @@ class FileModel(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StoryResult:
     """What one story came to; `problems` is empty where all is as expected."""
 
     name: str
@@ -133,7 +133,7 @@ class _Episode:
         return f"{self.alert}{labels} from {format_duration(self.start)} to {end}"
 
 
-def run(path: Path, metrics: Iterable[Metric], shipped: Path | None = None) -> list[Result]:
+def run(path: Path, metrics: Iterable[RuleMetric], shipped: Path | None = None) -> list[StoryResult]:
     """Run a file of tests.
 
     Raises:
@@ -146,7 +146,7 @@ def run(path: Path, metrics: Iterable[Metric], shipped: Path | None = None) -> l
     names = {rule.name for rule in rules.rules} | {no_data.NAME}
     if unknown := list(_unknown(tests, document, set(known(metrics)), names)):
         raise ConfigError(unknown)
-    return [Result(case.name, tuple(_problems(case, rules))) for case in tests.tests]
+    return [StoryResult(case.name, tuple(_problems(case, rules))) for case in tests.tests]
 
 
 def _unknown(tests: FileModel, document: Document, metrics: set[str], alerts: set[str]) -> Iterator[Problem]:

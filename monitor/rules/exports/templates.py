@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from monitor.metrics import METRICS
-from monitor.rules.engine.threshold import Share
+from monitor.rules.engine.threshold import ShareLimit
 from monitor.rules.exports.promql import quoted, thresholds
 from monitor.rules.language.wording import OF_THE_LIMIT, figure, span
 from monitor.rules.rule import Rule
@@ -55,7 +55,7 @@ def _place(placeholder: str, rule: Rule, name: str, by: tuple[str, ...]) -> str:
 
 def unit_of(rule: Rule) -> str:
     """The unit of the values of the rule's alerts: that of its first metric."""
-    if isinstance(rule.condition, Share):
+    if isinstance(rule.condition, ShareLimit):
         return "share"
     first = next(thresholds(rule.condition), None)
     return "" if first is None else _UNITS.get(first.metric, "")
@@ -76,7 +76,7 @@ def formatted(number: str, unit: str) -> str:
 
 def _limits(rule: Rule) -> set[float]:
     """The limits of its thresholds, if all are absolute and of one metric; otherwise empty."""
-    if isinstance(rule.condition, Share):
+    if isinstance(rule.condition, ShareLimit):
         return {rule.condition.above}
     first = next(thresholds(rule.condition), None)
     same = [

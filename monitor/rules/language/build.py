@@ -11,7 +11,7 @@ from monitor.records import Severity
 from monitor.rules.engine.burn_rate import Burn
 from monitor.rules.engine.condition import All, Condition
 from monitor.rules.engine.condition import Any as Some
-from monitor.rules.engine.threshold import Absent, Share, Threshold
+from monitor.rules.engine.threshold import Absent, ShareLimit, Threshold
 from monitor.rules.language.level import Level
 from monitor.rules.language.schema import ConditionModel, RuleModel
 from monitor.rules.language.wording import FIELDS, placeholders
@@ -21,7 +21,7 @@ PARTS = ("feature", "output", "scope", "probe")
 """Labels that make separate alerts by default: the inputs and outputs of a model."""
 
 
-class Metric(Protocol):
+class RuleMetric(Protocol):
     """The properties of a metric that rules need."""
 
     @property
@@ -39,7 +39,7 @@ Known = Mapping[str, tuple[str, ...]]
 """The label names of each metric."""
 
 
-def known(metrics: Iterable[Metric]) -> Known:
+def known(metrics: Iterable[RuleMetric]) -> Known:
     """The metrics that rules may name, including the evidence of drift."""
     return {"drift_evidence": PARTS[:3], **{metric.name: tuple(metric.labels) for metric in metrics}}
 
@@ -89,7 +89,7 @@ class _Builder:
         if model.share is None:
             return threshold
         clear = model.share.above if model.share.clear is None else model.share.clear
-        return Share(threshold, model.share.of, model.share.above, clear)
+        return ShareLimit(threshold, model.share.of, model.share.above, clear)
 
     def metric(self, name: str, key: Key) -> None:
         """Report a metric that does not exist."""
@@ -100,7 +100,7 @@ class _Builder:
 
     def instances(self, condition: Condition) -> tuple[str, ...]:
         """The labels that make separate alerts by default."""
-        if isinstance(condition, Share):
+        if isinstance(condition, ShareLimit):
             return ()
         carried = {label for metric in condition.metrics() for label in self.known.get(metric, ())}
         return tuple(label for label in PARTS if label in carried)

@@ -3,11 +3,11 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.signal import Signal, Unit
 
 
-def _amount(batch: Batch, name: str) -> pa.Array:
+def _amount(batch: CallBatch, name: str) -> pa.Array:
     """A column without values that cannot be an amount."""
     values = batch.column(name)
     if values.null_count == len(values):
@@ -16,25 +16,25 @@ def _amount(batch: Batch, name: str) -> pa.Array:
     return pc.if_else(is_sound, values, None)
 
 
-def _input_tokens(batch: Batch) -> pa.Array:
+def _input_tokens(batch: CallBatch) -> pa.Array:
     return _amount(batch, "input_tokens")
 
 
-def _output_tokens(batch: Batch) -> pa.Array:
+def _output_tokens(batch: CallBatch) -> pa.Array:
     return _amount(batch, "output_tokens")
 
 
-def _cached_share(batch: Batch) -> pa.Array:
+def _cached_share(batch: CallBatch) -> pa.Array:
     cached, total = _amount(batch, "cached_tokens"), _amount(batch, "input_tokens")
     share = pc.divide(cached, pc.if_else(pc.greater(total, 0), total, None))
     return pc.if_else(pc.less_equal(share, 1), share, None)
 
 
-def _ttft(batch: Batch) -> pa.Array:
+def _ttft(batch: CallBatch) -> pa.Array:
     return _amount(batch, "ttft_ms")
 
 
-def _ms_per_token(batch: Batch) -> pa.Array:
+def _ms_per_token(batch: CallBatch) -> pa.Array:
     """The time after the first token, shared among the other tokens."""
     others = pc.subtract(_amount(batch, "output_tokens"), 1)
     time = pc.subtract(_amount(batch, "latency_ms"), _amount(batch, "ttft_ms"))
@@ -42,7 +42,7 @@ def _ms_per_token(batch: Batch) -> pa.Array:
     return pc.divide(pc.if_else(is_sound, time, None), pc.if_else(is_sound, others, None))
 
 
-def _cost(batch: Batch) -> pa.Array:
+def _cost(batch: CallBatch) -> pa.Array:
     prices = batch.registered.prices
     if prices is None:
         return pa.nulls(len(batch), pa.float64())

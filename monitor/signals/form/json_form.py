@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch, answers
+from monitor.signals.batch import CallBatch, answers
 from monitor.signals.signal import Signal, Unit
 
 
@@ -17,7 +17,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _is_invalid(batch: Batch) -> pa.Array:
+def _is_invalid(batch: CallBatch) -> pa.Array:
     texts = batch.of(answers)
     asked = pc.and_(pc.fill_null(batch.column("json_asked"), False), pc.is_valid(texts))
     rows = np.flatnonzero(np.asarray(asked))

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.languages import LANGUAGES, SCRIPTS, UNKNOWN, decided
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, Words, folded_answers, folded_inputs, words_of
@@ -14,25 +14,25 @@ _SHARE_OF_SCRIPT = 0.3
 _GERMAN = LANGUAGES.index("de")
 
 
-def answer_languages(batch: Batch) -> npt.NDArray[np.int64]:
+def answer_languages(batch: CallBatch) -> npt.NDArray[np.int64]:
     """The place in `LANGUAGES` of each answer's language, a place after them for a script, or `UNKNOWN`."""
     words = batch.of(words_of)
     return _languages(words, words.answers, batch.of(folded_answers))
 
 
-def input_languages(batch: Batch) -> npt.NDArray[np.int64]:
+def input_languages(batch: CallBatch) -> npt.NDArray[np.int64]:
     """The same of each input."""
     words = batch.of(words_of)
     return _languages(words, words.inputs, batch.of(folded_inputs))
 
 
-def context_languages(batch: Batch) -> npt.NDArray[np.int64]:
+def context_languages(batch: CallBatch) -> npt.NDArray[np.int64]:
     """The same of each context, by stop words alone."""
     words = batch.of(words_of)
     return decided(_counts(words, words.contexts))
 
 
-def is_german(batch: Batch) -> npt.NDArray[np.bool_]:
+def is_german(batch: CallBatch) -> npt.NDArray[np.bool_]:
     """Whether the answer is in German, which writes all nouns like names."""
     return np.asarray(batch.of(answer_languages) == _GERMAN)
 
@@ -61,7 +61,7 @@ def _scripts(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     return languages
 
 
-def _is_other_language(batch: Batch) -> pa.Array:
+def _is_other_language(batch: CallBatch) -> pa.Array:
     asked, answered = batch.of(input_languages), batch.of(answer_languages)
     is_known = (asked != UNKNOWN) & (answered != UNKNOWN)
     return pa.array(asked != answered, mask=~is_known)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch, answers
+from monitor.signals.batch import CallBatch, answers
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import per_row, words_of
 
@@ -12,22 +12,22 @@ _CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "incomplete
 """Reasons for which OpenAI, Anthropic, Google and vLLM stop before the answer is complete."""
 
 
-def _characters(batch: Batch) -> pa.Array:
+def _characters(batch: CallBatch) -> pa.Array:
     return pc.utf8_length(batch.of(answers)).cast(pa.float64())
 
 
-def _words(batch: Batch) -> pa.Array:
+def _words(batch: CallBatch) -> pa.Array:
     words = batch.of(words_of)
     counts = per_row(words.answers, words.n).astype(np.float64)
     return pa.array(counts, mask=np.asarray(pc.is_null(batch.of(answers))))
 
 
-def _is_empty(batch: Batch) -> pa.Array:
+def _is_empty(batch: CallBatch) -> pa.Array:
     sent = batch.column("output")
     return pc.if_else(pc.is_valid(sent), pc.is_null(batch.of(answers)), None)
 
 
-def _is_cut(batch: Batch) -> pa.Array:
+def _is_cut(batch: CallBatch) -> pa.Array:
     reason = pc.ascii_lower(batch.column("finish_reason"))
     return pc.if_else(pc.is_valid(reason), pc.is_in(reason, value_set=pa.array(_CUT)), None)
 

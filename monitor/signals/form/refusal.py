@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.matching import matches_any
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers
@@ -49,13 +49,13 @@ _SPANISH = (
 _REFUSAL = "(?:" + "|".join((_ENGLISH, _GERMAN, _FRENCH, _SPANISH)) + ")"
 
 
-def _is_refusal(batch: Batch) -> pa.Array:
+def _is_refusal(batch: CallBatch) -> pa.Array:
     opening = pc.utf8_slice_codeunits(batch.of(folded_answers), 0, _OPENING)
     plain = pc.replace_substring(pc.utf8_lower(opening), "\u2019", "'")
     return pa.array(matches_any(plain, (_REFUSAL,)), mask=np.asarray(pc.is_null(plain)))
 
 
-def refuses(batch: Batch) -> npt.NDArray[np.bool_]:
+def refuses(batch: CallBatch) -> npt.NDArray[np.bool_]:
     """Which answers refuse: they claim nothing that documents could support."""
     return np.asarray(batch.of(_is_refusal).fill_null(False)).astype(bool)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import words_of
 
@@ -11,7 +11,7 @@ _RUN = 4
 _FEWEST_RUNS = 8
 
 
-def _repetition(batch: Batch) -> pa.Array:
+def _repetition(batch: CallBatch) -> pa.Array:
     words = batch.of(words_of)
     rows, codes = words.answers.rows, words.answers.codes.astype(np.uint64)
     n = max(len(rows) - _RUN + 1, 0)

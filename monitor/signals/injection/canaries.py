@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.matching import matches
 from monitor.signals.readings import MAY_BE_DISGUISED, readings
 from monitor.signals.signal import Signal, Unit
@@ -87,7 +87,7 @@ def _from_base64(run: str, place: int) -> Iterator[str]:
         yield from _CANARY.findall(raw.decode("latin-1"))
 
 
-def _seen(batch: Batch, texts: pa.StringArray) -> pa.Array:
+def _seen(batch: CallBatch, texts: pa.StringArray) -> pa.Array:
     registered = batch.registered.canaries
     if not registered:
         return pa.nulls(len(batch), pa.bool_())
@@ -101,11 +101,11 @@ def _seen(batch: Batch, texts: pa.StringArray) -> pa.Array:
     return pa.array(flags, mask=np.asarray(pc.is_null(texts)).astype(bool))
 
 
-def _in_output(batch: Batch) -> pa.Array:
+def _in_output(batch: CallBatch) -> pa.Array:
     return _seen(batch, batch.of(folded_answers))
 
 
-def _in_input(batch: Batch) -> pa.Array:
+def _in_input(batch: CallBatch) -> pa.Array:
     return _seen(batch, batch.of(folded_inputs))
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.folding import fold
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
 from monitor.signals.injection.spelling import MAY_BE_RESPELLED, respelled, without_homoglyphs
@@ -57,14 +57,14 @@ def _from_tags(text: str) -> str:
     return "".join(chr(ord(one) - 0xE0000) for one in text if 0xE0020 <= ord(one) < 0xE007F).lower()
 
 
-def _in_input(batch: Batch) -> pa.Array:
+def _in_input(batch: CallBatch) -> pa.Array:
     texts = batch.of(folded_inputs)
     return pa.array(
         suspected(batch.column("input"), texts, IN_TURNS), mask=np.asarray(pc.is_null(texts)).astype(bool)
     )
 
 
-def _in_list(batch: Batch, name: str, folded: Callable[[Batch], pa.Array]) -> pa.Array:
+def _in_list(batch: CallBatch, name: str, folded: Callable[[CallBatch], pa.Array]) -> pa.Array:
     lists = batch.column(name)
     if lists.null_count == len(lists):
         return pa.nulls(len(lists), pa.bool_())
@@ -76,11 +76,11 @@ def _in_list(batch: Batch, name: str, folded: Callable[[Batch], pa.Array]) -> pa
     return pa.array(is_suspected, mask=np.bincount(rows[has_text], minlength=len(batch)) == 0)
 
 
-def _in_context(batch: Batch) -> pa.Array:
+def _in_context(batch: CallBatch) -> pa.Array:
     return _in_list(batch, "context", folded_context)
 
 
-def _in_tool_results(batch: Batch) -> pa.Array:
+def _in_tool_results(batch: CallBatch) -> pa.Array:
     return _in_list(batch, "tool_results", folded_tool_results)
 
 
@@ -93,7 +93,7 @@ def is_hidden(texts: pa.StringArray) -> Flags:
     return may_have
 
 
-def _has_hidden(batch: Batch) -> pa.Array:
+def _has_hidden(batch: CallBatch) -> pa.Array:
     sent, has_hidden = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     for name in ("input", "context", "tool_results"):
         column = batch.column(name)

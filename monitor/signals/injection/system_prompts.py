@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch, answers
+from monitor.signals.batch import CallBatch, answers
 from monitor.signals.folding import fold
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, Words, hashes_of, words_of
@@ -47,7 +47,7 @@ def _hashes(text: str) -> Hashes:
     return hashes_of([word for word in words.to_pylist() if word])
 
 
-def _sent_prompts(batch: Batch) -> frozenset[int]:
+def _sent_prompts(batch: CallBatch) -> frozenset[int]:
     """The hashes of the system prompts that were sent with the calls."""
     sent = pc.unique(batch.column("system")).to_pylist()
     return frozenset().union(*(shingles(one) for one in sent if one))
@@ -63,7 +63,7 @@ def _repeats(words: Words, some: Occurrences, known: Hashes) -> tuple[npt.NDArra
     return kept.rows[: len(runs)][is_known], runs[is_known]
 
 
-def _is_leak(batch: Batch) -> pa.Array:
+def _is_leak(batch: CallBatch) -> pa.Array:
     known = batch.registered.prompt_shingles | _sent_prompts(batch)
     is_open = pc.is_null(batch.of(answers))
     if not known:

@@ -71,7 +71,7 @@ class Digits(NamedTuple):
         return self.text[self.end : self.end + 1]
 
 
-class Run:
+class DigitRun:
     """A run of groups of digits."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
@@ -119,13 +119,13 @@ def find(
 
 
 @lru_cache(maxsize=8)
-def _runs(text: str) -> list[Run]:
+def _runs(text: str) -> list[DigitRun]:
     """The runs of at least eight digits. Several kinds ask for the same text one after another."""
-    return [Run(text, *run.span()) for run in _RUN.finditer(text)]
+    return [DigitRun(text, *run.span()) for run in _RUN.finditer(text)]
 
 
 def _in_run(
-    run: Run, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
+    run: DigitRun, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
 ) -> Iterator[PersonalDatum]:
     free_from = 0
     for first, place, shapes in _openings(run.lengths, may_be):

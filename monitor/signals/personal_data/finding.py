@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from monitor.signals.personal_data.digit_runs import PersonalDatum
 from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, PersonalDataKind
-from monitor.signals.readings import Reading, readings
+from monitor.signals.readings import DecodedText, readings
 
 _IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
 """Numbers on neighbouring lines, joined, look like longer ones; numbers in what is decoded, like telephone numbers."""
@@ -25,7 +25,7 @@ def find_all(
     return findings
 
 
-def _in_reading(reading: Reading) -> Iterable[tuple[PersonalDataKind, PersonalDatum]]:
+def _in_reading(reading: DecodedText) -> Iterable[tuple[PersonalDataKind, PersonalDatum]]:
     for kind in _IN_JOINED if reading.is_joined else _IN_OTHERS:
         for one in kind.find(reading.text):
             yield kind, PersonalDatum(*reading.span(one.start, one.end), one.value)

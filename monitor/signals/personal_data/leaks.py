@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch, answers, inputs
+from monitor.signals.batch import CallBatch, answers, inputs
 from monitor.signals.folding import fold
 from monitor.signals.lists import rows_of_parts
 from monitor.signals.personal_data.candidates import candidates
@@ -38,15 +38,15 @@ def found_in(plain: pa.StringArray) -> Findings:
     return findings
 
 
-def _in_answers(batch: Batch) -> Findings:
+def _in_answers(batch: CallBatch) -> Findings:
     return found_in(batch.of(folded_answers))
 
 
-def _in_inputs(batch: Batch) -> Findings:
+def _in_inputs(batch: CallBatch) -> Findings:
     return found_in(batch.of(folded_inputs))
 
 
-def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
+def _given(batch: CallBatch, rows: Sequence[int]) -> dict[int, list[str]]:
     """All that the model was given, folded, for some rows."""
     wanted = pa.array(rows, pa.int64())
     system = [text and fold(text) for text in batch.column("system").take(wanted).to_pylist()]
@@ -63,7 +63,7 @@ def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
     return texts
 
 
-def _leaked(batch: Batch) -> Findings:
+def _leaked(batch: CallBatch) -> Findings:
     """What is in the answer, but in nothing that was given, and is not registered as the client's own."""
     findings = batch.of(_in_answers)
     given = _given(batch, sorted(findings))
@@ -78,7 +78,7 @@ def _leaked(batch: Batch) -> Findings:
 
 
 def _flags(
-    batch: Batch, findings: Findings, kinds: Sequence[PersonalDataKind], is_measured: pa.BooleanArray
+    batch: CallBatch, findings: Findings, kinds: Sequence[PersonalDataKind], is_measured: pa.BooleanArray
 ) -> pa.Array:
     flags = np.zeros(len(batch), bool)
     for row, of_row in findings.items():
@@ -87,15 +87,15 @@ def _flags(
 
 
 def _in_column(
-    batch: Batch,
-    texts: Callable[[Batch], pa.Array],
-    find: Callable[[Batch], Findings],
+    batch: CallBatch,
+    texts: Callable[[CallBatch], pa.Array],
+    find: Callable[[CallBatch], Findings],
     kinds: Sequence[PersonalDataKind],
 ) -> pa.Array:
     return _flags(batch, batch.of(find), kinds, pc.is_valid(batch.of(texts)))
 
 
-def _is_leak(batch: Batch, kinds: Sequence[PersonalDataKind]) -> pa.Array:
+def _is_leak(batch: CallBatch, kinds: Sequence[PersonalDataKind]) -> pa.Array:
     both = pc.and_(pc.is_valid(batch.of(answers)), pc.is_valid(batch.column("input")))
     return _flags(batch, batch.of(_leaked), kinds, both)
 

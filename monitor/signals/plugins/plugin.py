@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.errors import WatchkeeperError
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.plugins.plugin_names import name_of, target_of
 from monitor.signals.plugins.worker import ANSWER, LENGTH
 from monitor.signals.signal import Signal, Unit
@@ -120,10 +120,10 @@ class Plugin:
             lambda batch: self.values(batch.calls.table),
         )
 
-    def _measured_as(self, unit: Unit) -> Callable[[Batch], pa.Array]:
+    def _measured_as(self, unit: Unit) -> Callable[[CallBatch], pa.Array]:
         kind = pa.bool_() if unit is Unit.FLAG else pa.float64()
 
-        def measure(batch: Batch) -> pa.Array:
+        def measure(batch: CallBatch) -> pa.Array:
             if not len(batch):
                 return pa.nulls(0, kind)
             values = self.values(batch.calls.table)

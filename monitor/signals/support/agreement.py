@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pyarrow as pa
 
-from monitor.signals.batch import Batch, answers
+from monitor.signals.batch import CallBatch, answers
 from monitor.signals.languages import STOP_WORDS
 from monitor.signals.signal import Signal, Unit
 
@@ -31,7 +31,7 @@ def agreement(texts: list[str]) -> float | None:
     return sum(pairs) / len(pairs) if pairs else None
 
 
-def _agreement(batch: Batch) -> pa.Array:
+def _agreement(batch: CallBatch) -> pa.Array:
     samples = batch.column("samples")
     if samples.null_count == len(samples):
         return pa.nulls(len(samples), pa.float64())

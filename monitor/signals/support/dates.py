@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.folding import folded
 from monitor.signals.form.refusal import refuses
 from monitor.signals.lists import parts, rows_of_parts
@@ -78,7 +78,7 @@ def _agree(one: Date, other: Date) -> bool:
     return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
 
 
-def _is_unsupported(batch: Batch) -> pa.Array:
+def _is_unsupported(batch: CallBatch) -> pa.Array:
     answers = batch.of(folded_answers)
     may_have = np.asarray(pc.greater(pc.fill_null(pc.list_value_length(batch.column("context")), 0), 0))
     may_have[may_have] = matches(answers.filter(pa.array(may_have)), _PREFILTER)
@@ -92,7 +92,7 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     return pa.array(flags, pa.bool_())
 
 
-def _given_dates(batch: Batch, rows: list[int]) -> dict[int, set[Date]]:
+def _given_dates(batch: CallBatch, rows: list[int]) -> dict[int, set[Date]]:
     wanted = pa.array(rows, pa.int64())
     dates: dict[int, set[Date]] = {row: set() for row in rows}
     for row, text in zip(rows, batch.of(folded_inputs).take(wanted).to_pylist(), strict=True):

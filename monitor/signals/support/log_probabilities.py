@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.signal import Signal, Unit
 
 
-def _by_row(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+def _by_row(batch: CallBatch) -> tuple[np.ndarray, np.ndarray]:
     """The finite values that can be logarithms of probabilities, with their rows."""
     lists = batch.column("token_logprobs")
     values = np.asarray(parts(lists).to_numpy(zero_copy_only=False), np.float64)
@@ -16,14 +16,14 @@ def _by_row(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     return values[is_sound], rows_of_parts(lists)[is_sound]
 
 
-def _mean(batch: Batch) -> pa.Array:
+def _mean(batch: CallBatch) -> pa.Array:
     values, rows = batch.of(_by_row)
     counts = np.bincount(rows, minlength=len(batch))
     sums = np.bincount(rows, weights=values, minlength=len(batch))
     return pa.array(sums / np.maximum(counts, 1), mask=counts == 0)
 
 
-def _least(batch: Batch) -> pa.Array:
+def _least(batch: CallBatch) -> pa.Array:
     values, rows = batch.of(_by_row)
     least = np.zeros(len(batch))
     np.minimum.at(least, rows, values)

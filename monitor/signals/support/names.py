@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.form.language import is_german
 from monitor.signals.form.refusal import refuses
 from monitor.signals.matching import matches
@@ -15,7 +15,7 @@ _NAME = r"^[\"'(\[*_\x{201C}\x{2018}\x{AB}]*\p{Lu}\p{L}{2}"
 _ENDS_SENTENCE = r"[.!?:;\x{2026}][\"')\]*_\x{201D}\x{2019}\x{BB}]*$|^[-*#>|\x{2022}]+$|^\(?[0-9]{1,2}[.)]$"
 
 
-def _is_unsupported(batch: Batch) -> pa.Array:
+def _is_unsupported(batch: CallBatch) -> pa.Array:
     words = batch.of(words_of)
     vocabulary = words.vocabulary
     may_be_name = words.is_content & np.asarray(pc.not_equal(vocabulary, pc.utf8_lower(vocabulary)))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.form.refusal import refuses
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Codes, Occurrences, Words, contained, per_row, words_of
@@ -47,7 +47,7 @@ def _canonical(number: str) -> str:
     return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
 
 
-class Numbers:
+class WordNumbers:
     """The numbers of a batch's words: each reading of each number of a word has a code."""
 
     def __init__(self, words: Words) -> None:
@@ -87,9 +87,9 @@ class Numbers:
         return Occurrences(some.rows[places], codes), places
 
 
-def _is_unsupported(batch: Batch) -> pa.Array:
+def _is_unsupported(batch: CallBatch) -> pa.Array:
     words = batch.of(words_of)
-    numbers = Numbers(words)
+    numbers = WordNumbers(words)
     stated = words.answers.where(numbers.is_stated[words.answers.codes])
     said, places = numbers.expanded(stated)
     given, _ = numbers.expanded(words.given)
@@ -104,7 +104,7 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     return pa.array(flags, mask=~is_measured | batch.of(refuses))
 
 
-def _rounded(numbers: Numbers, stated: Occurrences, places: Codes, given: Occurrences) -> Codes:
+def _rounded(numbers: WordNumbers, stated: Occurrences, places: Codes, given: Occurrences) -> Codes:
     """Those of `places` in `stated` that a given number rounds to, also in thousands, millions or billions."""
     values = np.array([float(value) for value in numbers.values], np.float64)
     steps = np.array([_step(value) for value in numbers.values], np.float64)

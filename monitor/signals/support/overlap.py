@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.form.language import answer_languages, context_languages
 from monitor.signals.form.refusal import refuses
 from monitor.signals.languages import UNKNOWN
@@ -19,7 +19,7 @@ OFF_TOPIC = 0.35
 """An answer of which fewer words than this stand in its context is off the topic."""
 
 
-def _support(batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _support(batch: CallBatch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The share of supported words, and where it is measured."""
     words = batch.of(words_of)
     answers = words.answers.where(words.is_content[words.answers.codes])
@@ -38,12 +38,12 @@ def _support(batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool
     return share, (total >= _FEWEST_WORDS) & has_context & ~is_translated & ~batch.of(refuses)
 
 
-def _word_support(batch: Batch) -> pa.Array:
+def _word_support(batch: CallBatch) -> pa.Array:
     share, is_measured = batch.of(_support)
     return pa.array(share, mask=~is_measured)
 
 
-def _is_off_topic(batch: Batch) -> pa.Array:
+def _is_off_topic(batch: CallBatch) -> pa.Array:
     return pc.less(_word_support(batch), OFF_TOPIC)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.outgoing.sockets import open_socket
 from monitor.outgoing.tls import verifying
-from monitor.sites.receiving import Imported, read_mail
+from monitor.sites.receiving import ReceivedFile, read_mail
 from monitor.sites.settings import ImapMailbox, KnownSite
 from monitor.sites.transports.attachments import LARGEST_MAIL
 from monitor.store.db import Store
@@ -41,7 +41,7 @@ class ImapSession(imaplib.IMAP4):
     All methods raise `imaplib.IMAP4.error` and `OSError`.
     """
 
-    def __init__(self, mailbox: ImapMailbox, budget: Budget) -> None:
+    def __init__(self, mailbox: ImapMailbox, budget: CallBudget) -> None:
         """Connect, and sign in.
 
         Raises:
@@ -106,9 +106,9 @@ class Mailboxes:
         self._store, self._sites, self._base = store, sites, base_seconds
         self._mailboxes = tuple(dict.fromkeys(one.imap for one in sites.values() if one.imap))
 
-    def look(self, now: float) -> list[Imported]:
+    def look(self, now: float) -> list[ReceivedFile]:
         """Merge what has arrived. A mailbox that cannot be read is reported, and stops no other."""
-        results = list[Imported]()
+        results = list[ReceivedFile]()
         for mailbox in self._mailboxes:
             place = f"{mailbox.user} at {mailbox.host}"
             with self._store.faults.isolate("sites", place[:300], lasts=600.0), _failures():
@@ -116,8 +116,8 @@ class Mailboxes:
                     results += imported
         return results
 
-    def _read(self, mailbox: ImapMailbox, now: float) -> Iterator[list[Imported]]:
-        session = ImapSession(mailbox, Budget(SECONDS, MOST_BYTES))
+    def _read(self, mailbox: ImapMailbox, now: float) -> Iterator[list[ReceivedFile]]:
+        session = ImapSession(mailbox, CallBudget(SECONDS, MOST_BYTES))
         try:
             _done(session.select(_quoted(mailbox.mailbox)))
             left = MOST_BYTES - _ROOM
@@ -130,10 +130,10 @@ class Mailboxes:
         finally:
             session.shutdown()
 
-    def _take(self, session: ImapSession, number: str, size: int, now: float) -> list[Imported]:
+    def _take(self, session: ImapSession, number: str, size: int, now: float) -> list[ReceivedFile]:
         path = Path(f"mail {number}")
         if size > LARGEST_MAIL:
-            imported = [Imported(path, None, f"the mail has {size:,} bytes, more than {LARGEST_MAIL:,}")]
+            imported = [ReceivedFile(path, None, f"the mail has {size:,} bytes, more than {LARGEST_MAIL:,}")]
         else:
             imported = read_mail(_content(session, number), path, self._store, self._sites, self._base, now)
         reasons = [one.reason for one in imported if one.merged is None]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.outgoing import Budget, reason
+from monitor.outgoing import CallBudget, reason
 from monitor.outgoing.sockets import connected_socket
 from monitor.sites.settings import SftpDestination
 from monitor.sites.transports.transport import SECONDS, TryAgainError
@@ -42,7 +42,7 @@ class Sftp:
         Raises:
             TryAgainError: the server is not the known one, refuses the key or the file, or does not answer in time.
         """
-        content, budget = path.read_bytes(), Budget(SECONDS)
+        content, budget = path.read_bytes(), CallBudget(SECONDS)
         try:
             if self._connection is None:
                 plain = connected_socket(
@@ -64,7 +64,7 @@ class Sftp:
         self._runner.close()
 
     @staticmethod
-    async def _in_time(step: Any, budget: Budget) -> None:
+    async def _in_time(step: Any, budget: CallBudget) -> None:
         async with asyncio.timeout(budget.left()):
             await step
 

@@ -18,7 +18,7 @@ _GROUPED_BY_POINTS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"
 """Numbers with thousands separators: `1,234.5`, or `1.234,5`."""
 
 
-class Cells:
+class CellTypes:
     """The types of the columns of one file, determined by its first chunks. `kinds` has one type per column,
     or None. Columns whose numbers are in `with_points` stay texts, with points instead of decimal commas.
     """

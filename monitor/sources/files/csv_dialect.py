@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.errors import InputError
 from monitor.sources.files import text_stream
-from monitor.sources.files.local import File, ending
+from monitor.sources.files.local import ReadableFile, ending
 from monitor.times.reading import DateOrder
 
 OTHER_ENCODING = "if the file is written in another encoding, name it: --encoding cp1252"
@@ -61,7 +61,7 @@ def dialect(separator: str = "", encoding: str = "", dates: str = "") -> Dialect
     return Dialect(sign, encoding, DateOrder(dates) if dates else None)
 
 
-def of(file: File, configured: Dialect = DETECTED) -> Dialect:
+def of(file: ReadableFile, configured: Dialect = DETECTED) -> Dialect:
     """The dialect of a file. Configured fields have precedence. The default is UTF-8 (UTF-16 with its byte order mark),
     and commas (tabs in `.tsv`), unless the first lines clearly differ.
 
@@ -88,7 +88,7 @@ def doubt(names: list[str]) -> str:
     )
 
 
-def encoding_of(file: File) -> str:
+def encoding_of(file: ReadableFile) -> str:
     """UTF-8, or UTF-16 if a file starts with its byte order mark or with a character of two bytes.
 
     Raises:

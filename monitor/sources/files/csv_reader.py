@@ -15,9 +15,9 @@ import pyarrow.csv
 
 from monitor.errors import InputError
 from monitor.sources.files import csv_dialect, text_stream
-from monitor.sources.files.csv_cells import Cells
+from monitor.sources.files.csv_cells import CellTypes
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
-from monitor.sources.files.local import File
+from monitor.sources.files.local import ReadableFile
 
 _BLOCK_SIZES = (8_000_000, 128_000_000, 2_000_000_000)
 """Bytes per block, tried in turn until no row is longer."""
@@ -48,7 +48,10 @@ class CsvChunk:
 
 
 def read(
-    file: File, as_text: Collection[str] = (), configured: Dialect = DETECTED, numeric: Collection[str] = ()
+    file: ReadableFile,
+    as_text: Collection[str] = (),
+    configured: Dialect = DETECTED,
+    numeric: Collection[str] = (),
 ) -> Iterator[CsvChunk]:
     """The rows of a file; columns in `as_text` stay texts. Those in `numeric` may have decimal commas.
 
@@ -63,7 +66,7 @@ def read(
     names = _names(file, dialect)
     kinds = [pa.string() if name in as_text else None for name in names]
     texts = {index for index, name in enumerate(names) if name in as_text and name in numeric}
-    cells = Cells(kinds, texts, decimal_commas=dialect.has_decimal_commas)
+    cells = CellTypes(kinds, texts, decimal_commas=dialect.has_decimal_commas)
     first = _FIRST_ROW
     for block in _BLOCK_SIZES:
         lines = _Lines(dialect, first)
@@ -77,7 +80,9 @@ def read(
             return
 
 
-def _pieces(file: File, names: list[str], cells: Cells, lines: "_Lines", block: int) -> Iterator[CsvChunk]:
+def _pieces(
+    file: ReadableFile, names: list[str], cells: CellTypes, lines: "_Lines", block: int
+) -> Iterator[CsvChunk]:
     with (
         text_stream.opened(file, lines.dialect.encoding) as text,
         _reader(text.stream, names, lines, block) as reader,
@@ -192,7 +197,7 @@ def _reader(stream: pa.NativeFile, names: list[str], lines: _Lines, block: int) 
     return pa.csv.open_csv(stream, options, parse, convert)
 
 
-def _names(file: File, dialect: Dialect) -> list[str]:
+def _names(file: ReadableFile, dialect: Dialect) -> list[str]:
     names = _header(file, dialect)
     for number, name in enumerate(names, 1):
         if byte := text_stream.wrong_byte(name):
@@ -203,7 +208,7 @@ def _names(file: File, dialect: Dialect) -> list[str]:
     return names
 
 
-def _header(file: File, dialect: Dialect) -> list[str]:
+def _header(file: ReadableFile, dialect: Dialect) -> list[str]:
     """The first line of a file; Arrow reads it together with some rows."""
     parse = pa.csv.ParseOptions(delimiter=dialect.separator, invalid_row_handler=lambda _: "skip")
     for block in (_HEADER_BLOCK_SIZE, *_BLOCK_SIZES):

@@ -7,7 +7,7 @@ import pyarrow as pa
 from monitor.sources.files.chunked import chunks
 from monitor.sources.files.csv_dialect import Dialect
 from monitor.sources.files.locations import Location
-from monitor.times.order import Evidence, decided, evidence
+from monitor.times.order import DateOrderExamples, decided, evidence
 from monitor.times.reading import DateOrder
 
 
@@ -27,5 +27,5 @@ def _values(places: Sequence[Location], names: Sequence[str], dialect: Dialect) 
         for piece in chunks(place, read_as_text=names, dialect=dialect):
             columns = [piece.rows.column(name) for name in names if piece.rows.schema.names.count(name) == 1]
             yield from columns
-            if all(evidence(column) == Evidence() for column in columns):
+            if all(evidence(column) == DateOrderExamples() for column in columns):
                 break

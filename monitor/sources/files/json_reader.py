@@ -21,7 +21,7 @@ from monitor.predictions.log.columns import Value, column, name_of, nearest_floa
 from monitor.sources.files import text_stream
 from monitor.sources.files.csv_dialect import encoding_of
 from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
-from monitor.sources.files.local import File
+from monitor.sources.files.local import ReadableFile
 
 _BLOCK_SIZE = 8_000_000
 _CHUNK_RECORDS = 20_000
@@ -30,7 +30,7 @@ _NEW_LINE, _OPENING, _BOTH_OPENINGS = 0x0A, 0x5B, 0xDF
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
 
-def read(file: File, as_text: Collection[str] = ()) -> Iterator[CsvChunk]:
+def read(file: ReadableFile, as_text: Collection[str] = ()) -> Iterator[CsvChunk]:
     """The records of a file; fields in `as_text` are texts if Arrow cannot read the file.
 
     Raises:
@@ -83,13 +83,13 @@ def _has_deep_line(content: bytes) -> bool:
     return any(is_too_deep(content[ends[line - 1] if line else 0 : ends[line]]) for line in many)
 
 
-def _encoding(file: File) -> str:
+def _encoding(file: ReadableFile) -> str:
     """Raw bytes, except for UTF-16."""
     encoding = encoding_of(file)
     return text_stream.BYTES if encoding == text_stream.UTF_8 else encoding
 
 
-def _as_written(file: File, options: pa.json.ReadOptions) -> pa.json.ParseOptions:
+def _as_written(file: ReadableFile, options: pa.json.ReadOptions) -> pa.json.ParseOptions:
     """Parse options that keep texts which look like times as texts: Arrow would lose how they were written."""
     with (
         text_stream.opened(file, _encoding(file)) as opened,
@@ -110,7 +110,7 @@ def _without_times(kind: pa.DataType) -> pa.DataType:
     return pa.list_(_without_times(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
-def one_by_one(file: File, as_text: Collection[str], after: int = 0) -> Iterator[CsvChunk]:
+def one_by_one(file: ReadableFile, as_text: Collection[str], after: int = 0) -> Iterator[CsvChunk]:
     """The records after the first `after` ones. Lines that are not a JSON object are rejected.
 
     Nested objects become columns with dotted names. Each column has the widest type of its chunk; those in `as_text`
@@ -127,11 +127,11 @@ _Raw = tuple[int, bytes | msgspec.Raw, float]
 """A record's number, its text, and the share of the file that is read by then."""
 
 
-def _is_array(file: File) -> bool:
+def _is_array(file: ReadableFile) -> bool:
     return text_stream.head(file, encoding_of(file), 1000).lstrip("\ufeff \t\r\n").startswith("[")
 
 
-def _of_lines(file: File, after: int) -> Iterator[_Raw]:
+def _of_lines(file: ReadableFile, after: int) -> Iterator[_Raw]:
     with text_stream.opened(file, _encoding(file)) as text:
         number = 0
         for line in io.BufferedReader(text.stream):
@@ -140,7 +140,7 @@ def _of_lines(file: File, after: int) -> Iterator[_Raw]:
                 yield number, line.removeprefix(b"\xef\xbb\xbf"), text.share
 
 
-def _of_array(file: File) -> Iterator[_Raw]:
+def _of_array(file: ReadableFile) -> Iterator[_Raw]:
     with text_stream.opened(file, _encoding(file)) as text:
         content = bytes(text.stream.read()).removeprefix(b"\xef\xbb\xbf")
     records: Sequence[bytes | msgspec.Raw]

@@ -17,7 +17,7 @@ KINDS = (*PARQUET, *DELIMITED, *JSON, *ARROW)
 _ARROW_FILE = b"ARROW1"
 
 
-class File(Protocol):
+class ReadableFile(Protocol):
     """A readable file: one of `monitor.sources.files.locations`, or a local one."""
 
     @property

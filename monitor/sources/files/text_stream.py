@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.sources.files.local import GZIP, File
+from monitor.sources.files.local import GZIP, ReadableFile
 
 UTF_8, BYTES = "utf-8", ""
 _MARK = 0x10FF00
@@ -33,7 +33,7 @@ codecs.register_error(_HANDLER, _mark)
 class Text:
     """A file during reading: `stream` yields its bytes, decompressed, or its text as UTF-8."""
 
-    def __init__(self, file: File, raw: pa.NativeFile, encoding: str) -> None:
+    def __init__(self, file: ReadableFile, raw: pa.NativeFile, encoding: str) -> None:
         self._size = max(1, file.size)
         self._raw = raw
         self.has_wrong_bytes = False
@@ -55,7 +55,7 @@ class Text:
 
 
 @contextmanager
-def opened(file: File, encoding: str = UTF_8) -> Iterator[Text]:
+def opened(file: ReadableFile, encoding: str = UTF_8) -> Iterator[Text]:
     """A file as text in UTF-8; without an encoding, its raw bytes.
 
     Raises:
@@ -65,7 +65,7 @@ def opened(file: File, encoding: str = UTF_8) -> Iterator[Text]:
         yield Text(file, raw, encoding)
 
 
-def head(file: File, encoding: str, size: int) -> str:
+def head(file: ReadableFile, encoding: str, size: int) -> str:
     """The first `size` bytes of a file as text, marks included.
 
     Raises:

@@ -45,7 +45,7 @@ class ObjectStore(Protocol):
         """A file object with random access, for the reader of Parquet."""
 
 
-class Folder:
+class LocalFolder:
     """Files of this machine. `pattern` is a folder, read with all folders in it, a file, or a path with wildcards."""
 
     def __init__(self, pattern: Path) -> None:
@@ -110,7 +110,7 @@ def _split(pattern: Path) -> tuple[Path, str]:
     return Path(*parts[:wild]), str(Path(*parts[wild:]))
 
 
-class Bucket:
+class ObjectBucket:
     """Objects of S3 and of the other stores that Arrow knows, by URL."""
 
     def __init__(self, url: str) -> None:
@@ -154,4 +154,4 @@ class Bucket:
 
 def store_of(url: str) -> ObjectStore:
     """The store of an address: a path, or a URL such as `s3://bucket/folder`."""
-    return Bucket(url) if "://" in url else Folder(Path(url).expanduser())
+    return ObjectBucket(url) if "://" in url else LocalFolder(Path(url).expanduser())

@@ -24,7 +24,7 @@ from monitor.sources.otlp import genai
 from monitor.sources.otlp.messages import context_of, documents_of
 from monitor.sources.otlp.span import RefusedItem, Span
 from monitor.sources.otlp.text_events import Part, completed, part_of_context, parts_of
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.visible import counted
 
 _MAX_ANCESTORS = 4
@@ -66,8 +66,8 @@ class DecodedCalls:
     """
 
     records: Sequence[object]
-    names: Sequence[Sequence[Request]]
-    covered: Sequence[Sequence[Request]]
+    names: Sequence[Sequence[RequestKey]]
+    covered: Sequence[Sequence[RequestKey]]
     origins: Sequence[Origin]
     invalid: Sequence[ParsedRequest]
     size: int
@@ -167,8 +167,8 @@ def calls_of(spans: Iterable[Span | RefusedItem], body: bytes, rules: Rules) -> 
         elif retrieved := documents_of(span):
             documents.setdefault(span.trace, []).extend(retrieved)
     records: list[object] = []
-    names: list[Sequence[Request]] = []
-    covered: list[Sequence[Request]] = []
+    names: list[Sequence[RequestKey]] = []
+    covered: list[Sequence[RequestKey]] = []
     origins: list[Origin] = []
     for call, frame in _innermost(calls, places):
         record, origin = _read(call.span, rules, documents.get(call.span.trace, ()))
@@ -243,7 +243,7 @@ def with_stream(record: dict[str, Any]) -> object:
     return record
 
 
-def _keys(call: _Call, frame: Sequence[bytes], client: str) -> tuple[list[Request], list[Request]]:
+def _keys(call: _Call, frame: Sequence[bytes], client: str) -> tuple[list[RequestKey], list[RequestKey]]:
     """The keys of a call, and those of the spans around it.
 
     Keys of one trace have one start, so that they are on one page of the database.
@@ -265,9 +265,9 @@ def _start(client: str, trace: bytes) -> bytes:
     return hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + trace).digest()[:8]
 
 
-def _key(start: bytes, kind: str, name: str) -> Request:
+def _key(start: bytes, kind: str, name: str) -> RequestKey:
     key = start + hashlib.sha256(f"{kind}\0{name}".encode(errors="replace")).digest()[:8]
-    return Request(key, key)
+    return RequestKey(key, key)
 
 
 def _invalid(reasons: Sequence[str], body: bytes, rules: Rules) -> ParsedRequest:

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.errors import DamageError
 from monitor.store import checksums
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class HeldCall:
     """The record of a call, its keys, and what its sender may write: the client and the models of its key."""
 
     record: Mapping[str, Any]
-    names: Sequence[Request]
-    covered: Sequence[Request]
+    names: Sequence[RequestKey]
+    covered: Sequence[RequestKey]
     choices: int
     client: str
     models: tuple[str, ...]
@@ -45,8 +45,8 @@ def held_in(content: bytes) -> HeldCall | None:
         fields = json.loads(checksums.unseal(content))
         return HeldCall(
             {**fields["record"], "features": {**fields["record"]["features"]}},
-            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["names"]],
-            [Request(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["covered"]],
+            [RequestKey(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["names"]],
+            [RequestKey(bytes.fromhex(key), bytes.fromhex(of)) for key, of in fields["covered"]],
             int(fields["choices"]),
             str(fields["client"]),
             tuple(str(one) for one in fields["models"]),

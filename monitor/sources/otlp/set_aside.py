@@ -22,7 +22,7 @@ class _Failed:
     delay: float
 
 
-class SetAside:
+class SetAsideKeys:
     """The keys of what could not be stored, in memory only: a restart tries all of it again.
 
     `part` names it in reports; `elapsed` is a monotonic clock in seconds.

@@ -22,13 +22,13 @@ from monitor.sources.otlp.evaluations import stream_of
 from monitor.sources.otlp.genai import UNKNOWN_REASON
 from monitor.sources.otlp.held_call import HeldCall, held_in
 from monitor.sources.otlp.sealed_texts import name_of, opened, sealed
-from monitor.sources.otlp.set_aside import SetAside
+from monitor.sources.otlp.set_aside import SetAsideKeys
 from monitor.sources.otlp.span import LogRecord, Span, flaw_of
 from monitor.sources.otlp.text_events import Part, completed, is_complete, is_said, part_of
 from monitor.sources.otlp.text_senders import Sender, TextSenders
 from monitor.store import idempotency, waiting_calls
 from monitor.store.db import Store
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.store.waiting_calls import SPAN, Position, WaitingPart
 
 TEXTS_WAIT = 900.0
@@ -72,7 +72,7 @@ class _Plan:
     requests: list[ParsedRequest] = field(default_factory=list)
     kept: list[WaitingPart] = field(default_factory=list)
     taken: list[WaitingPart] = field(default_factory=list)
-    covered: list[Request] = field(default_factory=list)
+    covered: list[RequestKey] = field(default_factory=list)
 
     def settle(self, connection: Connection) -> None:
         """Delete what waits no longer, and write what waits from now on."""
@@ -90,7 +90,7 @@ class WaitingCalls:
         self._lock = threading.Lock()
         self._began = log.clock.elapsed()
         self._senders = TextSenders()
-        self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
+        self._set_aside = SetAsideKeys(store.faults, _PART, log.clock.elapsed)
         self._origins: dict[str, Origin] = {}
         """Of calls that wait. The store does not have them, so texts that came before such a call cannot be read after
         a crash unless others come."""

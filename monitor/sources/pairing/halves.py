@@ -16,7 +16,7 @@ import msgspec
 
 from monitor.sources.formats.format import HalfCall, Side
 from monitor.store.half_calls import StoredHalf
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 
 MOST_WAITING = 50_000
 """Halves of one source that wait; the oldest of more are given up."""
@@ -49,9 +49,11 @@ class Half:
         """What identifies the half, as JSON."""
         return json.dumps(msgspec.to_builtins(self.half), sort_keys=True).encode()
 
-    def request(self, source: str) -> Request:
+    def request(self, source: str) -> RequestKey:
         """The key by which this half is recognized when it comes again."""
-        return Request(key_of(source, self.call, self.half.side), hashlib.sha256(self.content).digest()[:16])
+        return RequestKey(
+            key_of(source, self.call, self.half.side), hashlib.sha256(self.content).digest()[:16]
+        )
 
     def stored(self) -> StoredHalf:
         """As a row."""

@@ -22,8 +22,8 @@ from monitor.records import Stream
 from monitor.releases.approval.approve import decision_on
 from monitor.releases.settings import ReleasePolicy
 from monitor.rollouts.evaluate import evaluate, is_live
-from monitor.rollouts.load_arms import Reading
-from monitor.rollouts.signals.signal import Signal
+from monitor.rollouts.load_arms import ArmSettings
+from monitor.rollouts.signals.signal import CanarySignal
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
 from monitor.store import rollouts as stored_rollouts
 from monitor.store.api_keys import KeyKind
@@ -52,7 +52,7 @@ class RolloutGate:
     store: Store
     access: Access
     clock: Clock
-    reading: Reading
+    reading: ArmSettings
     policy: Callable[[Stream], ReleasePolicy]
 
     def verdict_on(
@@ -123,7 +123,7 @@ def routes(
     store: Store,
     access: Access,
     clock: Clock,
-    reading: Reading,
+    reading: ArmSettings,
     policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy(),
 ) -> list[HTTPRouteHandler]:
     """All routes. `policy` says what a version of a stream needs before it is promoted."""
@@ -180,7 +180,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _check(signal: Signal) -> dict[str, Any]:
+def _check(signal: CanarySignal) -> dict[str, Any]:
     return {
         "name": signal.name,
         "state": signal.state.value,

@@ -9,7 +9,7 @@ from monitor.errors import InputError
 from monitor.records import Stream
 from monitor.releases.approval.approve import missing_approval
 from monitor.rollback import manual
-from monitor.rollback.manual import Person, RollbackRequest
+from monitor.rollback.manual import Requester, RollbackRequest
 from monitor.rollouts import plan as plans
 from monitor.rollouts import running
 from monitor.web.api.change import Change, ChangeRequest, OfModel
@@ -101,7 +101,7 @@ def order_rollback(change: ChangeRequest[NewRollback]) -> RollbackOrder:
     new, services, stream = change.body, change.services, change.body.stream
     change.is_about(new.client)
     requested, own = RollbackRequest(new.kind, new.version, new.to), services.rollback(stream)
-    person, file = Person(change.who, change.address, new.comment), Path(services.rollback_stop_file)
+    person, file = Requester(change.who, change.address, new.comment), Path(services.rollback_stop_file)
     with services.store.write() as connection:
         made = manual.order_now(
             connection, stream, requested, own, person, file, services.base_seconds, change.now
@@ -133,8 +133,8 @@ def _scope(change: ChangeRequest[Stop]) -> Stream | None:
     return OfModel(client=body.client, model=body.model, environment=body.environment).stream
 
 
-def _person(change: ChangeRequest[Stop]) -> Person:
-    return Person(change.who, change.address, change.body.comment)
+def _person(change: ChangeRequest[Stop]) -> Requester:
+    return Requester(change.who, change.address, change.body.comment)
 
 
 CHANGES = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor import outgoing
 from monitor.errors import AccessError, WatchkeeperError
-from monitor.outgoing.client import Transport
+from monitor.outgoing.client import DeadlineTransport
 from monitor.web.auth import claims
 from monitor.web.settings import RANKS, OidcSettings, Role
 
@@ -99,7 +99,7 @@ class Provider:
             redirect_uri=redirect,
             code_challenge_method="S256",
             token_endpoint_auth_method="client_secret_basic" if secret else "none",
-            transport=Transport(SECONDS, str(settings.ca_file) if settings.ca_file else ""),
+            transport=DeadlineTransport(SECONDS, str(settings.ca_file) if settings.ca_file else ""),
             timeout=None,
         )
 

@@ -27,7 +27,7 @@ from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
 from monitor.web.ingest.incoming_body import BodyLimits, Headers, IncomingBody, is_unread
 from monitor.web.ingest.otlp import OtlpEndpoint
-from monitor.web.ingest.otlp_reply import Signal
+from monitor.web.ingest.otlp_reply import OtlpSignal
 from monitor.web.ingest.pushed import PushEndpoint
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
@@ -75,7 +75,7 @@ def endpoints(
         "/v1/outcomes": RecordEndpoint(RecordKind.OUTCOMES, log, access, budget, limits, slots),
         **{
             f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting, runs)
-            for signal in Signal
+            for signal in OtlpSignal
         },
     }
 

@@ -31,7 +31,7 @@ from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
 from monitor.web.ingest.incoming_body import BodyLimits, DisconnectedError, Headers, IncomingBody, is_unread
-from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
+from monitor.web.ingest.otlp_reply import Encoding, OtlpSignal, encoding_of
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
     bound_by_relay,
@@ -59,7 +59,7 @@ class OtlpEndpoint:
 
     def __init__(
         self,
-        signal: Signal,
+        signal: OtlpSignal,
         log: PredictionLog,
         access: Access,
         budget: BodyBudget,
@@ -116,9 +116,9 @@ class OtlpEndpoint:
                 )
             async with self._slots.of(sender, _DECODING):
                 body = await incoming.decompressed(body)
-                if self._signal is Signal.LOGS:
+                if self._signal is OtlpSignal.LOGS:
                     return await asyncio.to_thread(self._logs, body, encoding, principal)
-                if self._signal is Signal.METRICS:
+                if self._signal is OtlpSignal.METRICS:
                     return await asyncio.to_thread(self._gauges, body, encoding, principal)
                 calls, rules, joined = await asyncio.to_thread(self._calls, body, encoding, principal)
                 calls = await asyncio.to_thread(self._new, calls)

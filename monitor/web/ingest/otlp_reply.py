@@ -12,7 +12,7 @@ _UNKNOWN = 2
 _ENCODE = msgspec.json.Encoder().encode
 
 
-class Signal(StrEnum):
+class OtlpSignal(StrEnum):
     """What a request carries."""
 
     TRACES = "traces"
@@ -28,9 +28,9 @@ class Encoding(Enum):
 
 
 _REJECTED = {
-    Signal.TRACES: "rejectedSpans",
-    Signal.LOGS: "rejectedLogRecords",
-    Signal.METRICS: "rejectedDataPoints",
+    OtlpSignal.TRACES: "rejectedSpans",
+    OtlpSignal.LOGS: "rejectedLogRecords",
+    OtlpSignal.METRICS: "rejectedDataPoints",
 }
 
 
@@ -42,7 +42,7 @@ def encoding_of(content_type: str) -> Encoding | None:
     return Encoding.JSON if name == "application/json" else None
 
 
-def of_success(encoding: Encoding, signal: Signal, rejected: int = 0, message: str = "") -> Reply:
+def of_success(encoding: Encoding, signal: OtlpSignal, rejected: int = 0, message: str = "") -> Reply:
     """200. `rejected` items were not accepted, and must not be sent again; `message` says why."""
     if encoding is Encoding.JSON:
         partial = {_REJECTED[signal]: str(rejected), "errorMessage": message}

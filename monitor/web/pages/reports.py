@@ -9,7 +9,7 @@ from litestar.params import FromPath, URLEncodedBody
 from monitor.clock import iso
 from monitor.health import wording
 from monitor.records import Alert
-from monitor.reports.drilldowns import Drilldowns, Stage
+from monitor.reports.drilldowns import Drilldowns, ReportStage
 from monitor.store import alerts
 from monitor.web import services as web_services
 from monitor.web.auth import session
@@ -55,7 +55,7 @@ def report(request: Request[Any, Any, Any], fingerprint: FromPath[str]) -> Respo
     session.staff(request)
     drilldowns, alert = _report_of(request, fingerprint)
     state = drilldowns.state(alert)
-    if state is None or state.stage is not Stage.READY:
+    if state is None or state.stage is not ReportStage.READY:
         raise NotFoundException
     headers = {"Content-Security-Policy": _SANDBOX}
     return Response(drilldowns.read(alert), media_type=MediaType.HTML, headers=headers)

@@ -11,7 +11,7 @@ class WaitingConnection(Protocol):
     waiting_since: float | None
 
 
-class Peer(WaitingConnection, Protocol):
+class WaitingPeer(WaitingConnection, Protocol):
     """What counts as a connection: one that speaks HTTP, or one whose TLS handshake is under way."""
 
     is_open: bool

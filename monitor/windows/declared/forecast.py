@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from monitor.expressions.expression import compile_expression
 from monitor.records import Better
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.seasonal_naive import Season
+from monitor.windows.declared.seasonal_naive import SeasonLength
 
 PREFIX = "forecast."
 QUANTILE = "pinball_loss:"
@@ -35,11 +35,11 @@ class Forecast:
     series: str = ""
 
     @property
-    def learned(self) -> Season | None:
+    def learned(self) -> SeasonLength | None:
         """By which season the scale of MASE is learned from the baseline; None if it is not."""
         if self.season is None or self.scale is not None:
             return None
-        return Season(self.season, self.series, self.horizon)
+        return SeasonLength(self.season, self.series, self.horizon)
 
 
 def is_forecast(metric: OwnMetric) -> bool:

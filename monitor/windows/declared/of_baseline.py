@@ -8,20 +8,20 @@ import pyarrow as pa
 
 from monitor.windows.declared import own_counts
 from monitor.windows.declared.own_metric import OwnMetric, of_stored
-from monitor.windows.declared.seasonal_naive import Season, with_naive_errors
+from monitor.windows.declared.seasonal_naive import SeasonLength, with_naive_errors
 from monitor.windows.kernel.segment_cells import OF_BASELINE
 from monitor.windows.profile import Profile, merge
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class DeclaredBaseline:
     """Own metrics as they are stored, by name, and the season of forecasts whose scale is learned."""
 
     metrics: tuple[tuple[str, str], ...] = ()
-    season: Season | None = None
+    season: SeasonLength | None = None
 
     @classmethod
-    def of(cls, metrics: Iterable[OwnMetric], season: Season | None = None) -> "Counted":
+    def of(cls, metrics: Iterable[OwnMetric], season: SeasonLength | None = None) -> "DeclaredBaseline":
         """What a model declares."""
         return cls(tuple(sorted((one.name, one.stored()) for one in metrics)), season)
 
@@ -33,14 +33,14 @@ class Counted:
         return hashlib.sha256(repr((self.metrics, self.season)).encode()).hexdigest()[:8]
 
 
-NOTHING = Counted()
+NOTHING = DeclaredBaseline()
 
 
 def with_declared(
     profile: Profile,
     predictions: Callable[[], Iterable[pa.RecordBatch]],
     joined: Callable[[], Iterable[pa.RecordBatch]],
-    declared: Counted,
+    declared: DeclaredBaseline,
 ) -> Profile:
     """The profile of a baseline with what is declared, from its rows and from those with their outcomes."""
     metrics = [of_stored(*one) for one in declared.metrics]

@@ -11,7 +11,7 @@ from math import log
 import numpy as np
 import pyarrow as pa
 
-from monitor.expressions.rows import Evaluation
+from monitor.expressions.rows import BatchEvaluation
 from monitor.runtime.faults import Faults
 from monitor.windows.declared.functions import with_values
 from monitor.windows.declared.own_metric import OwnMetric
@@ -79,7 +79,7 @@ def _count(metric: OwnMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], Tal
     rows, weights = with_features(rows) if expression.uses_features else (rows, Weights())
     if not rows.num_rows:
         return {}, {}
-    evaluation = Evaluation(rows)
+    evaluation = BatchEvaluation(rows)
     term_values = [term.values(evaluation) for term in expression.terms]
     why = np.zeros(rows.num_rows, np.uint8)
     for one in term_values:

@@ -25,7 +25,7 @@ _TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Season:
+class SeasonLength:
     """`seconds` after which a series repeats itself. `series` and `horizon` are the segments with the name of the
     series and the horizon of a forecast; empty without any.
     """
@@ -40,7 +40,7 @@ class Season:
         return [_TIME, _TRUTH, *(f"{_SEGMENT}{name}" for name in (self.series, self.horizon) if name)]
 
 
-def with_naive_errors(profile: Profile, parts: Iterable[pa.RecordBatch], season: Season) -> Profile:
+def with_naive_errors(profile: Profile, parts: Iterable[pa.RecordBatch], season: SeasonLength) -> Profile:
     """The profile of a baseline with the sums for all rows and, of those that it has, for each series."""
     times, truths, labels = _columns(parts, season)
     total: dict[SliceKey, dict[str, float]] = {}
@@ -60,7 +60,7 @@ def with_naive_errors(profile: Profile, parts: Iterable[pa.RecordBatch], season:
 
 
 def _columns(
-    parts: Iterable[pa.RecordBatch], season: Season
+    parts: Iterable[pa.RecordBatch], season: SeasonLength
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, str]]]:
     """Times in seconds and truths of all rows that have both, and the series and the horizon of each."""
     times, truths, labels = [np.empty(0)], [np.empty(0)], list[tuple[str, str]]()

@@ -13,7 +13,7 @@ from monitor.windows.profile import Profile, merge, subtract
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class EpochBase:
     """The profile of a window when an epoch began, a moment in the history of `parent`; None if it is not known in the
     layout of today.
     """
@@ -22,7 +22,7 @@ class Base:
     profile: Profile | None
 
 
-def of_site(latest: Mapping[str, Profile], bases: Mapping[str, Base]) -> Profile | None:
+def of_site(latest: Mapping[str, Profile], bases: Mapping[str, EpochBase]) -> Profile | None:
     """The profile of a window at one site, None if there is none; all profiles have one layout.
 
     `latest` is what is known last of each epoch, `bases` what epochs began with; an epoch without one began before the

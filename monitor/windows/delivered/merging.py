@@ -19,7 +19,7 @@ from monitor.windows import codec
 from monitor.windows.baseline import layout_by_id
 from monitor.windows.counting import put_totals
 from monitor.windows.delivered import bases
-from monitor.windows.delivered.epochs import Base, of_site
+from monitor.windows.delivered.epochs import EpochBase, of_site
 from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, merge, subtract
 from monitor.windows.rolling import current_layout
@@ -140,6 +140,6 @@ def _by_site(delivered: Sequence[SiteWindow], layout: Layout) -> list[Profile]:
     return profiles
 
 
-def _base(base: bases.EncodedBase, layout: Layout) -> Base:
+def _base(base: bases.EncodedBase, layout: Layout) -> EpochBase:
     is_known = base.layout == layout.id
-    return Base(base.parent, codec.decode(base.blob, layout) if is_known else None)
+    return EpochBase(base.parent, codec.decode(base.blob, layout) if is_known else None)

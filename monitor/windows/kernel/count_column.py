@@ -20,7 +20,7 @@ from monitor.predictions.intake.arrow_types import is_number
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.log.hashing import hash_texts
-from monitor.windows.kernel.exact_sums import EXACT, LIMIT, LOW_BITS, WEIGHT_UNIT, Target, add_moments
+from monitor.windows.kernel.exact_sums import EXACT, LIMIT, LOW_BITS, WEIGHT_UNIT, SumArrays, add_moments
 from monitor.windows.kernel.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid, grid_of
 from monitor.windows.kernel.sorting import in_order, looks_ordered
 from monitor.windows.kernel.tally import Tally, bounded
@@ -61,7 +61,7 @@ Observe = Callable[[int, Floats], None]
 
 
 def count_numbers(
-    column: Column, array: pa.Array, weights: Weights, into: Target, observe: Observe | None = None
+    column: Column, array: pa.Array, weights: Weights, into: SumArrays, observe: Observe | None = None
 ) -> None:
     """Add a column of numbers (or one part of texts, times or vectors) to its places. `observe` is called with all
     values, `MOST_ROWS` (a multiple of eight) at a time, so that they are in the processor's cache when it and the
@@ -99,7 +99,7 @@ def count_numbers(
 
 
 def _count_unweighted(
-    column: Column, values: Floats, same: float, counts: Floats, into: Target, *, use_grid: bool
+    column: Column, values: Floats, same: float, counts: Floats, into: SumArrays, *, use_grid: bool
 ) -> None:
     """Add values to `counts`, one each, and to the column's moments with the weight `same`."""
     grid = grid_of(column) if use_grid and not looks_ordered(values) else None
@@ -109,7 +109,7 @@ def _count_unweighted(
         add_moments(column, finite, same, into)
 
 
-def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> tuple[Tally, Tally]:
+def count_labels(column: Column, array: pa.Array, weights: Weights, into: SumArrays) -> tuple[Tally, Tally]:
     """Add a column of labels to its places. Returns tallies of the labels that the baseline does not contain, and of
     those that it writes differently.
     """
@@ -158,7 +158,7 @@ def places_of_rows(column: Column, array: pa.Array) -> np.ndarray:
     return np.asarray(places_of_labels[arrays.codes(encoded, len(places_of_labels) - 1)])
 
 
-def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
+def _count_presence(column: Column, array: pa.Array, weights: Weights, into: SumArrays) -> None:
     places = into.counts[column.span]
     absent = ~arrays.valid(array)
     each = np.full(len(array), weights.same) if weights.each is None else weights.each
@@ -281,7 +281,9 @@ def fits_matrix(column: Column, array: pa.Array) -> bool:
     return not column.labelled and not column.part and bool(pa.types.is_float64(array.type))
 
 
-def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: float, into: Target) -> Floats:
+def count_matrix(
+    columns: Sequence[Column], values: Sequence[pa.Array], same: float, into: SumArrays
+) -> Floats:
     """Add columns of numbers to their places. All have the same few rows, and each row counts `same`.
 
     Returns the values in the order of the rows, shape (columns, rows).
@@ -306,7 +308,7 @@ def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: fl
 
 
 def _add_matrix_moments(
-    columns: Sequence[Column], ordered: Floats, finite: np.ndarray, same: float, into: Target
+    columns: Sequence[Column], ordered: Floats, finite: np.ndarray, same: float, into: SumArrays
 ) -> None:
     """Add sums, sums of squares and extremes of the finite values of each column."""
     units, origins = np.array([(column.unit, column.origin) for column in columns]).T

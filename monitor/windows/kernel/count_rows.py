@@ -25,13 +25,20 @@ from monitor.windows.kernel.count_column import (
     fits_matrix,
     truth_words,
 )
-from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, exact_sum
+from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, SumArrays, exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, under_known_names
 from monitor.windows.kernel.relations.median_sides import Sides, sides_of
 from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.layout import LABEL_SETS, MISSING, Column, Floats, Layout, is_signal
-from monitor.windows.layout.slice_limits import MOST_VALUES, VERSION, Limits, SliceKey, limited, limited_names
+from monitor.windows.layout.slice_limits import (
+    MOST_VALUES,
+    VERSION,
+    SliceKey,
+    SliceLimits,
+    limited,
+    limited_names,
+)
 from monitor.windows.profile import NOTATION, OVERALL, Profile, Slice, empty, merge_slices
 
 SEGMENTS = "segments."
@@ -74,7 +81,7 @@ def count(
 def count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:
     """Count rows into one slice, which has all columns or the core columns only."""
     blank = empty(layout, core_only=core_only)
-    target = Target(blank.counts, blank.sums, blank.extremes)
+    target = SumArrays(blank.counts, blank.sums, blank.extremes)
     answered = _answered(rows)
     sampled, weights = with_features(rows)
     sides = None if core_only else sides_of(layout, sampled.num_rows)
@@ -110,7 +117,7 @@ def _count_columns(
     columns: Sequence[Column],
     rows: pa.RecordBatch,
     weights: Weights,
-    target: Target,
+    target: SumArrays,
     layout: Layout,
     sides: Sides | None = None,
 ) -> dict[str, Tally]:
@@ -258,7 +265,7 @@ def in_slices(
     `count_one` counts rows into one slice; if its second argument is true (a segment), the core columns only.
     """
     segments = _given(rows, [name for name in rows.schema.names if name.startswith(SEGMENTS)])
-    names_kept, limits = limited_names(segments, layout, Limits(most))
+    names_kept, limits = limited_names(segments, layout, SliceLimits(most))
     rows = _without(rows, set(segments).difference(names_kept))  # each slice would copy them
     labelled = {name: _labels(rows.column(name)) for name in [*_given(rows, [VERSION]), *names_kept]}
     keys, limits = limited(

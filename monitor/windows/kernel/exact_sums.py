@@ -93,7 +93,7 @@ WEIGHT_UNIT = 1.0 / 1024.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SumArrays:
     """The arrays of a slice that a kernel adds to."""
 
     counts: Floats
@@ -102,7 +102,7 @@ class Target:
 
 
 def add_moments(
-    column: Column, finite: Floats, same: float, into: Target, each: Floats | None = None
+    column: Column, finite: Floats, same: float, into: SumArrays, each: Floats | None = None
 ) -> None:
     """Add sum, sum of squares and extremes of finite values. Values without weights must be sorted."""
     if finite.size == 0:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, add_to_sums
+from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, SumArrays, add_to_sums
 from monitor.windows.layout.layout import BELOW, MINUS_INFINITY, PLUS_INFINITY, Column, Floats
 
 FEWEST_ROWS = 3000
@@ -66,7 +66,7 @@ def grid_of(column: Column) -> Grid | None:
 
 
 def count_on_grid(
-    column: Column, grid: Grid, values: Floats, same: float, counts: Floats, into: Target
+    column: Column, grid: Grid, values: Floats, same: float, counts: Floats, into: SumArrays
 ) -> Floats:
     """Add at most `MOST_ROWS` values to `counts` and to the column's moments. Returns the values that could not be
     added.

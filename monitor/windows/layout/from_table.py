@@ -34,7 +34,7 @@ _SEGMENTS = "segments."
 _LABELS = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN})
 
 
-class Columns(Protocol):
+class TableColumns(Protocol):
     """The part of a table that building a layout needs: a table in memory, or one whose columns are read on demand."""
 
     @property
@@ -51,7 +51,7 @@ def bare() -> Layout:
 
 
 def of(
-    table: Columns,
+    table: TableColumns,
     overrides: Mapping[str, ColumnKind] | None = None,
     notes_before: Iterable[str] = (),
     dates: DateOrder | None = None,
@@ -99,7 +99,7 @@ def of(
     return assemble(core, columns, notes, classes, sought_relations=with_relations, segments=segments)
 
 
-def _frequent(table: Columns, segments: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _frequent(table: TableColumns, segments: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The frequent values of each segment, the most frequent first; first the segments that most rows have."""
     rows: dict[str, int] = {}
     values: dict[str, tuple[str, ...]] = {}
@@ -191,7 +191,7 @@ def _fixed() -> list[Column]:
     ]
 
 
-def _classes(table: Columns) -> tuple[str, ...]:
+def _classes(table: TableColumns) -> tuple[str, ...]:
     named = [n.removeprefix("probabilities.") for n in table.schema.names if n.startswith("probabilities.")]
     return tuple(sorted(named)[:MOST_CLASSES])
 

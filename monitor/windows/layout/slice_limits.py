@@ -25,7 +25,7 @@ _FIRST_UNKNOWN = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SliceLimits:
     """At most `most` values of each segment are counted separately. `left_out` is the lowest rank that was left out, by
     the name of the segment; under the empty name, that of the names of segments.
     """
@@ -49,10 +49,10 @@ class Limits:
         return not self.left_out and self.most == MOST_VALUES
 
 
-USUAL = Limits()
+USUAL = SliceLimits()
 
 
-def of_sum(parts: Iterable[Limits]) -> Limits:
+def of_sum(parts: Iterable[SliceLimits]) -> SliceLimits:
     """The limits of the sum of profiles, before anything more is left out."""
     given = list(parts)
     reached = [one for one in given if one.left_out]
@@ -60,12 +60,12 @@ def of_sum(parts: Iterable[Limits]) -> Limits:
         return max(given, key=lambda one: one.most)
     names = {name for one in reached for name in one.left_out}
     lowest = {name: min(one.left_out[name] for one in reached if name in one.left_out) for name in names}
-    return Limits(min(one.most for one in reached), lowest)
+    return SliceLimits(min(one.most for one in reached), lowest)
 
 
 def limited(
-    keys: Collection[SliceKey], layout: Layout, limits: Limits
-) -> tuple[Collection[SliceKey], Limits]:
+    keys: Collection[SliceKey], layout: Layout, limits: SliceLimits
+) -> tuple[Collection[SliceKey], SliceLimits]:
     """The slices, of those with these keys, that a profile keeps, and its limits then."""
     if not limits.left_out and len(keys) <= limits.most:
         return keys, limits
@@ -81,7 +81,9 @@ def limited(
     return _limited_values(keys, ranks, limits)
 
 
-def limited_names(names: Sequence[str], layout: Layout, limits: Limits) -> tuple[Sequence[str], Limits]:
+def limited_names(
+    names: Sequence[str], layout: Layout, limits: SliceLimits
+) -> tuple[Sequence[str], SliceLimits]:
     """The names of segments that a profile keeps, and its limits then."""
     before = limits.left_out.get(_NAMES)
     if before is None and len(names) <= MOST_NAMES:
@@ -90,12 +92,12 @@ def limited_names(names: Sequence[str], layout: Layout, limits: Limits) -> tuple
     bound = _bound(ranks.values(), MOST_NAMES, before)
     kept = [name for name in names if bound is None or ranks[name] < bound]
     left_out = {name: rank for name, rank in limits.left_out.items() if name in kept or name == VERSION}
-    return kept, Limits(limits.most, left_out if bound is None else {**left_out, _NAMES: bound})
+    return kept, SliceLimits(limits.most, left_out if bound is None else {**left_out, _NAMES: bound})
 
 
 def _limited_values(
-    keys: Collection[SliceKey], ranks: Mapping[str, Mapping[str, int]], limits: Limits
-) -> tuple[Collection[SliceKey], Limits]:
+    keys: Collection[SliceKey], ranks: Mapping[str, Mapping[str, int]], limits: SliceLimits
+) -> tuple[Collection[SliceKey], SliceLimits]:
     below = {
         name: [rank for rank in of_name.values() if rank < limits.left_out.get(name, rank + 1)]
         for name, of_name in ranks.items()
@@ -111,7 +113,7 @@ def _limited_values(
         for name, value in keys
         if not name or (name in ranks and ranks[name][value] < left_out.get(name, ranks[name][value] + 1))
     ]
-    return kept, Limits(most, left_out)
+    return kept, SliceLimits(most, left_out)
 
 
 def _bound(ranks: Iterable[int], most: int, before: int | None) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from monitor.signals.batch import Batch
+from monitor.signals.batch import CallBatch
 from monitor.signals.calls import Calls, Prices, Registered
 from monitor.signals.injection import canaries, system_prompts
 from monitor.signals.registry import SIGNALS, measure, redact
@@ -45,7 +45,7 @@ def per_call(calls: Calls) -> dict[str, float]:
     costs = {}
     for one in SIGNALS:
         began = time.process_time()
-        one.measure(Batch(calls, REGISTERED))
+        one.measure(CallBatch(calls, REGISTERED))
         costs[one.name] = round((time.process_time() - began) / len(calls) * 1e6, 1)
     return costs
 

@@ -11,7 +11,7 @@ from monitor.exporters.push.exporter import HttpExporterSettings
 from monitor.exporters.push.otlp import OtlpSettings
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.vendors import DatadogSettings, GrafanaCloudSettings, NewRelicSettings
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.protobuf import data_points
 from tests.exporters.push.made import (
@@ -55,7 +55,7 @@ def test_names_kinds_labels_and_times_are_those_of_metrics() -> None:
     ]
     with OtlpIntake() as intake:
         exporter = otlp(intake, labels={"region": "eu"}, headers={"X-Scope": "1"}).make_exporter("host-1")
-        assert exporter.send(points, Budget(5)).refused == 0
+        assert exporter.send(points, CallBudget(5)).refused == 0
         exporter.close()
     (message,) = intake.accepted
     assert intake.requests[0].headers["X-Scope"] == "1"
@@ -122,7 +122,7 @@ def test_a_vendor_accepts_everything_whatever_labels_hold_and_however_much_it_is
     with OtlpIntake() as intake:
         scene = Scene(vendor(intake))
         exporter = scene.runner.settings.make_exporter("host-1")
-        exporter.send([*hostile(), *gauges(100)], Budget(10))
+        exporter.send([*hostile(), *gauges(100)], CallBudget(10))
         scene.pass_interval(counter(3), histogram((1, 4, 6), 1.5), *[state(1, f"m{n}") for n in range(5000)])
         scene.pass_interval(counter(10), histogram((1, 5, 9), 3.5))
         scene.close()
@@ -175,7 +175,7 @@ def test_watchkeeper_itself_reads_what_it_sends() -> None:
     """Its own decoder walks the bytes without the official messages."""
     with OtlpIntake() as intake:
         exporter = otlp(intake).make_exporter("host-1")
-        exporter.send(gauges(3), Budget(5))
+        exporter.send(gauges(3), CallBudget(5))
         exporter.close()
     read = list(data_points(intake.accepted[0].SerializeToString()))
     assert [one.value for one in read if isinstance(one, DataPoint)] == [0, 1, 2]

@@ -12,7 +12,7 @@ from monitor.exporters.push.point import Point
 from monitor.exporters.push.remote_write import RemoteWriteSettings
 from monitor.exporters.push.write_requests import STALE
 from monitor.notify.failure import AttemptError
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from tests.exporters.push.made import (
     DURATION,
     FEATURE,
@@ -57,7 +57,7 @@ def test_prometheus_takes_each_kind_and_every_label(server: Prometheus) -> None:
     points = points_of_each_kind(now)
     labels = {"region": "eu", "Zone": "1"}
     with closing(section(server.url, instance="a:1", labels=labels).make_exporter("host")) as exporter:
-        assert exporter.send(points, Budget(10)).refused == 0
+        assert exporter.send(points, CallBudget(10)).refused == 0
     (gauge,) = server.query('watchkeeper_model_state{model="kinds"}')
     expected = {"client": "acme", "environment": "production", "model": "kinds", **labels}
     assert gauge["metric"] == {
@@ -92,17 +92,17 @@ def test_what_the_receiver_has_is_no_failure(server: Prometheus) -> None:
     now = time.time()
     new, old = (Point(FEATURE, (*STREAM, "again"), value, at) for value, at in ((1.0, now), (2.0, now - 60)))
     with closing(section(server.url).make_exporter("host")) as exporter:
-        exporter.send([new], Budget(10))
-        assert exporter.send([new], Budget(10)).refused == 0, "the same sample again"
-        set_back = exporter.send([old], Budget(10))
+        exporter.send([new], CallBudget(10))
+        assert exporter.send([new], CallBudget(10)).refused == 0, "the same sample again"
+        set_back = exporter.send([old], CallBudget(10))
         assert (set_back.refused, "newer samples" in set_back.detail) == (1, True)
         exporter._is_unanswered = True  # as after an attempt whose answer was lost
-        assert exporter.send([old], Budget(10)).refused == 0
+        assert exporter.send([old], CallBudget(10)).refused == 0
     with (
         closing(section(f"{server.url}/wrong").make_exporter("host")) as exporter,
         pytest.raises(AttemptError),
     ):
-        exporter.send([new], Budget(10))
+        exporter.send([new], CallBudget(10))
 
 
 def test_points_keep_their_order_while_the_receiver_fails() -> None:
@@ -127,8 +127,8 @@ def test_version_2_holds_each_text_once_and_tells_type_help_and_unit() -> None:
     with RemoteWriteIntake() as intake:
         settings = section(intake.url, instance="a:1", labels={"region": "eu", "Zone": "1"})
         with closing(settings.make_exporter("host")) as exporter:
-            assert exporter.send(points, Budget(10)).detail == "answered 204 (version 2.0)"
-            exporter.send(points[:1], Budget(10))
+            assert exporter.send(points, CallBudget(10)).detail == "answered 204 (version 2.0)"
+            exporter.send(points[:1], CallBudget(10))
     assert len(intake.requests) == 2
     assert len(intake.series) == 3 + 1 + 5 + len(HOSTILE) + 1 + 1
     states = {one.labels["model"]: one for one in intake.series if one.labels["__name__"] == STATE.name}
@@ -155,13 +155,15 @@ def test_a_receiver_that_does_not_know_version_2_gets_version_1_from_then_on() -
         closing(section(intake.url).make_exporter("host")) as exporter,
     ):
         for _ in range(2):
-            assert exporter.send(points_of_each_kind(1.0), Budget(10)).detail == "answered 204 (version 1.0)"
+            assert (
+                exporter.send(points_of_each_kind(1.0), CallBudget(10)).detail == "answered 204 (version 1.0)"
+            )
         assert [one.headers["X-Prometheus-Remote-Write-Version"] for one in intake.requests] == [
             "2.0.0", "0.1.0", "0.1.0",
         ]  # fmt: skip
         only = section(intake.url, version="2.0").make_exporter("host")
         with closing(only), pytest.raises(AttemptError, match="415"):
-            only.send(points_of_each_kind(1.0), Budget(10))
+            only.send(points_of_each_kind(1.0), CallBudget(10))
 
 
 def test_a_receiver_that_says_nothing_of_what_it_has_written_is_told_again(server: Prometheus) -> None:
@@ -169,9 +171,9 @@ def test_a_receiver_that_says_nothing_of_what_it_has_written_is_told_again(serve
     point = Point(FEATURE, (*STREAM, "negotiated"), 3.0, time.time())
     only = section(server.url, version="2.0").make_exporter("host")
     with closing(only), pytest.raises(AttemptError, match=r"does not know version 2\.0; set version: auto"):
-        only.send([point], Budget(10))
+        only.send([point], CallBudget(10))
     query = 'watchkeeper_feature_state{feature="negotiated"}'
     assert server.query(query) == []
     with closing(section(server.url).make_exporter("host")) as exporter:
-        assert exporter.send([point], Budget(10)).detail == "answered 204 (version 1.0)"
+        assert exporter.send([point], CallBudget(10)).detail == "answered 204 (version 1.0)"
     assert len(server.query(query)) == 1

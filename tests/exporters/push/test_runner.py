@@ -13,7 +13,7 @@ import trustme
 from pydantic import ValidationError
 
 from monitor.config.root import Config
-from monitor.exporters.push.exporter import Sent
+from monitor.exporters.push.exporter import SendResult
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.otlp import OtlpSettings
 from monitor.exporters.push.point import Point
@@ -21,7 +21,7 @@ from monitor.exporters.push.remote_write import RemoteWriteSettings
 from monitor.exporters.push.runner import MOST_CUTS, PART
 from monitor.exporters.push.trial import send_one, trouble_of
 from monitor.notify.failure import AttemptError, FailureKind
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from tests.exporters.push.made import NOW, Scene, counter, state
 from tests.support.metric_intakes import OtlpIntake
 from tests.support.slow_peers import SLACK_SECONDS, Manner, peer
@@ -38,7 +38,7 @@ class Other:
         self.failures, self.accepted, self.attempts = list(failures), list[Point](), 0
         self.hates = ""
 
-    def send(self, points: Sequence[Point], budget: Budget) -> Sent:
+    def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
         self.attempts += 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
@@ -46,7 +46,7 @@ class Other:
         if self.hates and any(self.hates in point.values for point in points):
             raise AttemptError("bad point", FailureKind.MALFORMED, code=400)
         self.accepted += points
-        return Sent()
+        return SendResult()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.statsd import StatsdSettings
 from monitor.notify.failure import AttemptError
-from monitor.outgoing import Budget
+from monitor.outgoing import CallBudget
 from tests.exporters.push.made import (
     HOSTILE,
     NOW,
@@ -62,7 +62,7 @@ def test_gauges_are_levels_and_counters_what_was_counted_since() -> None:
 def test_any_value_of_a_label_is_one_tag_or_part_of_a_name_and_stays_different(has_tags: bool) -> None:
     with udp() as bound:
         with closing(section(bound, tags=has_tags).make_exporter("")) as exporter:
-            exporter.send(hostile(), Budget(5))
+            exporter.send(hostile(), CallBudget(5))
         found = lines(bound)
     assert len({(line.name, line.tags) for line in found}) == len(HOSTILE)
     assert {len(line.tags) for line in found} == {4 if has_tags else 0}
@@ -71,7 +71,7 @@ def test_any_value_of_a_label_is_one_tag_or_part_of_a_name_and_stays_different(h
 def test_without_tags_a_sign_means_a_change_so_a_negative_level_begins_at_zero() -> None:
     with udp() as bound:
         with closing(section(bound, tags=False).make_exporter("")) as exporter:
-            exporter.send([Point(STATE, ("acme", "", "fraud"), -2.0, NOW)], Budget(5))
+            exporter.send([Point(STATE, ("acme", "", "fraud"), -2.0, NOW)], CallBudget(5))
         (datagram,) = datagrams(bound)
     name = b"watchkeeper_model_state.acme._.fraud"
     assert datagram.split(b"\n") == [name + b":0|g", name + b":-2.0|g"]
@@ -80,13 +80,13 @@ def test_without_tags_a_sign_means_a_change_so_a_negative_level_begins_at_zero()
 def test_no_datagram_is_larger_than_allowed() -> None:
     with udp() as bound:
         with closing(section(bound, largest_datagram=300).make_exporter("")) as exporter:
-            exporter.send(gauges(50), Budget(5))
-            assert exporter.send(gauges(1), Budget(5)).refused == 0
+            exporter.send(gauges(50), CallBudget(5))
+            assert exporter.send(gauges(1), CallBudget(5)).refused == 0
         arrived = datagrams(bound)
     assert max(map(len, arrived)) <= 300
     assert sum(len(parse_statsd(one)) for one in arrived) == 51
     with udp() as bound, closing(section(bound, largest_datagram=20).make_exporter("")) as exporter:
-        assert exporter.send(gauges(2), Budget(5)).refused == 2
+        assert exporter.send(gauges(2), CallBudget(5)).refused == 2
 
 
 def test_a_socket_that_takes_no_more_loses_no_counts(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_closed_port_is_noticed_and_found_again() -> None:
         settings = section(bound)
     with closing(settings.make_exporter("")) as exporter, pytest.raises(AttemptError):
         for _ in range(3):
-            exporter.send(gauges(1), Budget(5))
+            exporter.send(gauges(1), CallBudget(5))
 
 
 @pytest.mark.parametrize(

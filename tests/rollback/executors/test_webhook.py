@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.rollback.executors.executor import ExecutorError
-from monitor.rollback.executors.webhook import WebhookSettings
+from monitor.rollback.executors.webhook import WebhookExecutorSettings
 from tests.support.orders import HOSTILE, order
 from tests.support.stand_in import Asked, Reply, StandIn
 
@@ -39,8 +39,8 @@ class Strict:
         return Reply(204)
 
 
-def webhook(server: StandIn, secret: str = f"whsec_{KEY}") -> WebhookSettings:
-    return WebhookSettings.model_validate(
+def webhook(server: StandIn, secret: str = f"whsec_{KEY}") -> WebhookExecutorSettings:
+    return WebhookExecutorSettings.model_validate(
         {"kind": "webhook", "url": server.url, "secret": secret, "timeout": "5s"}
     )
 

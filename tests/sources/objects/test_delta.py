@@ -15,7 +15,7 @@ from monitor.sources.files.locations import find_locations
 from monitor.sources.objects.delta import DeltaLogs, new_files, with_partition
 from monitor.sources.objects.delta_snapshot import current
 from monitor.sources.objects.objects import ObjectsSettings
-from monitor.sources.objects.stores import Folder, store_of
+from monitor.sources.objects.stores import LocalFolder, store_of
 from monitor.store.db import Store
 from tests.support.source_checks import record, runner, stored
 from tests.support.waiting import until
@@ -152,7 +152,7 @@ def test_a_commit_that_cannot_be_read_is_told_and_holds_up_its_table_alone(
     table.version += 1
     table.commit("WRITE", table.file("b.parquet", 0, 1))
     other.commit("WRITE", other.file("c.parquet", 0, 1))
-    shop = Folder(tmp_path)
+    shop = LocalFolder(tmp_path)
     found, error = DeltaLogs(shop).readable(shop.listed())
     assert {Path(one.name).name for one in found} == {"a.parquet", "c.parquet"}
     assert error is not None

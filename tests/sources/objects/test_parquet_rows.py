@@ -20,7 +20,7 @@ from monitor.sources.objects import open_tables, parquet_rows
 from monitor.sources.objects.objects import Objects, ObjectsSettings
 from monitor.sources.objects.open_tables import OpenTables
 from monitor.sources.objects.parts import ObjectPart, Position, next_part
-from monitor.sources.objects.stores import Folder, StoredObject
+from monitor.sources.objects.stores import LocalFolder, StoredObject
 from monitor.sources.source import SourceError
 
 
@@ -28,7 +28,9 @@ def parts(path: Path) -> list[ObjectPart]:
     """All parts of a table that nobody writes to."""
     stored = StoredObject(str(path), path.stat().st_size, path.stat().st_mtime)
     position, read_parts, tables = Position(0, "", 0), [], OpenTables()
-    while (part := next_part(Folder(path.parent), stored, position, tables, is_settled=True)) is not None:
+    while (
+        part := next_part(LocalFolder(path.parent), stored, position, tables, is_settled=True)
+    ) is not None:
         read_parts.append(part)
         position = part.position
     return read_parts
@@ -78,7 +80,7 @@ def test_law_whatever_the_groups_and_the_bound_each_row_comes_once_and_in_order(
     assert all(len(part.body.splitlines()) * columns <= max(values, columns) for part in read_parts)
 
 
-class Counted(Folder):
+class Counted(LocalFolder):
     """Files, and how often each was opened."""
 
     def __init__(self, pattern: Path) -> None:

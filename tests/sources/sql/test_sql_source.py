@@ -17,7 +17,7 @@ from monitor.config.root import load
 from monitor.errors import ConfigError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.reading import PayloadReader, Reading
+from monitor.sources.reading import ParsedPayloads, PayloadReader
 from monitor.sources.source import SourceError
 from monitor.sources.sql import database
 from monitor.sources.sql.database import SqlSettings
@@ -130,7 +130,7 @@ def test_a_row_that_appears_below_the_last_one_is_read_later_and_the_others_not_
 
     def read() -> list[str]:
         fetched = source.fetch(500, 0.0)
-        requests = Reading.joined(map(reader.read, fetched.payloads)).requests
+        requests = ParsedPayloads.joined(map(reader.read, fetched.payloads)).requests
         log.store_delivery(requests, lambda _connection: None)
         source.acknowledge(fetched)
         return [json.loads(payload.body)["id"] for payload in fetched.payloads]

@@ -241,9 +241,9 @@ def test_a_code_is_asked_for_with_a_hash_and_used_with_what_was_hashed(
 ) -> None:
     """PKCE. The provider of these tests does not compare them."""
     sent: list[bytes] = []
-    send = oidc.Transport.handle_request
+    send = oidc.DeadlineTransport.handle_request
     monkeypatch.setattr(
-        oidc.Transport,
+        oidc.DeadlineTransport,
         "handle_request",
         lambda self, asked: [sent.append(asked.read()), send(self, asked)][1],
     )

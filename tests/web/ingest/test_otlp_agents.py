@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import SpanKind
 
 from monitor.clock import ManualClock, SystemClock
-from monitor.maintenance.erasure import Subject, erase_records
+from monitor.maintenance.erasure import ErasureSubject, erase_records
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources.otlp.agents import gathering
@@ -325,7 +325,7 @@ def test_arguments_are_not_kept_and_what_waits_is_erased(ingest: Ingest) -> None
     with ingest.store.read() as connection:
         (row,) = connection.execute(waiting_runs.WAITING_RUNS.select()).all()
     assert b"Lovelace" not in row.content
-    erase_records(ingest.store, "acme", Subject(column="user", value="for-ada"), NOW, "me", "test")
+    erase_records(ingest.store, "acme", ErasureSubject(column="user", value="for-ada"), NOW, "me", "test")
     assert waiting(ingest) == 0
 
 

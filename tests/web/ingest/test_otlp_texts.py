@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from monitor.clock import ManualClock
-from monitor.maintenance.erasure import Subject, erase_records
+from monitor.maintenance.erasure import ErasureSubject, erase_records
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -331,7 +331,9 @@ def test_damage_and_erasure_stop_nobody_else(ingest: Ingest) -> None:
         ).first()
         assert first is not None
         connection.execute(table.update().where(table.c.call == first.call).values(content=b"\x00{"))
-    receipt = erase_records(ingest.store, "acme", Subject(frozenset({"h-1", "h-2"})), NOW, "me", "127.0.0.1")
+    receipt = erase_records(
+        ingest.store, "acme", ErasureSubject(frozenset({"h-1", "h-2"})), NOW, "me", "127.0.0.1"
+    )
     assert receipt.removed["waiting_calls"] >= 2
     assert b"h-2" not in on_disk(ingest)
     wait(ingest)

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from monitor.clock import SystemClock
 from monitor.records import Alert, Rejected, Severity, State
 from monitor.reports import child_process
-from monitor.reports.drilldowns import Drilldowns, Stage
+from monitor.reports.drilldowns import Drilldowns, ReportStage
 from monitor.reports.settings import ReportSettings
 from monitor.store import alerts, api_keys, audit, drift, quarantine, timeseries
 from monitor.store.api_keys import KeyKind
@@ -329,7 +329,7 @@ def test_a_thread_of_reports_that_raises_anything_is_begun_again(
     for turn in (1, 2):
         drilldowns.ask(alert)
         until(lambda turn=turn: len(asked_for) == turn, "it is tried")
-        until(lambda: drilldowns.state(alert).stage is Stage.FAILED, "it has failed")
+        until(lambda: drilldowns.state(alert).stage is ReportStage.FAILED, "it has failed")
     assert [fault.subject for fault in shop.store.faults.active()] == ["reports"]
     drilldowns.stop()
 

@@ -15,7 +15,7 @@ from monitor.visible import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from monitor.expectations.checking import Result
+    from monitor.expectations.checking import CheckResult
 
 expectations = typer.Typer(
     help="Expectations on the rows of a model.\n\n"
@@ -159,7 +159,7 @@ def _of_baseline(stream: str, model: str, config: Path) -> "tuple[pa.RecordBatch
     return current.sample, f"its baseline ({current.source})"
 
 
-def _as_json(one: "Result") -> dict[str, object]:
+def _as_json(one: "CheckResult") -> dict[str, object]:
     about = one.expectation
     return {
         "column": about.about,
@@ -173,7 +173,7 @@ def _as_json(one: "Result") -> dict[str, object]:
     }
 
 
-def _print(results: "list[Result]") -> None:
+def _print(results: "list[CheckResult]") -> None:
     for one in results:
         about = one.expectation
         mark = {True: "✖", False: "✔", None: "?"}[one.failed]

@@ -113,7 +113,9 @@ def verify(
     with opened(settings).read() as connection:
         verdicts = audit_check.verify(connection, signer_of(settings.audit), outside)
     if as_json:
-        put_json([{name: getattr(one, name) for name in audit_check.Verdict.__slots__} for one in verdicts])
+        put_json(
+            [{name: getattr(one, name) for name in audit_check.ChainCheck.__slots__} for one in verdicts]
+        )
     for one in () if as_json else verdicts:
         whose = one.client or "(no single client)"
         signed = f", signed until entry {one.signed_until}" if one.signed_until else ", not signed"

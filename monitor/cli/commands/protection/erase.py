@@ -41,7 +41,7 @@ def erase(
     """
     from monitor.cli.store_option import opened, user
     from monitor.config.root import load
-    from monitor.maintenance.erasure import Subject, erase_client, erase_records
+    from monitor.maintenance.erasure import ErasureSubject, erase_client, erase_records
     from monitor.maintenance.erasure_files import erase_files
     from monitor.sites.status import elsewhere
     from monitor.store.db import store_of
@@ -65,7 +65,7 @@ def erase(
         receipt = erase_client(store, client, now, user(), platform.node(), own)
         files = erase_files(settings.reports.folder, settings.notify.file, client)
     else:
-        subject = Subject(frozenset(ids), name, value)
+        subject = ErasureSubject(frozenset(ids), name, value)
         key = settings.audit.key.get_secret_value()
         receipt = erase_records(
             store, client, subject, now, user(), platform.node(), key, is_alone=is_alone, others=others

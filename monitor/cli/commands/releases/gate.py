@@ -15,7 +15,7 @@ from monitor.errors import InputError
 if TYPE_CHECKING:
     from monitor.config.root import Config
     from monitor.gating import GateResult
-    from monitor.gating.inputs import Columns
+    from monitor.gating.inputs import ColumnRoles
     from monitor.gating.pairing import Items
     from monitor.health.settings import ModelView
     from monitor.releases.settings import GateSettings
@@ -117,10 +117,10 @@ def gate(
     Example: watchkeeper gate --candidate new.parquet --baseline old.parquet --truth truth.csv --junit gate.xml
     """
     from monitor.gating import gate as run
-    from monitor.gating.inputs import Columns
+    from monitor.gating.inputs import ColumnRoles
 
     settings = _settings(model, config)
-    columns = Columns(_pairs(column, "--column"), tuple(segment or ()), group)
+    columns = ColumnRoles(_pairs(column, "--column"), tuple(segment or ()), group)
     sides: tuple[object, object] = (candidate, baseline)
     if replay or command:
         if candidate or baseline or truth or settings is None or not (replay and command):
@@ -152,7 +152,7 @@ def gate(
 
 
 def _replayed(
-    settings: "Config", model: str, columns: "Columns", last: str, command: str, within: str, most: int
+    settings: "Config", model: str, columns: "ColumnRoles", last: str, command: str, within: str, most: int
 ) -> "Items":
     """The items of production with the candidate's answers."""
     from monitor.cli.store_option import opened

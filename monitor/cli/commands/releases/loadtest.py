@@ -19,7 +19,7 @@ from monitor.visible import counted, visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
-    from monitor.loadtest.endpoint import Options, Place
+    from monitor.loadtest.endpoint import ModelAddress, Options
     from monitor.loadtest.run import LoadTest, Pace
     from monitor.loadtest.stage import StageResult
     from monitor.loadtest.target import Target
@@ -169,7 +169,7 @@ class _Call:
         self.seed, self.batch, self.store = seed, batch, store
 
     @cached_property
-    def place(self) -> "Place":
+    def place(self) -> "ModelAddress":
         """Where it is."""
         from monitor.loadtest.endpoint import place
 

@@ -14,7 +14,7 @@ from monitor.clock import iso
 from monitor.visible import visible
 
 if TYPE_CHECKING:
-    from monitor.rollback.manual import Person
+    from monitor.rollback.manual import Requester
     from monitor.store.rollbacks import Rollback
 
 rollback = typer.Typer(
@@ -187,10 +187,10 @@ def resume(model: AnyModelArgument = "", by: ByOption = "", config: ConfigOption
         say(f"rollbacks of {stream or 'all models'} are possible again")
 
 
-def _person(name: str, comment: str) -> "Person":
-    from monitor.rollback.manual import Person
+def _person(name: str, comment: str) -> "Requester":
+    from monitor.rollback.manual import Requester
 
-    return Person(name or getpass.getuser(), ADDRESS, comment)
+    return Requester(name or getpass.getuser(), ADDRESS, comment)
 
 
 def _row(one: "Rollback") -> tuple[str, ...]:

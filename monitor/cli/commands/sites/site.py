@@ -14,7 +14,7 @@ from monitor.visible import counted
 if TYPE_CHECKING:
     from monitor.config.root import Config
     from monitor.sites.bundling import Made
-    from monitor.sites.receiving import Imported
+    from monitor.sites.receiving import ReceivedFile
 
 _NOT_A_SITE = "this daemon is no site: site.name is empty"
 
@@ -159,7 +159,7 @@ def import_bundles(
         raise typer.Exit(1)
 
 
-def _as_json(one: "Imported") -> dict[str, Any]:
+def _as_json(one: "ReceivedFile") -> dict[str, Any]:
     answer: dict[str, Any] = {"file": str(one.path), "merged": one.merged is not None, "reason": one.reason}
     if one.merged is not None:
         head = one.merged.head
@@ -168,7 +168,7 @@ def _as_json(one: "Imported") -> dict[str, Any]:
     return answer
 
 
-def _line(one: "Imported") -> str:
+def _line(one: "ReceivedFile") -> str:
     if one.merged is None:
         return f"✖ {one.path.name}: {one.reason}"
     merged = one.merged

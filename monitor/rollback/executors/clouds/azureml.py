@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from pydantic import Field
 
 from monitor.config.sections import Secret
-from monitor.rollback.executors.calls import Calls, inside
+from monitor.rollback.executors.calls import OrderCalls, inside
 from monitor.rollback.executors.clouds.shares import moved
 from monitor.rollback.executors.executor import Executor, ExecutorError, ExecutorSettings, ManualStep
 from monitor.rollback.order import Order
@@ -93,7 +93,7 @@ class AzureMlExecutor:
         deployment = self._settings.deployments.get(order.version)
         if deployment is None:
             raise ExecutorError(f"no deployment of version {order.version!r} is configured", is_certain=True)
-        with Calls("Azure", self.seconds) as calls:
+        with OrderCalls("Azure", self.seconds) as calls:
             headers = {"Authorization": f"Bearer {self._token(calls)}", "Accept": "application/json"}
             endpoint = calls.get(self._url(), headers)
             shares = _shares(endpoint)
@@ -107,7 +107,7 @@ class AzureMlExecutor:
             calls.send("PUT", self._url(), headers, json.dumps(endpoint).encode(), (200, 201, 202))
             return f"the traffic of deployment {deployment} is set to 0 %"
 
-    def _token(self, calls: Calls) -> str:
+    def _token(self, calls: OrderCalls) -> str:
         settings = self._settings
         form = {
             "grant_type": "client_credentials",

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import Field, model_validator
 
 from monitor.config.sections import Secret
-from monitor.rollback.executors.calls import Calls
+from monitor.rollback.executors.calls import OrderCalls
 from monitor.rollback.executors.clouds.aws_signature import Credentials, signed_headers
 from monitor.rollback.executors.executor import Executor, ExecutorError, ExecutorSettings, ManualStep
 from monitor.rollback.order import Order
@@ -116,10 +116,10 @@ class SageMakerExecutor:
         """Set the alarm, or the weights. Weights that are set already change nothing."""
         if order.kind == "freeze":
             raise ExecutorError("SageMaker cannot freeze a rollout", is_certain=True)
-        with Calls("SageMaker", self.seconds) as calls:
+        with OrderCalls("SageMaker", self.seconds) as calls:
             return self._set_alarm(calls, order) if self._settings.alarm else self._set_weights(calls, order)
 
-    def _set_alarm(self, calls: Calls, order: Order) -> str:
+    def _set_alarm(self, calls: OrderCalls, order: Order) -> str:
         alarm = self._settings.alarm
         reason = f"Watchkeeper {order.id}: {order.reason}"[:_LONGEST_REASON]
         form = {
@@ -130,7 +130,7 @@ class SageMakerExecutor:
         self._post(calls, "monitoring", urlencode(form).encode(), {"Content-Type": kind})
         return f"the alarm {alarm} is set"
 
-    def _set_weights(self, calls: Calls, order: Order) -> str:
+    def _set_weights(self, calls: OrderCalls, order: Order) -> str:
         settings = self._settings
         variant = settings.variants.get(order.version)
         if variant is None:
@@ -156,7 +156,7 @@ class SageMakerExecutor:
         )
         return f"the weight of variant {variant} is set to 0"
 
-    def _ask(self, calls: Calls, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, calls: OrderCalls, operation: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = self._post(calls, "sagemaker", json.dumps(body).encode(), _target(operation))
             described = json.loads(answer)
@@ -166,7 +166,7 @@ class SageMakerExecutor:
             raise ExecutorError(f"{operation} answered with no JSON", is_certain=True) from error
         return described if isinstance(described, dict) else {}
 
-    def _post(self, calls: Calls, service: str, body: bytes, headers: dict[str, str]) -> bytes:
+    def _post(self, calls: OrderCalls, service: str, body: bytes, headers: dict[str, str]) -> bytes:
         settings = self._settings
         [url] = settings.addresses().values()
         credentials = Credentials(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from monitor.config.sections import FileName
-from monitor.rollback.executors.calls import Calls, inside
+from monitor.rollback.executors.calls import OrderCalls, inside
 from monitor.rollback.executors.clouds.shares import moved
 from monitor.rollback.executors.executor import Executor, ExecutorError, ExecutorSettings, ManualStep
 from monitor.rollback.order import Order
@@ -95,7 +95,7 @@ class VertexExecutor:
             raise ExecutorError(
                 f"no deployed model of version {order.version!r} is configured", is_certain=True
             )
-        with Calls("Vertex AI", self.seconds) as calls:
+        with OrderCalls("Vertex AI", self.seconds) as calls:
             headers = {"Authorization": f"Bearer {self._token(calls)}", "Accept": "application/json"}
             endpoint = calls.get(self._url(), headers)
             split = _split(endpoint)
@@ -110,7 +110,7 @@ class VertexExecutor:
             )
             return f"the traffic of deployed model {deployed} is set to 0 %"
 
-    def _token(self, calls: Calls) -> str:
+    def _token(self, calls: OrderCalls) -> str:
         settings = self._settings
         if settings.token_file:
             try:

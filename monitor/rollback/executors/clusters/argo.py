@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from monitor.rollback.executors.calls import Calls, inside
+from monitor.rollback.executors.calls import OrderCalls, inside
 from monitor.rollback.executors.clusters.kubernetes_api import (
     MERGE,
     KubernetesApi,
@@ -67,7 +67,7 @@ class ArgoExecutor:
         """Abort or pause. An abort of an aborted rollout changes nothing."""
         settings = self._settings
         path = path_of(_GROUP, settings, "rollouts", settings.name)
-        with Calls("Argo Rollouts", self.seconds, settings.ca_file) as calls:
+        with OrderCalls("Argo Rollouts", self.seconds, settings.ca_file) as calls:
             api = KubernetesApi(settings, calls)
             rollout = api.get(path)
             settings.ensure_runs(rollout, order)

@@ -4,7 +4,7 @@ import json
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
-from monitor.rollback.executors.calls import Calls, inside
+from monitor.rollback.executors.calls import OrderCalls, inside
 from monitor.rollback.executors.clusters.kubernetes_api import (
     JSON_PATCH,
     MERGE,
@@ -68,7 +68,7 @@ class DeploymentExecutor:
         """Undo or pause. The patch is refused by the server if somebody has changed the Deployment meanwhile."""
         settings = self._settings
         path = path_of(_GROUP, settings, "deployments", settings.name)
-        with Calls("Kubernetes", self.seconds, settings.ca_file) as calls:
+        with OrderCalls("Kubernetes", self.seconds, settings.ca_file) as calls:
             api = KubernetesApi(settings, calls)
             deployment = api.get(path)
             settings.ensure_runs(deployment, order)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import Field, field_validator
 
 from monitor.config.sections import FileName
-from monitor.rollback.executors.calls import Answer, Calls, inside
+from monitor.rollback.executors.calls import ExpectedResponse, OrderCalls, inside
 from monitor.rollback.executors.executor import ExecutorError, ExecutorSettings
 from monitor.rollback.order import Order
 
@@ -62,7 +62,7 @@ class KubernetesSettings(ExecutorSettings):
 class KubernetesApi:
     """Requests to the API server for one order."""
 
-    def __init__(self, settings: KubernetesSettings, calls: Calls) -> None:
+    def __init__(self, settings: KubernetesSettings, calls: OrderCalls) -> None:
         self._settings, self._calls = settings, calls
         try:
             token = (
@@ -78,7 +78,7 @@ class KubernetesApi:
         """The resource at a path below the API server."""
         return self._calls.get(self._settings.url + path, self._headers)
 
-    def patch(self, path: str, kind: str, change: object) -> Answer:
+    def patch(self, path: str, kind: str, change: object) -> ExpectedResponse:
         """Patch the resource at a path."""
         headers = {**self._headers, "Content-Type": kind}
         return self._calls.send("PATCH", self._settings.url + path, headers, json.dumps(change).encode())

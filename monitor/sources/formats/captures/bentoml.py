@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from monitor.sources.formats import json_path
-from monitor.sources.formats.captures.captured import Call, CapturedFormat, answer_keys, known
+from monitor.sources.formats.captures.captured import CapturedCall, CapturedFormat, answer_keys, known
 from monitor.sources.formats.format import NO_MAPPING, FieldMapping
 
 _OWN = ("timestamp", "request_id", "trace_id")
@@ -25,7 +25,7 @@ class BentoMLFormat(CapturedFormat):
         self._used = {step for path in steps for step in path[1:2]}  # after `input` or `output`
         self._has_prediction = "prediction" in mapping.fields
 
-    def read_call(self, row: Mapping[str, Any]) -> Call | None:
+    def read_call(self, row: Mapping[str, Any]) -> CapturedCall | None:
         """One line."""
         if "meta_data" in row and "columns" in row:
             return None
@@ -33,4 +33,4 @@ class BentoMLFormat(CapturedFormat):
         columns = {name: value for name, value in row.items() if name not in _OWN}
         answers = () if self._has_prediction else answer_keys(columns)
         features = {k: v for k, v in columns.items() if k not in self._used and k not in answers}
-        return Call(known(fields), [features], [columns])
+        return CapturedCall(known(fields), [features], [columns])

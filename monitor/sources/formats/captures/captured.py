@@ -45,7 +45,7 @@ _ONE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CapturedCall:
     """One request with its response. `fields` are what the platform knows of the whole call, as fields of a record.
 
     `inputs` and `answers` are their rows. `answers` is None where the response was not captured. `event` is what else
@@ -76,7 +76,7 @@ class CallRecords:
         self._columns = mapping.columns
         self._paths = RecordPaths(mapping.fields)
 
-    def records(self, call: Call) -> list[dict[str, Any]]:
+    def records(self, call: CapturedCall) -> list[dict[str, Any]]:
         """One record for each row.
 
         Raises:
@@ -100,7 +100,7 @@ class CallRecords:
         }
         return [self._record(call, message, index, count) for index in range(count)]
 
-    def _record(self, call: Call, message: object, index: int, count: int) -> dict[str, Any]:
+    def _record(self, call: CapturedCall, message: object, index: int, count: int) -> dict[str, Any]:
         row = call.inputs[index] if call.inputs else None
         answer = call.answers[index] if call.answers is not None else None
         record = dict(call.fields)
@@ -154,7 +154,7 @@ class CapturedFormat(ABC):
             )
 
     @abstractmethod
-    def read_call(self, row: Mapping[str, Any]) -> Call | Truth | HalfCall | None:
+    def read_call(self, row: Mapping[str, Any]) -> CapturedCall | Truth | HalfCall | None:
         """One object; None if it says nothing of a call.
 
         Raises:
@@ -164,7 +164,7 @@ class CapturedFormat(ABC):
 
 def _contents(
     rows: Iterable[object],
-    read: Callable[[Mapping[str, Any]], Call | Truth | HalfCall | None],
+    read: Callable[[Mapping[str, Any]], CapturedCall | Truth | HalfCall | None],
     records: CallRecords,
 ) -> Contents:
     """The records of captured calls, one object each; what cannot be read stops nothing else.
@@ -194,7 +194,7 @@ def _contents(
     return Contents(predictions, outcomes, unreadable, halves)
 
 
-def call_of(request: HalfCall | None, response: HalfCall | None) -> Call:
+def call_of(request: HalfCall | None, response: HalfCall | None) -> CapturedCall:
     """One call from its halves. Its time is that of the request, its latency the time between them.
 
     A request without a response is an error; a response without a request has no features.
@@ -215,7 +215,7 @@ def call_of(request: HalfCall | None, response: HalfCall | None) -> Call:
     if fields.get("error") and not inputs:
         inputs = ({},)
     answers = None if response is None or fields.get("error") else response.rows
-    return Call({"id": present[0].call, **fields}, inputs, answers, event)
+    return CapturedCall({"id": present[0].call, **fields}, inputs, answers, event)
 
 
 def known(fields: Mapping[str, object]) -> dict[str, Any]:

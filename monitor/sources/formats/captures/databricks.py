@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captures.captured import Call, CapturedFormat, known, rows_of
+from monitor.sources.formats.captures.captured import CapturedCall, CapturedFormat, known, rows_of
 
 _IDS = ("client_request_id", "databricks_request_id")
 _TIMES = ("request_time", "timestamp_ms")
@@ -22,12 +22,12 @@ class DatabricksFormat(CapturedFormat):
 
     kind: ClassVar[str] = "databricks"
 
-    def read_call(self, row: Mapping[str, Any]) -> Call:
+    def read_call(self, row: Mapping[str, Any]) -> CapturedCall:
         """One call."""
         return _call(row)
 
 
-def _call(row: Mapping[str, Any]) -> Call:
+def _call(row: Mapping[str, Any]) -> CapturedCall:
     fields = known(
         {
             "id": _first(row, _IDS),
@@ -40,11 +40,11 @@ def _call(row: Mapping[str, Any]) -> Call:
     status = row.get("status_code", 200)
     inputs = _document(row, "request")
     if str(status) != "200":
-        return Call({**fields, "error": f"HTTP {status}"}, inputs or [{}])
+        return CapturedCall({**fields, "error": f"HTTP {status}"}, inputs or [{}])
     if _CUT in (row.get("logging_error_codes") or ()):
         msg = f"the response was too large to be logged ({_CUT})"
         raise ValueError(msg)
-    return Call(fields, inputs, _document(row, "response"))
+    return CapturedCall(fields, inputs, _document(row, "response"))
 
 
 def _segments(row: Mapping[str, Any]) -> dict[str, str] | None:

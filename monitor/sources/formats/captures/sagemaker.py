@@ -14,7 +14,14 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from monitor.sources.formats.captures import sagemaker_columns
-from monitor.sources.formats.captures.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
+from monitor.sources.formats.captures.captured import (
+    CapturedCall,
+    CapturedFormat,
+    Truth,
+    csv_rows,
+    known,
+    rows_of,
+)
 from monitor.sources.formats.format import NO_MAPPING, ColumnarFormat, FieldMapping
 from monitor.sources.source import Payload
 from monitor.visible import counted
@@ -42,12 +49,12 @@ class SageMakerFormat(CapturedFormat, ColumnarFormat):
             None if self._mapping.fields else sagemaker_columns.columns(payload.body, self._mapping.columns)
         )
 
-    def read_call(self, row: Mapping[str, Any]) -> Call | Truth:
+    def read_call(self, row: Mapping[str, Any]) -> CapturedCall | Truth:
         """One line: a call, or its ground truth."""
         return _truth(row) if "groundTruthData" in row else _call(row)
 
 
-def _call(line: Mapping[str, Any]) -> Call:
+def _call(line: Mapping[str, Any]) -> CapturedCall:
     capture, about = line.get("captureData"), line.get("eventMetadata")
     if not isinstance(capture, Mapping) or not isinstance(about, Mapping):
         msg = "it has no captureData and eventMetadata"
@@ -56,7 +63,9 @@ def _call(line: Mapping[str, Any]) -> Call:
     if not isinstance(response, Mapping):
         raise ValueError(_NO_RESPONSE)
     fields = {"id": _id(about), "timestamp": about.get("inferenceTime")}
-    return Call(known(fields), _rows(request) if isinstance(request, Mapping) else (), _rows(response))
+    return CapturedCall(
+        known(fields), _rows(request) if isinstance(request, Mapping) else (), _rows(response)
+    )
 
 
 def _truth(line: Mapping[str, Any]) -> Truth:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captures.captured import Call, CapturedFormat, known
+from monitor.sources.formats.captures.captured import CapturedCall, CapturedFormat, known
 
 
 class VertexFormat(CapturedFormat):
@@ -16,12 +16,12 @@ class VertexFormat(CapturedFormat):
 
     kind: ClassVar[str] = "vertex"
 
-    def read_call(self, row: Mapping[str, Any]) -> Call:
+    def read_call(self, row: Mapping[str, Any]) -> CapturedCall:
         """One call."""
         return _call(row)
 
 
-def _call(row: Mapping[str, Any]) -> Call:
+def _call(row: Mapping[str, Any]) -> CapturedCall:
     about = row.get("metadata")
     if isinstance(about, str):
         about = json.loads(about)
@@ -34,7 +34,9 @@ def _call(row: Mapping[str, Any]) -> Call:
     if not row.get("response_payload"):
         msg = "it has no response_payload (calls of generative models are not read)"
         raise ValueError(msg)
-    return Call(known(fields), _instances(row, "request_payload"), _instances(row, "response_payload"))
+    return CapturedCall(
+        known(fields), _instances(row, "request_payload"), _instances(row, "response_payload")
+    )
 
 
 def _instances(row: Mapping[str, Any], name: str) -> list[object]:

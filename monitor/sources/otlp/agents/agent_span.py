@@ -44,7 +44,7 @@ class Kind(StrEnum):
     FRAME = "frame"
 
 
-class Base(msgspec.Struct, frozen=True):
+class AgentFields(msgspec.Struct, frozen=True):
     """What the record of a run has of the span of its agent."""
 
     client: str
@@ -70,7 +70,7 @@ class AgentSpan(msgspec.Struct, frozen=True, omit_defaults=True):
     same: str = ""
     error: str | None = None
     usage: tuple[float | None, float | None, float | None] = (None, None, None)
-    base: Base | None = None
+    base: AgentFields | None = None
 
 
 def kind_of(span: Span, operation: str) -> Kind:
@@ -106,7 +106,7 @@ def agent_span(span: Span, kind: Kind, client: str) -> AgentSpan:
     return AgentSpan(*ids, *times, "", "", error, _own_usage(span), base_of(span, client))
 
 
-def base_of(span: Span, client: str) -> Base:
+def base_of(span: Span, client: str) -> AgentFields:
     """The stream of an agent's runs, and its version.
 
     The model is what `watchkeeper.agent` names, or else the agent; but never that of calls, whose figures are others.
@@ -120,7 +120,7 @@ def base_of(span: Span, client: str) -> Base:
         model = genai.as_name(f"{service}{_SUFFIX}") if service else None
     version = genai.named(span, "gen_ai.agent.version") or genai.named(span, "service.version")
     owner = genai.named(span, "watchkeeper.client") or client
-    return Base(owner, model or "", genai.environment_of(span), version)
+    return AgentFields(owner, model or "", genai.environment_of(span), version)
 
 
 def _tool(span: Span) -> str:

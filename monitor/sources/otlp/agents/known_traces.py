@@ -16,7 +16,7 @@ _MOST, _MOST_STORED = 10_000, 100_000
 
 
 @dataclass
-class Known:
+class WantedSpans:
     """`wanted`: the ids of spans around those that are kept; `count`: how many are."""
 
     wanted: set[bytes] = field(default_factory=set)
@@ -37,10 +37,10 @@ class KnownTraces:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[Trace, Known] = {}
+        self._known: dict[Trace, WantedSpans] = {}
         self._stored: set[str] | None = None
 
-    def of(self, trace: Trace) -> Known:
+    def of(self, trace: Trace) -> WantedSpans:
         """What is known of a trace.
 
         Raises:
@@ -52,7 +52,7 @@ class KnownTraces:
         if self._stored is None:
             with self._store.read() as connection:
                 self._stored = waiting_runs.traces(connection, _MOST_STORED)
-        known = Known()
+        known = WantedSpans()
         if self._stored and (digest := digest_of(trace)) in self._stored:
             known = self._read(trace, digest)
             self._stored.discard(digest)
@@ -61,11 +61,11 @@ class KnownTraces:
 
     def add(self, trace: Trace, spans: Iterable[AgentSpan]) -> None:
         """Spans of a trace wait from now on."""
-        known = self._known.pop(trace, None) or Known()
+        known = self._known.pop(trace, None) or WantedSpans()
         known.add(spans)
         self._keep(trace, known)
 
-    def _keep(self, trace: Trace, known: Known) -> None:
+    def _keep(self, trace: Trace, known: WantedSpans) -> None:
         self._known[trace] = known
         if len(self._known) > _MOST:
             other = next(iter(self._known))
@@ -73,8 +73,8 @@ class KnownTraces:
             if self._stored is not None and len(self._stored) < _MOST_STORED:
                 self._stored.add(digest_of(other))
 
-    def _read(self, trace: Trace, digest: str) -> Known:
-        known = Known()
+    def _read(self, trace: Trace, digest: str) -> WantedSpans:
+        known = WantedSpans()
         with self._store.read() as connection:
             rows = waiting_runs.of_traces(connection, [digest])
         contents = [content for row in rows if (content := read_content(row)) is not None]

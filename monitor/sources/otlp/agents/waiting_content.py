@@ -8,7 +8,7 @@ from monitor.errors import DamageError
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 from monitor.sources.otlp.agents.gathering import Trace
 from monitor.store import checksums
-from monitor.store.idempotency import Request
+from monitor.store.idempotency import RequestKey
 from monitor.store.waiting_runs import WaitingSpans
 
 
@@ -54,10 +54,10 @@ def digest_of(trace: Trace) -> str:
     return digest("run", trace[0].client.encode(errors="replace"), trace[1])[:40]
 
 
-def request_of(trace: str, span: str) -> Request:
+def request_of(trace: str, span: str) -> RequestKey:
     """The key by which a run is known."""
     key = bytes.fromhex(digest("request", trace.encode(), span.encode()))[:16]
-    return Request(key, key)
+    return RequestKey(key, key)
 
 
 def digest(kind: str, *parts: bytes) -> str:

@@ -34,7 +34,7 @@ from monitor.sources.otlp.agents.waiting_content import (
     row_of,
 )
 from monitor.sources.otlp.calls import only_client, with_stream
-from monitor.sources.otlp.set_aside import SetAside
+from monitor.sources.otlp.set_aside import SetAsideKeys
 from monitor.sources.otlp.waiting_calls import Refusals
 from monitor.store import waiting_runs
 from monitor.store.db import Store
@@ -74,7 +74,7 @@ class WaitingRuns:
         self._lock = threading.Lock()
         self._began = log.clock.elapsed()
         self._programs = Programs(log.settings.runs_longest, log.settings.runs_spans)
-        self._set_aside = SetAside(store.faults, _PART, log.clock.elapsed)
+        self._set_aside = SetAsideKeys(store.faults, _PART, log.clock.elapsed)
         self._known = KnownTraces(store)
         self._longest, self._most_spans = log.settings.runs_longest, log.settings.runs_spans
         self._outer_wait = max(log.settings.runs_outer_wait, self._wait)

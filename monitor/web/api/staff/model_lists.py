@@ -33,7 +33,7 @@ from monitor.store import (
     silences,
 )
 from monitor.store.releases import Release
-from monitor.store.rollback_stops import Stop
+from monitor.store.rollback_stops import RollbackStop
 from monitor.visible import counted, visible
 from monitor.web.api.staff import model_schemas as schemas
 from monitor.web.api.staff.model_schemas import ExplanationAnswer, SilenceRow
@@ -151,7 +151,7 @@ def decided_rollbacks(
     return schemas.RollbacksAnswer(listed, answers, file)
 
 
-def _concerns(stop: Stop, client: str) -> bool:
+def _concerns(stop: RollbackStop, client: str) -> bool:
     return stop.stream is None or client in ("", stop.stream.client)
 
 

@@ -22,7 +22,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.alert import episode
-from monitor.web.pages.alert.episode import Episode
+from monitor.web.pages.alert.episode import EpisodeView
 from monitor.web.pages.alert.timeline import timeline
 from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.model import metric_chart, model_query
@@ -90,7 +90,7 @@ def _number(asked: str, alert: Alert) -> int:
     return int(asked)
 
 
-def _state(one: Episode, now: float) -> str:
+def _state(one: EpisodeView, now: float) -> str:
     """The state in words: `firing since 2026-11-23T08:00:00Z (2 h 5 min)`."""
     alert = one.alert
     if not one.is_newest:
@@ -128,7 +128,7 @@ def _figures(alert: Alert) -> list[tuple[str, str]]:
     return figures
 
 
-def _chart(connection: Connection, services: Services, one: Episode, now: float) -> DrawnChart | None:
+def _chart(connection: Connection, services: Services, one: EpisodeView, now: float) -> DrawnChart | None:
     """The metric around the beginning of the episode, with the limit; None where there is nothing to draw."""
     alert = one.alert
     began = (model_query.began_at(alert) if one.is_newest else None) or one.fired_at

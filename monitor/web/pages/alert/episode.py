@@ -23,7 +23,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class EpisodeView:
     """Episode `number` of an alert, `is_newest` if the alert's own figures are of it. `fired_at` is None if it never
     fired, or if its history is not kept any more. `others` are the alerts of the same conversations, with the episode.
     """
@@ -41,7 +41,7 @@ class Episode:
     diagnosis: Diagnosis | None = None
 
 
-def read(connection: Connection, alert: Alert, number: int, now: float) -> Episode:
+def read(connection: Connection, alert: Alert, number: int, now: float) -> EpisodeView:
     """An episode of an alert; `number` is at most that of the alert."""
     everything = alerts.load_transitions(connection, 0.0, now + 1, fingerprint=alert.fingerprint)
     mine = of_episode(everything, number)
@@ -57,7 +57,7 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
     ]
     notes = incident_notes.of_client(connection, alert.stream.client) if fired is not None else []
     known = diagnoses.of_alerts(connection, [alert.fingerprint])
-    return Episode(
+    return EpisodeView(
         alert,
         number,
         is_newest,

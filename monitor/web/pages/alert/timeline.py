@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.alerts.notification import decode
 from monitor.records import Action, Delivery, Receipt, State, Status, Transition
-from monitor.web.pages.alert.episode import Conversation, Episode
+from monitor.web.pages.alert.episode import Conversation, EpisodeView
 
 MOST_SHOWN = 200
 _WORDS = {
@@ -42,13 +42,13 @@ class Event:
     details: tuple[str, ...] = ()
 
 
-def timeline(one: Episode) -> list[Event]:
+def timeline(one: EpisodeView) -> list[Event]:
     """Everything that is known of an episode, oldest first; the newest if there is too much."""
     events = [*_changes(one), *_deliveries(one), *_people(one)]
     return sorted(events, key=lambda event: event.at)[-MOST_SHOWN:]
 
 
-def _changes(one: Episode) -> Iterator[Event]:
+def _changes(one: EpisodeView) -> Iterator[Event]:
     for change in one.transitions:
         yield Event(change.at, "state", _word(change), (change.reason,) if change.reason else ())
     diagnosis = one.diagnosis
@@ -62,7 +62,7 @@ def _word(change: Transition) -> str:
     return _WORDS[change.to]
 
 
-def _deliveries(one: Episode) -> Iterator[Event]:
+def _deliveries(one: EpisodeView) -> Iterator[Event]:
     for conversation in one.conversations:
         for delivery in conversation.deliveries:
             answers = conversation.receipts.get(delivery.id or 0, [])
@@ -101,7 +101,7 @@ def _details(delivery: Delivery, answers: list[Receipt]) -> Iterator[str]:
             yield f"attempt {number}: {words}"
 
 
-def _people(one: Episode) -> Iterator[Event]:
+def _people(one: EpisodeView) -> Iterator[Event]:
     if one.is_newest and one.alert.acknowledged_at is not None:
         by = one.alert.acknowledged_by or "an unknown person"
         yield Event(one.alert.acknowledged_at, "person", f"Acknowledged by {by}")

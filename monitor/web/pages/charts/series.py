@@ -19,7 +19,7 @@ STEPS = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SelectableRange:
     """A selectable time range, and the length of its windows (0: base windows)."""
 
     key: str
@@ -29,12 +29,12 @@ class Span:
 
 
 SPANS = (
-    Span("3h", "3 hours", 3 * HOUR, 0),
-    Span("24h", "24 hours", 24 * HOUR),
-    Span("7d", "7 days", 7 * 24 * HOUR),
-    Span("30d", "30 days", 30 * 24 * HOUR),
+    SelectableRange("3h", "3 hours", 3 * HOUR, 0),
+    SelectableRange("24h", "24 hours", 24 * HOUR),
+    SelectableRange("7d", "7 days", 7 * 24 * HOUR),
+    SelectableRange("30d", "30 days", 30 * 24 * HOUR),
 )
-ENGINEERS_SPANS = (Span("1h", "1 hour", HOUR, 0), *SPANS)
+ENGINEERS_SPANS = (SelectableRange("1h", "1 hour", HOUR, 0), *SPANS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _COMPARED = {"day": "the day before", "week": "the week before"}
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ChartPanel:
     """A chart with its drawing, its table and, in `facts`, its figures in words."""
 
     chart: Chart
@@ -131,7 +131,7 @@ def panels(
     marks: tuple[Mark, ...],
     limits: Mapping[str, tuple[float, str]],
     sample: str = "",
-) -> list[Panel]:
+) -> list[ChartPanel]:
     """The four charts. `quality` is the metric that stands for quality, empty without one; `limits` are levels to draw,
     with their names, by metric. `sample` says of which sample the counts are, empty where all calls are captured.
     """
@@ -163,7 +163,7 @@ def panels(
             *_facts(data, metrics),
             *(_kept(standing, target, quality) if number == len(charts) - 1 else []),
         ]
-        drawn.append(Panel(one, svg.draw(one), one.rows(), tuple(facts)))
+        drawn.append(ChartPanel(one, svg.draw(one), one.rows(), tuple(facts)))
     return drawn
 
 

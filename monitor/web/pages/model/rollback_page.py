@@ -12,7 +12,7 @@ from monitor.records import Stream
 from monitor.rollback import manual
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
-from monitor.rollback.manual import Person
+from monitor.rollback.manual import Requester
 from monitor.rollback.procedure.plan import plan
 from monitor.rollback.procedure.plan_context import plan_context
 from monitor.store import rollback_stops, rollbacks
@@ -91,7 +91,7 @@ def _switch(
         raise NotFoundException
     services, scope = web_services.of(request), None if is_for_all else stream
     peer = session.address_of(request)
-    person, now = Person(visitor.audit_name, peer, data.get("comment", "").strip()), services.clock.now()
+    person, now = Requester(visitor.audit_name, peer, data.get("comment", "").strip()), services.clock.now()
     with services.store.write() as connection:
         if is_stop:
             manual.stop(connection, scope, person, now)

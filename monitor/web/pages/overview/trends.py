@@ -23,7 +23,7 @@ _UNITS = {"errors": "share", "p95": "seconds", "drift": "share"}
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class SparklineGrid:
     """The starts of the windows that a sparkline shows, and their length in seconds; each `stride`-th is read."""
 
     label: str
@@ -48,7 +48,7 @@ class Trend:
     days: Markup
 
 
-def grids(models: int, base: int, now: float) -> tuple[Grid, Grid]:
+def grids(models: int, base: int, now: float) -> tuple[SparklineGrid, SparklineGrid]:
     """The windows of three hours and of seven days, of which one view reads at most so many for all models."""
     return (
         _grid("3 h", base, 3 * HOUR, models, MOST_OF_HOURS, now),
@@ -56,17 +56,19 @@ def grids(models: int, base: int, now: float) -> tuple[Grid, Grid]:
     )
 
 
-def _grid(label: str, seconds: int, length: int, models: int, most: int, now: float) -> Grid:
+def _grid(label: str, seconds: int, length: int, models: int, most: int, now: float) -> SparklineGrid:
     wanted = models * (length // seconds) / most
     stride = next((stride for stride in _STRIDES if stride >= wanted), _STRIDES[-1])
     # Multiples of the step: the same windows are shown from view to view.
     step = seconds * stride
     last = (int(now) - seconds) // step * step
-    return Grid(label, seconds, stride, tuple(range(last - (length // step - 1) * step, last + 1, step)))
+    return SparklineGrid(
+        label, seconds, stride, tuple(range(last - (length // step - 1) * step, last + 1, step))
+    )
 
 
 def read(
-    connection: Connection, rows: Sequence[ModelRow], trend: str, chosen: Sequence[Grid]
+    connection: Connection, rows: Sequence[ModelRow], trend: str, chosen: Sequence[SparklineGrid]
 ) -> dict[Stream, Trend]:
     """The sparklines of these rows."""
     metrics = {row.stream: _METRICS.get(trend, row.metric) for row in rows}

@@ -15,7 +15,7 @@ import pyarrow as pa
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names
 from monitor.windows.kernel.count_column import Observe, Weights, places_of_rows, values_of
-from monitor.windows.kernel.exact_sums import Target
+from monitor.windows.kernel.exact_sums import SumArrays
 from monitor.windows.layout.layout import FIRST_LABEL, MISSING, NAN, Column, Floats, Layout
 
 _WORD = 64
@@ -81,7 +81,7 @@ class Sides:
 
         return observe
 
-    def note_known(self, column: Column, array: pa.Array, counted: Target) -> None:
+    def note_known(self, column: Column, array: pa.Array, counted: SumArrays) -> None:
         """Note which rows of an observed column have a number, after it was counted."""
         place = self.pairs.place[column.name]
         missing, unreadable, nan = counted.counts[column.start : column.start + NAN + 1].tolist()
@@ -93,7 +93,7 @@ class Sides:
         else:
             self.known[place] = arrays.valid_bits(array)
 
-    def add_matrix(self, columns: Sequence[Column], values: Floats, counted: Target) -> None:
+    def add_matrix(self, columns: Sequence[Column], values: Floats, counted: SumArrays) -> None:
         """Note the sides of columns whose few values were counted together, shape (columns, rows)."""
         chosen = _matrix_of(self.pairs, tuple(columns))
         values = values[chosen.rows]
@@ -133,7 +133,7 @@ class Sides:
                 else:
                     self.known[place] = known
 
-    def count(self, weights: Weights, rows: int, into: Target) -> None:
+    def count(self, weights: Weights, rows: int, into: SumArrays) -> None:
         """Add all relations to their places. Rows without a number in one of the two columns are not counted."""
         pairs = self.pairs
         opposite = self.above[pairs.one] ^ self.above[pairs.other]
