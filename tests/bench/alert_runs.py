@@ -3,7 +3,8 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -48,22 +49,49 @@ class Cost:
     calibration: int
 
 
-def calibrate(stream: Iterator[drift.WindowCounts], spec: Spec) -> drift.Calibration:
-    """Learn from the first 672 windows of a stream, which is left standing after them, as the daemon does."""
-    return learn(columns(spec), [next(stream) for _ in range(REFERENCE)], BUDGET, drift.DriftSettings())
+@dataclass(slots=True)
+class _Watch:
+    """The decision on a stream whose reference was learned; `stream` stands after the windows that were evaluated."""
+
+    stream: Iterator[drift.WindowCounts]
+    calibration: drift.Calibration
+    limits: np.ndarray
+    state: drift.DecisionState
+
+    def advance(self, window: drift.WindowCounts) -> drift.Decision:
+        """Evaluate one window."""
+        self.state, decision = drift.advance(self.calibration, self.state, window, self.limits)
+        return decision
+
+    def until(self, begin: int) -> Self:
+        """Evaluate the windows of the stream before window `begin`."""
+        for window in itertools.islice(self.stream, begin - REFERENCE):
+            self.advance(window)
+        return self
+
+    def of(self, stream: Iterator[drift.WindowCounts]) -> "_Watch":
+        """The same state, with other windows after it."""
+        return replace(self, stream=stream)
+
+
+def _watch(spec: Spec) -> _Watch:
+    """Learn from the first 672 windows of a stream, as the daemon does."""
+    stream = windows(spec)
+    first = list(itertools.islice(stream, REFERENCE))
+    calibration = learn(columns(spec), first, BUDGET, drift.DriftSettings())
+    limits = drift.limits(calibration.columns, A * calibration.raised)
+    return _Watch(stream, calibration, limits, drift.begin(calibration))
 
 
 def quiet(spec: Spec) -> Quiet:
     """Count the false pages of a stream without drift."""
-    stream = windows(spec)
-    calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
+    watch = _watch(spec)
     pages = opened = blamed = 0
-    for window in stream:
-        state, judgement = drift.advance(calibration, state, window, limits)
-        pages += judgement.opened
-        blamed += int(judgement.joined.sum())
-        opened += state.incident.is_open
+    for window in watch.stream:
+        decision = watch.advance(window)
+        pages += decision.opened
+        blamed += int(decision.joined.sum())
+        opened += watch.state.incident.is_open
     return Quiet(spec, pages, opened, blamed)
 
 
@@ -73,85 +101,58 @@ def delays(spec: Spec, names: tuple[str, ...]) -> dict[str, float]:
     The drift begins at a random hour of the third to fifth day after the reference. After that only its column is
     fed: the delay is that of the column itself, never of another's alarm.
     """
-    stream = windows(spec)
-    calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     begin = REFERENCE + 48 + int(np.random.default_rng(spec.seed).integers(0, 48))
-    for _ in range(begin - REFERENCE):
-        state, _ = drift.advance(calibration, state, next(stream), limits)
-    return {name: _delay(spec, name, begin, calibration, state, limits) for name in names}
+    watch = _watch(spec).until(begin)
+    return {name: _delay(_moved(spec, name, begin), begin, watch) for name in names}
 
 
-def _delay(
-    spec: Spec,
-    name: str,
-    begin: int,
-    calibration: drift.Calibration,
-    state: drift.DecisionState,
-    limits: np.ndarray,
-) -> float:
-    moved = Spec(spec.kind, spec.n, spec.columns, spec.seed, spec.windows, Drift(name, begin))
+def _moved(spec: Spec, name: str, begin: int) -> Spec:
+    return replace(spec, drift=Drift(name, begin))
+
+
+def _delay(moved: Spec, begin: int, watch: _Watch) -> float:
     column = moved_column(moved)
-    for index, window in enumerate(windows(moved, begin, column)):
-        if index >= WITHIN:
-            break
-        state, _ = drift.advance(calibration, state, window, limits)
-        if state.incident.member[column]:
-            return index + 1.0
-    return float("inf")
+    return _alarmed(watch.of(itertools.islice(windows(moved, begin, column), WITHIN)), column)
 
 
 def first_alarm(spec: Spec) -> float:
     """Windows from the end of the reference, where the drift begins, until its column is alarmed; infinite if never."""
-    stream = windows(spec)
-    calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
-    for passed, window in enumerate(stream, 1):
-        state, _ = drift.advance(calibration, state, window, limits)
-        if state.incident.member[moved_column(spec)]:
+    return _alarmed(_watch(spec), moved_column(spec))
+
+
+def _alarmed(watch: _Watch, column: int) -> float:
+    """The number of windows after which a column is alarmed; infinite if it is not."""
+    for passed, window in enumerate(watch.stream, 1):
+        watch.advance(window)
+        if watch.state.incident.member[column]:
             return float(passed)
     return float("inf")
 
 
 def named(spec: Spec, names: tuple[str, ...]) -> dict[str, Named]:
     """Which column is named first, with all columns fed; the drift begins 48 windows after the reference."""
-    stream = windows(spec)
-    calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
     begin = REFERENCE + 48
-    for _ in range(begin - REFERENCE):
-        state, _ = drift.advance(calibration, state, next(stream), limits)
-    return {name: _named(spec, name, begin, calibration, state, limits) for name in names}
+    watch = _watch(spec).until(begin)
+    return {name: _named(_moved(spec, name, begin), begin, watch) for name in names}
 
 
-def _named(
-    spec: Spec,
-    name: str,
-    begin: int,
-    calibration: drift.Calibration,
-    state: drift.DecisionState,
-    limits: np.ndarray,
-) -> Named:
-    moved = Spec(spec.kind, spec.n, spec.columns, spec.seed, spec.windows, Drift(name, begin))
-    column = moved_column(moved)
-    for window in itertools.islice(windows(moved, begin), WITHIN):
-        state, judgement = drift.advance(calibration, state, window, limits)
-        if state.incident.member[column]:
-            first = int(np.argmax(judgement.ratio[:-1])) == column
-            return Named(True, first, int(state.incident.member.sum()) - 1)
-    return Named(False, False, int(state.incident.member.sum()))
+def _named(moved: Spec, begin: int, before: _Watch) -> Named:
+    column, watch = moved_column(moved), before.of(itertools.islice(windows(moved, begin), WITHIN))
+    for window in watch.stream:
+        decision = watch.advance(window)
+        if watch.state.incident.member[column]:
+            first = int(np.argmax(decision.ratio[:-1])) == column
+            return Named(True, first, int(watch.state.incident.member.sum()) - 1)
+    return Named(False, False, int(watch.state.incident.member.sum()))
 
 
 def cost(count: int) -> Cost:
     """Decide on windows of one minute with 200 rows."""
-    spec = Spec("iid", 200, count, seed=9, windows=200)
-    stream = windows(spec)
-    calibration = calibrate(stream, spec)
-    limits, state = drift.limits(calibration.columns, A * calibration.raised), drift.begin(calibration)
-    held, took = list(stream), []
+    watch = _watch(Spec("iid", 200, count, seed=9, windows=200))
+    held, took = list(watch.stream), []
     for window in held:
         began = time.thread_time()
-        state, _ = drift.advance(calibration, state, window, limits)
+        watch.advance(window)
         took.append((time.thread_time() - began) * 1000)
-    sizes = len(drift.encode_state(state)), len(drift.encode_calibration(calibration))
+    sizes = len(drift.encode_state(watch.state)), len(drift.encode_calibration(watch.calibration))
     return Cost(count, float(np.median(took)), float(np.quantile(took, 0.99)), *sizes)
