@@ -179,11 +179,11 @@ def test_all_shipped_rules_export_and_their_unit_tests_pass(tmp_path: Path) -> N
 _M = "watchkeeper_measurement"
 
 
-def _series(stream: str, metric: str, over: str, **figures: float) -> str:
+def _series(stream: str, metric: str, over: str, upper: str = "99%", **figures: float) -> str:
     made = []
     for figure, value in figures.items():
         extra = {"past": ',reference="last week"', "lower_bound": ',confidence="99.995%"'}.get(figure, "")
-        extra = ',confidence="99%"' if figure == "upper_bound" else extra
+        extra = f',confidence="{upper}"' if figure == "upper_bound" else extra
         series = f'{_M}_{figure}{{{stream},metric="{metric}",window="{over}"{extra}}}'
         made.append(f"{{series: '{series}', values: '{value}x400'}}")
     return ", ".join(made)
@@ -204,6 +204,12 @@ _STAGING = _OF.replace("production", "staging")
          "warning", ("70%", "86%")),
         ("VolumeRose", _series(_OF, "throughput", "1h", value=5.0, rows=1000, past=2.0), "info",
          ("5 per second", "2 per second")),
+        ("UnequalOpportunity", _series(f'{_OF},group="sex=f",reference_group="sex=m"', "equal_opportunity_difference",
+                                       "1d", upper="99.995%", value=-0.25, rows=900, upper_bound=-0.2), "info",
+         ("is 0.25 lower than that of sex=m",)),
+        ("EstimatesOff", _series(f'{_OF},estimate="mae"', "estimate_gap", "1d", upper="99.995%", value=-0.646,
+                                 rows=900, upper_bound=-0.6), "info",
+         ("the estimated mae was 64.6% lower than measured later",)),
         ("EvaluationStalled", _series(_OF, "tick_age_seconds", "open", value=90.0, rows=0), "critical",
          ("1m 30s",)),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.metrics.system.daemon import DRIFT_EVIDENCE
-from monitor.rules.language.wording import bound, figure
+from monitor.rules.language.wording import bound, difference, figure
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,19 @@ from monitor.rules.language.wording import bound, figure
 )
 def test_a_figure_is_said_with_its_unit(value: float | None, unit: str, said: str) -> None:
     assert figure(value, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (None, "share", "-"),
+        (-0.646, "share", "64.6 % lower"),
+        (0.2, "", "0.2 higher"),
+        (0.0, "share", "0 % higher"),
+    ],
+)
+def test_a_difference_is_said_in_words_and_not_by_its_sign(value: float | None, unit: str, said: str) -> None:
+    assert difference(value, unit) == said
 
 
 def test_a_figure_in_times_of_its_limit_needs_no_limit_beside_it() -> None:

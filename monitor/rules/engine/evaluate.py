@@ -11,7 +11,7 @@ from monitor.rules.engine.condition import ConditionResult, ConditionResults, un
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.readings import Readings
 from monitor.rules.engine.state import decide
-from monitor.rules.language.wording import bound, figure, render, span
+from monitor.rules.language.wording import bound, difference, figure, render, span
 from monitor.rules.rule import Rule, RuleSet
 from monitor.runtime.faults import Faults
 
@@ -228,6 +228,7 @@ def _fields(rule: Rule, alert: Alert) -> dict[str, str]:
     return {
         **dict(rule.labels), **dict(alert.instance), **dict(alert.stream.labels),
         "alert": rule.name, "severity": rule.severity.value, "value": figure(alert.value, alert.unit),
+        "difference": difference(alert.value, alert.unit),
         "limit": bound(alert.limit, alert.unit), "baseline": figure(alert.baseline, alert.unit),
         "n": f"{alert.n:,.0f}", "window": span(seconds), "reason": alert.reason,
     }  # fmt: skip

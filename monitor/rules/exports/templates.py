@@ -41,6 +41,9 @@ def _place(placeholder: str, rule: Rule, name: str, by: tuple[str, ...]) -> str:
         return literal(figure(next(iter(limits)), unit))
     if placeholder == "value":
         return formatted("$value", unit)
+    if placeholder == "difference":
+        size = formatted("$value", unit, end=' | reReplaceAll "^-" ""')
+        return f"{size} {{{{ if lt $value 0.0 }}}}lower{{{{ else }}}}higher{{{{ end }}}}"
     if placeholder in _RECORDED:
         chosen = ",".join(f"{label}=%q" for label in by)
         of = " ".join(f"$labels.{label}" for label in by)
@@ -61,16 +64,16 @@ def unit_of(rule: Rule) -> str:
     return "" if first is None else _UNITS.get(first.metric, "")
 
 
-def formatted(number: str, unit: str) -> str:
-    """A number with its unit, in Prometheus's template functions."""
+def formatted(number: str, unit: str, *, end: str = "") -> str:
+    """A number with its unit, in Prometheus's template functions; `end` are more functions for its text."""
     if unit == "share":
-        return f"{{{{ {number} | humanizePercentage }}}}"
+        return f"{{{{ {number} | humanizePercentage{end} }}}}"
     if unit == "seconds":
-        return f"{{{{ {number} | humanizeDuration }}}}"
+        return f"{{{{ {number} | humanizeDuration{end} }}}}"
     if unit == OF_THE_LIMIT:
-        return f'{{{{ printf "%.2g" {number} }}}} times the limit'
-    large = f'{{{{ if ge {number} 1000.0 }}}}{{{{ printf "%.0f" {number} }}}}'
-    plain = f'{large}{{{{ else }}}}{{{{ printf "%.3g" {number} }}}}{{{{ end }}}}'
+        return f'{{{{ printf "%.2g" {number}{end} }}}} times the limit'
+    large = f'{{{{ if ge {number} 1000.0 }}}}{{{{ printf "%.0f" {number}{end} }}}}'
+    plain = f'{large}{{{{ else }}}}{{{{ printf "%.3g" {number}{end} }}}}{{{{ end }}}}'
     return f"{plain} {unit}" if unit else plain
 
 

@@ -14,6 +14,7 @@ FIELDS = frozenset(
         "model",
         "environment",
         "value",
+        "difference",
         "limit",
         "baseline",
         "n",
@@ -43,6 +44,11 @@ def figure(value: float | None, unit: str) -> str:
     if text == "1":
         unit = unit.removesuffix("s")
     return f"{text} {unit}" if unit else text
+
+
+def difference(value: float | None, unit: str) -> str:
+    """A value that is a difference from something else: `64.6 % lower`, `0.2 higher`; a dash for none."""
+    return "-" if value is None else f"{figure(abs(value), unit)} {'lower' if value < 0 else 'higher'}"
 
 
 @lru_cache(maxsize=4096)
