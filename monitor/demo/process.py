@@ -1,12 +1,14 @@
 """The demonstration's daemon: its configuration, and its process, which starts while the model loads."""
 
 import contextlib
+import fcntl
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import httpx2
 
@@ -21,6 +23,7 @@ web: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 clients:
   {client}:
     name: Skyline Airport Services
+    availability_target: 0.99
     models:
       {model}:
         title: Late arrivals
@@ -30,6 +33,9 @@ notify:
   file: {{path: pages.jsonl}}
   console: true
 """
+
+_RUNNING = "running"
+"""A file that the running demonstration locks. It has the URL of the daemon."""
 
 RULES = """\
 # Written by `watchkeeper demo`. The shipped rule first learns for an hour how busy a stream is; this one is known to be
@@ -72,21 +78,60 @@ def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
 
 @contextlib.contextmanager
-def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
-    """Wait until the daemon responds; at the end of the block, stop it.
+def answering(process: "subprocess.Popen[bytes]", folder: Path, url: str) -> Iterator[None]:
+    """Wait until the daemon responds; during the block, `running_at` knows it; at its end, stop it.
 
     Raises:
+        InputError: another demonstration runs in the folder.
         WatchkeeperError: the daemon ended.
     """
     try:
-        while health_problem(url):
-            if process.poll() is not None:
-                raise WatchkeeperError("the daemon did not start; see its message above")
-            time.sleep(0.05)
-        yield
+        with (folder / _RUNNING).open("a+", encoding="utf-8") as file:
+            if not _locked(file):
+                raise InputError(
+                    f"a demonstration already runs in {folder}", hint="stop it, or choose another --dir"
+                )
+            file.truncate(0)
+            file.write(url)
+            file.flush()
+            while health_problem(url):
+                if process.poll() is not None:
+                    raise WatchkeeperError("the daemon did not start; see its message above")
+                time.sleep(0.05)
+            yield
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def check_running(folder: Path, command: str) -> None:
+    """Check that a demonstration runs in a folder, and that its daemon is ready; `command` starts it.
+
+    Raises:
+        WatchkeeperError: it does not run, or is not ready.
+    """
+    url = _running_at(folder)
+    wrong = health_problem(url) if url else f"none runs in {folder}"
+    if wrong:
+        raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=f"start it with: {command}")
+
+
+def _running_at(folder: Path) -> str:
+    """The URL of the daemon of the demonstration that runs in a folder; "" if none runs."""
+    try:
+        with (folder / _RUNNING).open("r+", encoding="utf-8") as file:
+            return "" if _locked(file) else file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _locked(file: TextIO) -> bool:
+    """Whether this process has the lock now, which ends with the file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def health_problem(url: str) -> str:

@@ -1,7 +1,6 @@
 """`watchkeeper demo`: prepares the model once, starts the daemon as a process, and serves flights until Ctrl-C."""
 
 import contextlib
-import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from monitor.demo.incidents import MEANING, SECONDS, FaultKind, Switch
 from monitor.demo.model import LateModel, load_or_train
 from monitor.demo.process import STREAM
 from monitor.demo.serving import PER_SECOND, Serving, endless
-from monitor.errors import InputError, WatchkeeperError
+from monitor.errors import InputError
 
 Say = Callable[[str], None]
 
@@ -23,11 +22,10 @@ Say = Callable[[str], None]
 def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | None" = None) -> None:
     """Start everything, print the URLs, and serve until interrupted. `early` is a daemon that was started before."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "demo.json").write_text(json.dumps({"port": port}), encoding="utf-8")
     model = _prepare(folder, port, say)
     url = f"http://127.0.0.1:{port}"
     daemon = early or process.start(folder, port)
-    with process.answering(daemon, url):
+    with process.answering(daemon, folder, url):
         say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {url}/staff/   metrics: {url}/metrics")
         say(
             f"Next:  {PER_SECOND} flights a second are predicted and watched; in a second terminal, "
@@ -56,7 +54,7 @@ def roll_out(folder: Path, port: int, name: str, say: Say, *, until_over: bool =
     model = load_or_train(folder)
     place, url = rollout.prepare(folder, port), f"http://127.0.0.1:{port}"
     daemon = process.start(place, port)
-    with process.answering(daemon, url):
+    with process.answering(daemon, place, url):
         page = f"{url}/staff/m/{STREAM['client']}/{STREAM['model']}/{STREAM['environment']}/rollout"
         say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {page}")
         say(
@@ -77,10 +75,7 @@ def inject(folder: Path, name: str, say: Say) -> None:
         kind = FaultKind(name)
     except ValueError:
         raise InputError(f"unknown incident '{name}'", hint=f"use one of: {', '.join(FaultKind)}") from None
-    wrong = process.health_problem(_url(folder))
-    if wrong:
-        hint = "is it running? Start it with: watchkeeper demo"
-        raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=hint)
+    process.check_running(folder, "watchkeeper demo")
     incident = Switch(folder, FaultKind).turn_on(kind, time.time())
     say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Watching for notifications (Ctrl-C stops watching) ...")
     with contextlib.suppress(KeyboardInterrupt):
@@ -101,14 +96,6 @@ def _prepare(folder: Path, port: int, say: Say) -> LateModel:
 def _schedule() -> Iterator[dict[str, object]]:
     live = flights.shuffled(flights.load(), flights.FlightSplit.LIVE)
     return endless(live, int(time.time()) * PER_SECOND % live.num_rows)
-
-
-def _url(folder: Path) -> str:
-    try:
-        state = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "http://127.0.0.1:8080"
-    return f"http://127.0.0.1:{state['port']}"
 
 
 def _serve(serving: Serving, daemon: "subprocess.Popen[bytes]") -> None:

@@ -61,7 +61,8 @@ def client(
     first = min(first, data.first_data(default=now))
     within = verdict.within_limits(data.incidents, len(all_figures), max(start, first), now)
     ordered = verdict.worst_first(models)
-    return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
+    since = first if first > start else None
+    return ClientHealth(key, settings.name or key, now, ordered, headline, health, within, since)
 
 
 def _figures(connection: Connection, key: str, settings: ClientSettings) -> list[StreamFigures]:

@@ -136,8 +136,8 @@ class ClientSettings(Section):
     """Time until the next update while a model needs attention, as shown to the client."""
     stale_after: Duration = float(HOUR)
     """A model without predictions for this long is shown as waiting for data."""
-    availability_target: RealNumber = Field(default=0.99, ge=0, le=1)
-    """The agreed share of time within limits, over 30 days."""
+    availability_target: RealNumber | None = Field(default=None, ge=0, le=1)
+    """The agreed share of time within limits, over 30 days, such as `0.99`. Without it, nothing is said to be agreed."""
     digest: DigestSettings = DigestSettings()
     """Daily and weekly digests."""
     frame_ancestors: tuple[str, ...] = ()

@@ -172,7 +172,11 @@ class ModelHealth:
 
 @dataclass(frozen=True, slots=True)
 class ClientHealth:
-    """All models of a client, worst first, and the headline."""
+    """All models of a client, worst first, and the headline.
+
+    `within_limits` counts from `since`, the first data of a client that is younger than the period, in seconds since
+    the epoch.
+    """
 
     client: str
     name: str
@@ -181,6 +185,7 @@ class ClientHealth:
     headline: str
     health: Health
     within_limits: float | None = None
+    since: float | None = None
 
 
 def model_health(

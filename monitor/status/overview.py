@@ -39,7 +39,7 @@ SHOWN = (
     "automation_rate",
     "drifted_share",
 )
-"""The metrics shown per stream, from the last closed base window or the current hour."""
+"""The metrics shown per stream, from the last closed base window or the current hour, with the length of it."""
 MOST_SKIPPED = 20
 """Maximum number of quarantined items that the daemon's state lists."""
 
@@ -230,7 +230,9 @@ def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, 
         # Metrics of outcomes are often missing in the last minute, but measured in the hour.
         measured = [m for m in (*base, *hour) if m.metric == metric and not m.labels and m.value is not None]
         if measured:
-            shown.append((metric, figure(measured[0].value, measured[0].unit)))
+            first = measured[0]
+            over = format_duration(first.window.seconds)
+            shown.append((metric, f"{figure(first.value, first.unit)} in {over}"))
     return shown
 
 

@@ -207,6 +207,7 @@ def test_what_is_printed_is_of_the_store(desk: Desk) -> None:
     assert "acme/fraud/production" in status.stdout
     assert "globex/price/production" in status.stdout
     assert "(newest data: 20s ago)" in status.stdout
+    assert "volume 602 predictions in 1m" in status.stdout
     assert "error in a rule file, so the daemon keeps its previous rules" in status.stdout
     assert status.exit_code == 1
     assert "LowAccuracy" in desk.run("viewer", "alerts").stdout

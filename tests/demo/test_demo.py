@@ -1,7 +1,7 @@
 """The demonstration: real flights, a real model, faults on request, through the daemon's own front door."""
 
 import itertools
-import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from monitor.demo import flights, history, incidents
 from monitor.demo.flights import FlightSplit
 from monitor.demo.incidents import FaultKind, FeatureServiceError, Switch, disturb
 from monitor.demo.model import LateModel, train
-from monitor.demo.process import health_problem, write_configuration
+from monitor.demo.process import answering, check_running, health_problem, write_configuration
 from monitor.demo.runner import inject
 from monitor.demo.serving import PER_SECOND, Serving, endless
-from monitor.errors import WatchkeeperError
+from monitor.errors import InputError, WatchkeeperError
 from monitor.store import streams
 from monitor.store.db import Store
 from monitor.web.services import Readiness
@@ -158,10 +158,32 @@ def test_the_configuration_that_the_demonstration_writes_is_in_order(tmp_path: P
 
 
 def test_an_incident_without_a_demonstration_says_why_and_how_to_start_one(tmp_path: Path) -> None:
-    (tmp_path / "demo.json").write_text(json.dumps({"port": free_port()}))
-    with pytest.raises(WatchkeeperError, match="not ready: it does not respond") as caught:
-        inject(tmp_path, "errors", lambda _: None)
-    assert "watchkeeper demo" in caught.value.hint
+    ended = f"http://127.0.0.1:{free_port()}"
+    (tmp_path / "running").write_text(ended)
+    for folder in (tmp_path, tmp_path / "never"):
+        with pytest.raises(WatchkeeperError, match=f"not ready: none runs in {folder} ") as caught:
+            inject(folder, "errors", lambda _: None)
+        assert "watchkeeper demo" in str(caught.value.hint)
+        assert not (folder / "incident.json").exists()
+
+
+def test_a_running_demonstration_is_known_by_its_folder_and_has_it_alone(tmp_path: Path) -> None:
+    shop, daemon, other = clients.opened(tmp_path, hours=1), _a_process(), _a_process()
+    with serving(shop) as web:
+        url = str(web.base_url)
+        with answering(daemon, tmp_path, url):
+            check_running(tmp_path, "watchkeeper demo")
+            with pytest.raises(InputError, match="already runs"), answering(other, tmp_path, url):
+                pass
+            check_running(tmp_path, "watchkeeper demo")
+        with pytest.raises(WatchkeeperError, match="none runs"):
+            check_running(tmp_path, "watchkeeper demo")
+    assert daemon.poll() is not None
+    assert other.poll() is not None
+
+
+def _a_process() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(["sleep", "600"])
 
 
 def test_a_daemon_that_cannot_work_says_why(tmp_path: Path) -> None:

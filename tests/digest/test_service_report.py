@@ -159,6 +159,16 @@ def test_a_period_without_data_is_told_as_one(tmp_path: Path) -> None:
         assert report.read(connection, "nobody", ClientSettings(), MONTH, NOW) is None
 
 
+def test_without_an_agreed_target_nothing_is_said_to_be_met(tmp_path: Path) -> None:
+    made = read(clients.opened(tmp_path, hours=1), MONTH, ClientSettings(name="Acme"))
+    assert made.agreed == ()
+    assert made.verdict == "0 incidents; no target is agreed."
+    written = page.html(made, "0.1.0")
+    assert "No target is agreed." in written
+    assert '<p class="verdict none">' in written
+    assert "Time on target" not in written
+
+
 keys = st.one_of(
     st.builds(lambda d: Period("monthly", d.replace(day=1)), st.dates(date(2000, 2, 1), date(2199, 1, 1))),
     st.builds(

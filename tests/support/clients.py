@@ -29,6 +29,7 @@ PRICE = Stream("globex", "price")
 CLIENTS: Mapping[str, ClientSettings] = {
     "acme": ClientSettings(
         name="Acme",
+        availability_target=0.99,
         timezone="Europe/Berlin",
         contact="lead@example.com",
         digest=DigestSettings(to=("lead@example.com", "boss@example.com"), slack=True, at="08:00"),

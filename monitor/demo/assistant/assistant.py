@@ -15,7 +15,7 @@ from monitor.demo import process
 from monitor.demo.assistant.application import MEANING, PER_SECOND, STREAM, VERSION, AnswerFault, Application
 from monitor.demo.following import follow
 from monitor.demo.incidents import SECONDS, Switch
-from monitor.errors import InputError, WatchkeeperError
+from monitor.errors import InputError
 from monitor.predictions.intake.parse import RecordKind, check
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -37,6 +37,7 @@ web: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 clients:
   {client}:
     name: Skyline Airport Services
+    availability_target: 0.99
     texts: redact
     models:
       {model}:
@@ -54,7 +55,7 @@ def run(folder: Path, port: int, say: Say) -> None:
     application = prepare(place, port, time.time(), say)
     url = f"http://127.0.0.1:{port}"
     daemon = process.start(place, port)
-    with process.answering(daemon, url):
+    with process.answering(daemon, place, url):
         page = f"{url}/staff/m/{STREAM['client']}/{STREAM['model']}/{STREAM['environment']}"
         say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {page}#signals")
         say(
@@ -79,11 +80,7 @@ def inject(folder: Path, name: str, say: Say) -> None:
     except ValueError:
         hint = f"with --llm, use one of: {', '.join(AnswerFault)}"
         raise InputError(f"unknown incident '{name}'", hint=hint) from None
-    state = place / "demo.json"
-    port = json.loads(state.read_text(encoding="utf-8"))["port"] if state.exists() else 8080
-    if wrong := process.health_problem(f"http://127.0.0.1:{port}"):
-        hint = "is it running? Start it with: watchkeeper demo --llm"
-        raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=hint)
+    process.check_running(place, "watchkeeper demo --llm")
     incident = Switch(place, AnswerFault).turn_on(fault, time.time())
     say(
         f"For {SECONDS:.0f} seconds, {MEANING[fault]}. Watching for notifications (Ctrl-C stops watching) ..."
@@ -99,7 +96,7 @@ def prepare(place: Path, port: int, now: float, say: Say) -> Application:
     canary = json.loads(state.read_text(encoding="utf-8")).get("canary") if state.exists() else None
     is_first = canary is None
     canary = canary or canaries.create()
-    state.write_text(json.dumps({"port": port, "canary": canary}), encoding="utf-8")
+    state.write_text(json.dumps({"canary": canary}), encoding="utf-8")
     application = Application(canary, random.Random(7))  # noqa: S311 - questions, not secrets
     if is_first:
         say("Answering two days of questions as history ...")

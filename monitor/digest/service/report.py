@@ -102,6 +102,8 @@ class ServiceReport:
         missed = sum(one.was_missed or one.standing is Standing.MISSED for one in self.agreed)
         unknown = sum(one.met == "not measured" and one.standing is Standing.UNKNOWN for one in self.agreed)
         total = len(self.agreed)
+        if not total:
+            return f"{counted(len(self.incidents), 'incident')}; no target is agreed."
         if missed:
             was = "was" if missed == 1 else "were"
             sentence = f"{missed} of {counted(total, 'agreed target')} {was} missed for some of the time"
@@ -145,7 +147,7 @@ def read(
         settings,
         now,
         until,
-        (*agreed, _within(trend[-1].within, settings)),
+        (*agreed, *_within(trend[-1].within, settings.availability_target)),
         (happened := tuple(one for one in history.incidents if _overlaps(one, start, until))),
         tuple(
             one
@@ -216,15 +218,15 @@ def _row(title: str, one: Attainment, measured: _Value, length: float) -> Agreed
     return Agreed(title, name, bound, shown, interval, standing, met, notes, one.missed > 0)
 
 
-def _within(share: float | None, settings: ClientSettings) -> Agreed:
-    """The time within limits, which was counted exactly."""
-    target = settings.availability_target
+def _within(share: float | None, target: float | None) -> Sequence[Agreed]:
+    """The time within limits, which was counted exactly, if a share of it is agreed."""
+    if target is None:
+        return ()
     standing = targets.standing(share, share, share, target, least=True)
     shown = wording.NOTHING if share is None else wording.share(share)
     met = "" if share is not None else "not measured"
-    return Agreed(
-        "All models", "Time within limits", f"at least {wording.share(target)}", shown, "", standing, met
-    )
+    bound = f"at least {wording.share(target)}"
+    return (Agreed("All models", "Time within limits", bound, shown, "", standing, met),)
 
 
 def _value(metric: str, days: Sequence[DayFigures], period: Period, hours: Mapping[str, Series]) -> _Value:

@@ -218,7 +218,7 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Clie
         ClientFigure("Decisions today", wording.count(decisions), _notes(against, as_of))
         if any(counted) or not counted
         else ClientFigure("Decisions today", wording.NOTHING, "being counted"),
-        _within(health.within_limits, settings.availability_target),
+        _within(health, settings),
     ]
     errors = sum(model.errors for model in health.models)
     if decisions:
@@ -310,12 +310,22 @@ def _against(value: float, before: float | None) -> str:
     return "no figure from last week" if change == wording.NOTHING else f"{change} vs this time last week"
 
 
-def _within(share: float | None, target: float) -> ClientFigure:
+def _within(health: ClientHealth, settings: ClientSettings) -> ClientFigure:
+    """The time within limits, of the last 30 days or since the first data, and the target if one is agreed."""
+    share, target = health.within_limits, settings.availability_target
+    over = (
+        "30 days"
+        if health.since is None
+        else f"since {wording.moment(health.since, settings.zone, health.now)}"
+    )
+    label, value = f"Within limits, {over}", wording.NOTHING if share is None else wording.share(share)
+    if target is None:
+        return ClientFigure(label, value, "of the time" if share is not None else "")
+    agreed = f"agreed: {wording.share(target)}"
     if share is None:
-        return ClientFigure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
+        return ClientFigure(label, value, agreed)
     met = share >= target
-    note = f"agreed: {wording.share(target)} {'✔ met' if met else '✖ missed'}"
-    return ClientFigure("Within limits, 30 days", wording.share(share), note, "good" if met else "bad")
+    return ClientFigure(label, value, f"{agreed} {'✔ met' if met else '✖ missed'}", "good" if met else "bad")
 
 
 def _freshness(newest: float | None, now: float, stale_after: float | None, site: str) -> ClientFigure:

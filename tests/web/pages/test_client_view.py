@@ -217,6 +217,29 @@ def test_today_s_figures_say_as_of_when_they_are_where_answers_came_since(age: f
     assert ("as of 19:59" in notes["Decisions today"]) is ("as of" in said)
 
 
+@pytest.mark.parametrize(
+    ("agreed", "since", "share", "said"),
+    [
+        (None, None, 0.998, ("Within limits, 30 days", "99.8 %", "of the time")),
+        (None, 300.0, 1.0, ("Within limits, since Mon 19:55", "100 %", "of the time")),
+        (None, None, None, ("Within limits, 30 days", "—", "")),
+        (0.99, 300.0, 1.0, ("Within limits, since Mon 19:55", "100 %", "agreed: 99 % ✔ met")),
+        (0.99, None, 0.98, ("Within limits, 30 days", "98 %", "agreed: 99 % ✖ missed")),
+        (0.99, None, None, ("Within limits, 30 days", "—", "agreed: 99 %")),
+    ],
+)
+def test_the_time_within_limits_is_of_what_was_measured_and_agreed_only_if_it_is(
+    agreed: float | None, since: float | None, share: float | None, said: tuple[str, str, str]
+) -> None:
+    now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC).timestamp()
+    one = ModelHealth(CHURN, "Churn", Health.WORKING, "", last_received=now - 5)
+    start = None if since is None else now - since
+    whole = ClientHealth("acme", "Acme", now, (one,), "", Health.WORKING, share, start)
+    figures = client_view.client(whole, ClientSettings(availability_target=agreed))["figures"]
+    assert isinstance(figures, list)
+    assert said in [(figure.label, figure.value, figure.note) for figure in figures]
+
+
 def test_the_first_page_draws_the_quality_of_each_day_with_its_target(shop: Shop) -> None:
     with serving(shop) as client:
         page = client.get("/c/acme/").text
