@@ -1,10 +1,12 @@
-"""The share of time in which agreed targets were met, from periods of constant standing. Pure."""
+"""The share of time in which agreed targets were met, and in which no model needed attention. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.health import wording
 from monitor.health.targets import Standing
+from monitor.health.verdict import ClientIncident, Health
+from monitor.records import Stream
 from monitor.store.targets import TargetPeriod
 
 
@@ -65,3 +67,28 @@ def _floored(share: float) -> str:
     """A share that is never rounded up to all of the time."""
     percent = int(share * 1000) / 10
     return f"{percent:.0f} %" if percent == int(percent) else f"{percent:.1f} %"
+
+
+def within_limits(incidents: Sequence[ClientIncident], models: int, start: float, end: float) -> float | None:
+    """The share of time in `[start, end)` in which no model needed attention, averaged over models."""
+    if not models or end <= start:
+        return None
+    broken: dict[Stream, list[tuple[float, float]]] = {}
+    for incident in incidents:
+        if incident.health is Health.ATTENTION:
+            span = (
+                max(start, incident.started),
+                min(end, incident.ended if incident.ended is not None else end),
+            )
+            broken.setdefault(incident.stream, []).append(span)
+    lost = sum(_covered(spans) for spans in broken.values())
+    return max(0.0, 1 - lost / (models * (end - start)))
+
+
+def _covered(spans: list[tuple[float, float]]) -> float:
+    """Length of the union of intervals."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

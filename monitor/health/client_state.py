@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection
 
 from monitor.health import incident_history, notes, targets, verdict, wording
+from monitor.health.attainment import within_limits
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
@@ -59,7 +60,7 @@ def client(
     start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
     first = min([figures.first_received for figures in all_figures], default=now)
     first = min(first, data.first_data(default=now))
-    within = verdict.within_limits(data.incidents, len(all_figures), max(start, first), now)
+    within = within_limits(data.incidents, len(all_figures), max(start, first), now)
     ordered = verdict.worst_first(models)
     since = first if first > start else None
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within, since)

@@ -137,7 +137,7 @@ class ClientSettings(Section):
     stale_after: Duration = float(HOUR)
     """A model without predictions for this long is shown as waiting for data."""
     availability_target: RealNumber | None = Field(default=None, ge=0, le=1)
-    """The agreed share of time within limits, over 30 days, such as `0.99`. Without it, nothing is said to be agreed."""
+    """The agreed share of time within limits, over 30 days, such as `0.99`. Without it, none is agreed."""
     digest: DigestSettings = DigestSettings()
     """Daily and weekly digests."""
     frame_ancestors: tuple[str, ...] = ()

@@ -372,31 +372,6 @@ def worst_first(models: Sequence[ModelHealth]) -> tuple[ModelHealth, ...]:
     return tuple(sorted(models, key=lambda model: (-model.health.code, model.title.lower())))
 
 
-def within_limits(incidents: Sequence[ClientIncident], models: int, start: float, end: float) -> float | None:
-    """The share of time in `[start, end)` in which no model needed attention, averaged over models."""
-    if not models or end <= start:
-        return None
-    broken: dict[Stream, list[tuple[float, float]]] = {}
-    for incident in incidents:
-        if incident.health is Health.ATTENTION:
-            span = (
-                max(start, incident.started),
-                min(end, incident.ended if incident.ended is not None else end),
-            )
-            broken.setdefault(incident.stream, []).append(span)
-    lost = sum(_covered(spans) for spans in broken.values())
-    return max(0.0, 1 - lost / (models * (end - start)))
-
-
-def _covered(spans: list[tuple[float, float]]) -> float:
-    """Length of the union of intervals."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
-
-
 def _urgency(alert: Alert) -> tuple[int, float]:
     order = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return order[alert.severity], alert.fired_at or 0.0

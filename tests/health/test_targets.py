@@ -14,6 +14,7 @@ from monitor.digest.compose import compose
 from monitor.digest.schedule import Due
 from monitor.evaluation.targets import TargetJudge, advance, shortfalls
 from monitor.health import client_state, incident_history, targets, verdict, wording
+from monitor.health.attainment import within_limits
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
@@ -234,7 +235,7 @@ def health_of(made: Situation) -> ClientHealth:
         client_state._until_now(days, one.health), tuple(happened), targets=one.targets,
     )  # fmt: skip
     headline, worst = verdict.headline([model])
-    within = verdict.within_limits(happened, 1, NOW - 30 * 86400, NOW)
+    within = within_limits(happened, 1, NOW - 30 * 86400, NOW)
     return ClientHealth("acme", "Acme", NOW, (model,), headline, worst, within)
 
 
@@ -337,7 +338,7 @@ def test_a_loaded_past_that_missed_the_target_is_an_incident_and_not_within_limi
         "Fraud check missed what was agreed on right answers: 76 % at its worst; at least 90 % was agreed."
     )
     assert told.ended == bounds(TODAY, SETTINGS.zone)[0], "both days are one incident; today is not over"
-    within = verdict.within_limits(happened, 1, NOW - 10 * 86400, NOW)
+    within = within_limits(happened, 1, NOW - 10 * 86400, NOW)
     assert within == pytest.approx(0.8)
     strip = incident_history.days(FRAUD, days, happened, TODAY - timedelta(days=4), TODAY, SETTINGS)
     watched, attention, waiting = Health.WATCH, Health.ATTENTION, Health.WAITING

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.health import verdict, wording
+from monitor.health.attainment import within_limits
 from monitor.health.verdict import (
     ClientIncident,
     Health,
@@ -16,7 +17,6 @@ from monitor.health.verdict import (
     model_health,
     past_sentence,
     state_sentence,
-    within_limits,
 )
 from monitor.records import Alert, Severity, State, Stream, labels
 from monitor.store.targets import TargetPeriod

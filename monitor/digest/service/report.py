@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from monitor.config.units import HOUR
 from monitor.digest.section import quality_over
 from monitor.digest.service.periods import Period
-from monitor.health import client_state, targets, verdict, version_events, wording
-from monitor.health.attainment import Attainment, attained
+from monitor.health import client_state, targets, version_events, wording
+from monitor.health.attainment import Attainment, attained, within_limits
 from monitor.health.client_state import ClientHistory
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
@@ -284,7 +284,7 @@ def _totals(
         period,
         decisions,
         1 - errors / decisions if decisions else None,
-        verdict.within_limits(history.incidents, models, max(start, first), until),
+        within_limits(history.incidents, models, max(start, first), until),
         begun if is_known else None,
     )
 
