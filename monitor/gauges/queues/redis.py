@@ -62,7 +62,6 @@ class RedisQueue:
         """Depth, and for a stream the age of the oldest entry."""
         try:
             import redis
-            import redis._parsers
             import redis.asyncio
             import redis.asyncio.retry
             import redis.backoff

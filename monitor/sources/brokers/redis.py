@@ -198,7 +198,6 @@ class RedisStream:
     def _connect(self) -> None:
         try:
             import redis
-            import redis._parsers
             import redis.asyncio
             import redis.asyncio.retry
             import redis.backoff

@@ -3,11 +3,14 @@
 The client's own parser waits once for each line.
 """
 
+import asyncio
 import re
 from typing import Any
 
 _MOST_LINE = 65_536
 _MOST_DEPTH = 32
+_RECEIVED_AT_ONCE = 65_536
+"""Bytes."""
 _BULK, _LIST, _NUMBER, _TEXT, _ERROR = b"$*:+-"
 _NONE = "it is no answer of Redis"
 _COUNTED = (_BULK, _LIST)
@@ -147,34 +150,76 @@ def _number(line: bytes | bytearray) -> int:
         raise ProtocolError(_NONE) from None
 
 
+class AnswerStream:
+    """The answers that come over one connection, each of at most `most` bytes; none without a connection."""
+
+    def __init__(self, received: asyncio.StreamReader | None, most: int) -> None:
+        self._received, self._answers = received, AnswerReader(most)
+
+    async def has_more(self) -> bool:
+        """Whether something is there already: bytes, or the connection's end."""
+        if self._answers.has_more:
+            return True
+        try:
+            async with asyncio.timeout(0):
+                await self._receive()
+        except TimeoutError:
+            return False
+        return True
+
+    async def next(self) -> Any:
+        """The next answer; an error of the server is the text in an `Exception`.
+
+        Raises:
+            EOFError: the connection has ended.
+            ProtocolError: it is no answer, or too large.
+        """
+        while (answer := self._answers.read()) is None:
+            if not await self._receive():
+                raise EOFError
+        return answer[0]
+
+    async def _receive(self) -> bool:
+        data = b"" if self._received is None else await self._received.read(_RECEIVED_AT_ONCE)
+        self._answers.feed(data)
+        return bool(data)
+
+
 def limited(library: Any, most: int) -> type[Any]:
-    """A parser for the client, whose answers have at most `most` bytes."""
-    base: Any = library._parsers._AsyncRESP2Parser
+    """A parser for the client, whose answers have at most `most` bytes. Of the library's private parts, it uses the
+    stream of a connection: parsers are given no other.
+    """
+    base: Any = library.asyncio.connection.BaseParser
     lost: Any = library.exceptions.ConnectionError
 
     class Limited(base):  # type: ignore[misc]
+        def __init__(self, **_options: Any) -> None:
+            super().__init__()
+            self._stream = AnswerStream(None, most)
+
         def on_connect(self, connection: Any) -> None:
             """A new connection begins with a new answer."""
-            super().on_connect(connection)
-            self._answers = AnswerReader(most)
+            self._stream = AnswerStream(connection._reader, most)
+
+        def on_disconnect(self) -> None:
+            """The connection is closed."""
+            self._stream = AnswerStream(None, most)
 
         async def can_read(self) -> bool:
-            """Whether something was received without a request."""
-            return self._answers.has_more or bool(await super().can_read())
+            """Whether something was received without a request, or the connection has ended."""
+            return await self._stream.has_more()
+
+        can_read_destructive = can_read  # before version 8 of the client
 
         async def read_response(self, *_arguments: Any, **_options: Any) -> Any:
             """One answer. Bytes stay bytes."""
-            if not self._connected:
-                raise lost("the connection is closed")
-            while (answer := self._answers.read()) is None:
-                data = await self._stream.read(65_536)
-                if not data:
-                    raise lost("the server closed the connection")
-                self._answers.feed(data)
-            error = answer[0]
-            if type(error) is not Exception:
-                return error
-            known = self.parse_error(str(error))
+            try:
+                answer = await self._stream.next()
+            except EOFError:
+                raise lost("the connection is closed") from None
+            if type(answer) is not Exception:
+                return answer
+            known = self.parse_error(str(answer))
             if isinstance(known, lost):
                 raise known
             return known

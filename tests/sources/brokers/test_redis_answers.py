@@ -1,5 +1,6 @@
 """Answers of Redis, wherever what was received breaks, and whatever a server sends."""
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.sources.brokers.redis_answers import AnswerReader, ProtocolError
+from monitor.sources.brokers.redis_answers import AnswerReader, AnswerStream, ProtocolError
 from tests.support.thorough import examples
 
 ANSWERS = st.recursive(
@@ -128,3 +129,23 @@ def test_an_error_of_the_server_is_told_apart_from_a_text() -> None:
     assert type(error[0]) is Exception
     assert str(error[0]) == "NOGROUP no such group"
     assert text == (b"OK",)
+
+
+def test_a_connection_with_bytes_that_nobody_asked_for_or_at_its_end_has_more() -> None:
+    async def main() -> None:
+        received = asyncio.StreamReader()
+        stream = AnswerStream(received, 1000)
+        assert not await stream.has_more()
+        received.feed_data(b"+OK")
+        assert await stream.has_more()
+        received.feed_data(b"\r\n:1\r\n")
+        assert [await stream.next(), await stream.next()] == [b"OK", 1], "looking takes nothing away"
+        assert not await stream.has_more()
+        received.feed_eof()
+        assert await stream.has_more()
+        with pytest.raises(EOFError):
+            await stream.next()
+        with pytest.raises(EOFError):
+            await AnswerStream(None, 1000).next()
+
+    asyncio.run(main())

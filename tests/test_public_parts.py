@@ -1,0 +1,106 @@
+"""Of other packages, only what is public is used: the server's most of all, whose insides change with each release."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.test_architecture import FILES, name_of
+
+PRIVATE_MODULES = {
+    "cli/store_option.py": {"typer._click"},  # where Typer has click's context now
+}
+PRIVATE_PARTS = {
+    # the deadline of a call reaches the sockets of a client that offers no way to give them
+    "outgoing/client.py": {"_pool", "_network_backend"},
+    # the standard library's client signs in before it encrypts, and asks for capabilities before it signs in
+    "sites/transports/imap.py": {"_simple_command", "_get_capabilities"},
+    # what a server sends is limited before it is read, and read by the thousand
+    "sources/brokers/nats_limits.py": {"_process_msg", "_process_info"},
+    "sources/brokers/nats_pull.py": {"_send_command", "_id"},
+    # a parser is given its stream in no other way
+    "sources/brokers/redis_answers.py": {"_reader"},
+    # trees are taken out of a fitted model, whose answers they are compared with
+    "windows/error_trees/fit.py": {"_predictors", "_baseline_prediction"},
+}
+"""Each is used by tests with the real library (and server), which fail if it changes: see `make test-newest`."""
+DOCUMENTED = {"_asdict", "_exit", "_fields", "_make", "_mapping", "_replace"}
+"""Of named tuples, rows of SQLAlchemy and `os`: public, with an underscore."""
+SERVER = ("uvicorn", "h11", "httptools")
+EXTENDED = {"web/server.py": {"uvicorn.Server"}}
+"""One public method of it, which would raise each signal again."""
+IMPORT = re.compile(r"^\s*(?:from|import) (?!monitor\b)(\w+(?:\.\w+)*\._[a-z]\w*)", re.MULTILINE)
+
+
+def test_law_no_private_module_of_another_package_is_imported() -> None:
+    found = {name_of(path): set(IMPORT.findall(path.read_text())) for path in FILES}
+    assert {path: modules for path, modules in found.items() if modules} == PRIVATE_MODULES
+
+
+def own_names(path: Path) -> set[str]:
+    """What a file itself defines: functions, classes, fields, and attributes of `self`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.AnnAssign):
+            found.add(ast.unparse(node.target))
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and not is_foreign(node):
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(
+            node.value, str
+        ):  # for `__slots__` and `__setattr__`
+            found.add(node.value)
+    return found
+
+
+def private_parts(path: Path, own: dict[Path, set[str]]) -> set[str]:
+    """Private names that a file uses and nothing of the house defines; an override's own definition counts for none."""
+    elsewhere = set().union(*(names for other, names in own.items() if other != path))
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.endswith("__"):
+            continue
+        of = ast.unparse(node.value)
+        known = elsewhere if of == "super()" else own[path] if is_foreign(node) else own[path] | elsewhere
+        found |= {node.attr} - known - DOCUMENTED
+    return found
+
+
+def test_law_private_parts_of_other_packages_are_used_in_few_places() -> None:
+    own = {path: own_names(path) for path in FILES}
+    found = {name_of(path): private_parts(path, own) for path in FILES}
+    assert {path: parts for path, parts in found.items() if parts} == PRIVATE_PARTS
+
+
+def imported(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
+    """The names that a file gives to what it imports, and the full names."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname or alias.name, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def parts_of_the_server(path: Path) -> tuple[set[str], set[str]]:
+    """Its classes that a file extends, and private parts of anything else that it uses."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names, extended = dict(imported(nodes)), set()
+    for node in nodes:
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            first, _, rest = ast.unparse(base).partition(".")
+            extended.add(f"{names.get(first, '')}.{rest}".strip("."))
+    used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute) and is_foreign(node)}
+    return {name for name in extended if name.split(".")[0] in SERVER}, used
+
+
+def is_foreign(node: ast.Attribute) -> bool:
+    """Whether it is a private part of another object."""
+    is_private = node.attr.startswith("_") and not node.attr.endswith("__")
+    return is_private and ast.unparse(node.value) not in ("self", "cls")
+
+
+def test_law_no_part_of_the_web_server_is_extended_and_nothing_private_of_it_used() -> None:
+    found = {name_of(path): parts_of_the_server(path) for path in FILES if name_of(path).startswith("web/")}
+    assert {path: extended for path, (extended, _) in found.items() if extended} == EXTENDED
+    assert {path: used for path, (_, used) in found.items() if used} == {}
