@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -23,9 +25,10 @@ from monitor.store.targets import TargetPeriod
 SHOWN = "production"
 """Clients see production only."""
 STRIP_DAYS = 30
+_OfStream = TypeVar("_OfStream", Alert, ClientIncident)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientHistory:
     """The stored data of a client over some days, for all its models: incidents newest first, days, targets."""
 
@@ -36,6 +39,16 @@ class ClientHistory:
     incidents: Sequence[ClientIncident]
     days: Mapping[Stream, Sequence[DayFigures]]
     periods: Mapping[Stream, Sequence[TargetPeriod]]
+
+    @cached_property
+    def alerts_of(self) -> Mapping[Stream, Sequence[Alert]]:
+        """The alerts by stream."""
+        return _by_stream(self.alerts.values())
+
+    @cached_property
+    def incidents_of(self) -> Mapping[Stream, Sequence[ClientIncident]]:
+        """The incidents by stream, newest first."""
+        return _by_stream(self.incidents)
 
     def first_data(self, default: float) -> float:
         """The start of the first day with data, in seconds since the epoch."""
@@ -66,13 +79,24 @@ def client(
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within, since)
 
 
+def model(
+    connection: Connection, key: str, name: str, settings: ClientSettings, now: float
+) -> ModelHealth | None:
+    """The state of one model, as `client` has it, without reading the others; None for one that is unknown or not
+    shown.
+    """
+    stream = Stream(key, name, SHOWN)
+    figures = streams.figures(connection, stream)
+    if not settings.shows(name) or (figures is None and name not in settings.models):
+        return None
+    return _model(stream, figures, history(connection, key, settings, now, STRIP_DAYS, name), STRIP_DAYS)
+
+
 def _figures(connection: Connection, key: str, settings: ClientSettings) -> list[StreamFigures]:
     return [
         figures
-        for figures in streams.figures_of_all(connection)
-        if figures.stream.client == key
-        and figures.stream.environment == SHOWN
-        and settings.shows(figures.stream.model)
+        for figures in streams.figures_of_all(connection, key)
+        if figures.stream.environment == SHOWN and settings.shows(figures.stream.model)
     ]
 
 
@@ -107,34 +131,40 @@ def local_date(at: float, settings: ClientSettings) -> date:
 
 
 def history(
-    connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int
+    connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int, model: str = ""
 ) -> ClientHistory:
-    """The stored data of a client's models from the first of `span_days` local days on, today included."""
+    """The stored data of a client's models, or of one of them, from the first of `span_days` local days on, today
+    included.
+    """
+
+    def is_shown(stream: Stream) -> bool:
+        return stream.environment == SHOWN and settings.shows(stream.model) and model in ("", stream.model)
+
     today = local_date(now, settings)
     first = today - timedelta(days=span_days - 1)
     start, _ = bounds(first, settings.zone)
     alerts = {
         fingerprint: alert
         for fingerprint, alert in alert_store.of_client(connection, key, SHOWN).items()
-        if settings.shows(alert.stream.model)
+        if is_shown(alert.stream)
     }
     transitions = [
         transition
         for transition in alert_store.load_transitions(connection, start, now + 1, key)
-        if transition.stream.environment == SHOWN and settings.shows(transition.stream.model)
+        if is_shown(transition.stream)
     ]
     periods = {
         stream: own
         for stream, own in target_store.between(connection, key, start, now + 1).items()
-        if stream.environment == SHOWN and settings.shows(stream.model)
+        if is_shown(stream)
     }
     happened = {one.fingerprint for one in transitions} & alerts.keys()
     known = diagnoses.of_alerts(connection, happened)
     written = notes.by_incident(incident_notes.of_client(connection, key))
     figures = {
         stream: own
-        for stream, own in day_store.between(connection, key, first - timedelta(days=7), today).items()
-        if stream.environment == SHOWN and settings.shows(stream.model)
+        for stream, own in day_store.between(connection, key, first - timedelta(days=7), today, model).items()
+        if is_shown(stream)
     }
     missed: dict[Stream, Sequence[TargetPeriod]] = {
         stream: incident_history.missed_days(stream, own, periods.get(stream, ()), settings, (start, now))
@@ -151,19 +181,18 @@ def history(
 def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, span_days: int) -> ModelHealth:
     settings, now = data.settings, data.now
     received = figures.data_until if figures is not None and figures.rows else None
-    mine = [alert for alert in data.alerts.values() if alert.stream == stream]
     standing = [one for one in data.periods.get(stream, ()) if one.until is None]
     health = verdict.model_health(
         stream,
         settings.title(stream.model),
-        mine,
+        data.alerts_of.get(stream, ()),
         received,
         now=now,
         stale_after=settings.stale_after,
         targets=standing,
         site=figures.site if figures is not None else "",
     )
-    days = data.days.get(stream, ())
+    days, happened = data.days.get(stream, ()), data.incidents_of.get(stream, ())
     by_day = {one.day: one for one in days}
     today, week_ago = by_day.get(data.today), by_day.get(data.today - timedelta(days=7))
     first = data.today - timedelta(days=span_days - 1)
@@ -178,10 +207,17 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
         errors=today.errors if today else 0.0,
         decisions_before=None if week_ago is None else week_ago.decisions * _elapsed(data),
         days=_until_now(
-            incident_history.days(stream, days, data.incidents, first, data.today, settings), health.health
+            incident_history.days(stream, days, happened, first, data.today, settings), health.health
         ),
-        incidents=tuple(incident for incident in data.incidents if incident.stream == stream),
+        incidents=tuple(happened),
     )
+
+
+def _by_stream(listed: Iterable[_OfStream]) -> dict[Stream, list[_OfStream]]:
+    of_stream: dict[Stream, list[_OfStream]] = {}
+    for one in listed:
+        of_stream.setdefault(one.stream, []).append(one)
+    return of_stream
 
 
 def with_quality(model: ModelHealth, quality: Quality | None, today: date) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -128,6 +129,7 @@ class DailySummaries:
         return datetime.fromtimestamp(at, self._settings(stream).zone).date()
 
 
+@lru_cache(1024)
 def bounds(day: date, zone: ZoneInfo) -> tuple[float, float]:
     """A local day in seconds since the epoch: 23, 24 or 25 hours."""
     start = datetime.combine(day, datetime.min.time(), zone)

@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import lru_cache
+from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 from monitor.health import targets, wording
 from monitor.health.daily_summary import bounds
@@ -15,6 +18,7 @@ from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetPeriod
 
 _QUIET = (Severity.INFO,)
+_CODE = attrgetter("code")
 _PERCENTILE = re.compile(r"^p(\d\d) ")
 _OWN_CAUSES = ("version ", "input ", "the volume ")
 """How causes in the model itself begin. Others name models that may belong to other clients."""
@@ -138,31 +142,33 @@ def days(
     by_day = {one.day: one for one in figures}
     mine = [incident for incident in happened if incident.stream == stream]
     entries = []
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        start, end = bounds(day, settings.zone)
-        worst = max(
-            (i.health for i in mine if i.started < end and (i.ended is None or i.ended > start)),
-            key=lambda health: health.code,
-            default=None,
-        )
+    for day, start, end in _spans(first, last, settings.zone):
+        worst = _worst(mine, start, end)
         one = by_day.get(day)
-        usual = Health.WORKING if one is not None and one.decisions > 0 else Health.WAITING
-        by_figure = _by_figure(one, settings)
-        health = max(worst or usual, by_figure or usual, key=lambda health: health.code)
         if one is None:
-            entries.append(Day(day, health))
-        else:
-            entries.append(
-                Day(day, health, one.decisions, one.errors, one.quality, one.estimated, one.metric)
-            )
+            entries.append(Day(day, worst or Health.WAITING))
+            continue
+        usual = Health.WORKING if one.decisions > 0 else Health.WAITING
+        health = max(worst or usual, _by_figure(one, settings) or usual, key=_CODE)
+        entries.append(Day(day, health, one.decisions, one.errors, one.quality, one.estimated, one.metric))
     return tuple(entries)
 
 
-def _by_figure(one: DayFigures | None, settings: ClientSettings) -> Health | None:
+@lru_cache(64)
+def _spans(first: date, last: date, zone: ZoneInfo) -> Sequence[tuple[date, float, float]]:
+    """The local days from `first` to `last`, each with its bounds in seconds since the epoch."""
+    every = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return [(day, *bounds(day, zone)) for day in every]
+
+
+def _worst(mine: Sequence[ClientIncident], start: float, end: float) -> Health | None:
+    """The worst state that an incident meant within `[start, end)`; None without one."""
+    within = [one.health for one in mine if one.started < end and (one.ended is None or one.ended > start)]
+    return max(within, key=_CODE, default=None)
+
+
+def _by_figure(one: DayFigures, settings: ClientSettings) -> Health | None:
     """The state of a day by its quality and the target: a day below it is not shown as working."""
-    if one is None:
-        return None
     view = settings.view(one.stream.model)
     stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
     return Health.WATCH if stood in (Standing.MISSED, Standing.AT_RISK) else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import time
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -99,6 +100,12 @@ class ModelView(Section):
         return {**own, **self.targets, **of_quality}
 
 
+@cache
+def _unnamed() -> ModelView:
+    """The section of a model that has none, made once: a page asks for it several times per model."""
+    return ModelView()
+
+
 class DigestSettings(Section):
     """When a summary goes out, and to whom."""
 
@@ -161,7 +168,7 @@ class ClientSettings(Section):
 
     def view(self, model: str) -> ModelView:
         """A model's section, or the defaults, with the own metrics of the client."""
-        view = self.models.get(model, ModelView())
+        view = self.models.get(model) or _unnamed()
         return view.model_copy(update={"metrics": {**self.metrics, **view.metrics}}) if self.metrics else view
 
     def sample(self, model: str) -> str:

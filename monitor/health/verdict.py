@@ -46,7 +46,10 @@ class Health(StrEnum):
     @property
     def code(self) -> int:
         """0 working, 1 waiting, 2 watched, 3 needs attention: the greatest is the worst."""
-        return list(Health).index(self)
+        return _CODES[self]
+
+
+_CODES = {health: code for code, health in enumerate(Health)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,17 @@ def put(connection: Connection, figures: Iterable[DayFigures]) -> None:
     replace(connection, days, rows, _KEY)
 
 
-def between(connection: Connection, client: str, first: date, last: date) -> dict[Stream, list[DayFigures]]:
-    """The days from `first` to `last`, inclusive, of a client (all if empty), by stream and in order of date."""
+def between(
+    connection: Connection, client: str, first: date, last: date, model: str = ""
+) -> dict[Stream, list[DayFigures]]:
+    """The days from `first` to `last`, inclusive, of a client (all if empty), or of one of its models; by stream and in
+    order of date.
+    """
     query = select(days).where(days.c.day >= first.isoformat(), days.c.day <= last.isoformat())
     if client:
         query = query.where(days.c.client == client)
+    if model:
+        query = query.where(days.c.model == model)
     faults = faults_of(connection)
     summaries: dict[Stream, list[DayFigures]] = {}
     dates: dict[str, date] = {}

@@ -120,15 +120,17 @@ def streams(connection: Connection) -> list[Stream]:
     return [figures.stream for figures in figures_of_all(connection)]
 
 
-def figures_of_all(connection: Connection) -> list[StreamFigures]:
-    """The figures of every stream, in order of client, model and environment."""
+def figures_of_all(connection: Connection, client: str = "") -> list[StreamFigures]:
+    """The figures of every stream, or of those of a client, in order of client, model and environment."""
     query = select(STREAMS).order_by(STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment)
+    if client:
+        query = query.where(STREAMS.c.client == client)
     faults, figures_of, numbers = faults_of(connection), [], {}
     for row in connection.execute(query):
         with faults.isolate("streams", f"number {row.id}"):
             figures_of.append(read(row))
             numbers[figures_of[-1].stream] = row.id
-    if connection.get_execution_options().get(READING):
+    if not client and connection.get_execution_options().get(READING):
         _NUMBERS[connection.engine] = numbers  # those of deleted streams are forgotten
     return figures_of
 

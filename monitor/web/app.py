@@ -52,6 +52,7 @@ from monitor.web.pages.listings import (
 from monitor.web.pages.model import approval_page, engineer, parity_page, rollback_page, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.pages.signals import texts_page
+from monitor.web.recent_health import RecentHealth
 from monitor.web.services import Services
 from monitor.web.statuses import status_of, words_of
 
@@ -114,10 +115,11 @@ class _Application(Litestar):
 
 def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Litestar:
     """The application behind `monitor.web.ingest.front`. `routes` are further ones, which a configuration may add."""
-    audit = AuditLog(services.store)
+    audit, recent = AuditLog(services.store), RecentHealth()
     oidc = services.settings.oidc
     state = {
         "services": services,
+        "recent": recent,
         "listeners": events.PageListeners(most_per_client=services.settings.event_streams),
         "collector": exposition.collector(services),
         "provider": Provider(oidc) if oidc.issuer else None,
@@ -141,7 +143,7 @@ def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Lites
     return _Application(
         [*routes, *(handler for module in _MODULES for handler in module.HANDLERS)],
         state=State(state),
-        middleware=[Guard(services, audit, services.meters)],
+        middleware=[Guard(services, audit, services.meters, recent)],
         exception_handlers=errors,
         lifespan=[audited],
         openapi_config=None,

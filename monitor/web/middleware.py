@@ -18,6 +18,7 @@ from monitor.web.auth.rate_limit import Limiter
 from monitor.web.auth.session import LOCAL
 from monitor.web.fair_threads import work_for
 from monitor.web.pages import rendering
+from monitor.web.recent_health import RecentHealth
 from monitor.web.services import Services
 
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
@@ -41,8 +42,10 @@ _WRONG_HOST = (
 class Guard(ASGIMiddleware):
     """The middleware; one instance per application."""
 
-    def __init__(self, services: Services, audit: AuditLog, meters: DaemonMeters) -> None:
-        self._services = services
+    def __init__(
+        self, services: Services, audit: AuditLog, meters: DaemonMeters, recent: RecentHealth
+    ) -> None:
+        self._services, self._recent = services, recent
         self._audit = audit
         self._meters = meters
         self._limiter = Limiter(services.settings.requests_per_minute)
@@ -79,6 +82,7 @@ class Guard(ASGIMiddleware):
         elif self._audit.is_failing and _is_change(scope):
             await _send_error(scope, watched, 503, *_NO_AUDIT, (b"retry-after", b"5"))
         else:
+            scope["state"]["arrived"] = self._recent.elapsed()
             work_for(self._senders.of(scope))
             await next_app(scope, receive, watched)
             self._learn(scope)

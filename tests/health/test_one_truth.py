@@ -18,6 +18,7 @@ from monitor import status
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import ManualClock
 from monitor.digest import Sender
+from monitor.health import client_state
 from monitor.health.daily_summary import DailySummaries
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.records import (
@@ -224,6 +225,16 @@ def check_versions(web: httpx2.Client, name: str, model: Model, client: str, wor
         assert said == [re.sub(r" \d.*", "", one) for one in engineers]
 
 
+def check_single_models(shop: Shop) -> None:
+    """A model that is read alone is what it is among all of its client."""
+    with shop.store.read() as connection:
+        health = client_state.client(connection, "acme", CLIENTS["acme"], NOW)
+        assert health is not None
+        for one in health.models:
+            assert client_state.model(connection, "acme", one.stream.model, CLIENTS["acme"], NOW) == one
+        assert client_state.model(connection, "acme", "stranger", CLIENTS["acme"], NOW) is None
+
+
 def page(web: httpx2.Client, path: str) -> str:
     answer = web.get(path)
     assert answer.status_code == 200, answer.text[:500]
@@ -255,6 +266,7 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
         configured = status.Configured(models={"acme": NAMES}, alerts=AlertSettings())
         lines = {line.stream.model: line for line in status.overview(connection, 60, NOW, "acme", configured)}
     assert digest is not None
+    check_single_models(shop)
     state = {one["model"]: one["state"] for one in api["models"]}
     by_name = dict(zip(NAMES, made, strict=True))
 

@@ -248,7 +248,7 @@ def test_nothing_that_speaks_of_a_target_contradicts_the_others(seen, tiers, qua
     standing = {one.metric: one.standing for one in made.current()}
     is_missed, may_be = "missed" in standing.values(), "at_risk" in standing.values()
     page = client_view.client(health, SETTINGS)
-    of_model = client_view.model(health, model, SETTINGS, [], _range())
+    of_model = client_view.model(model, SETTINGS, [], _range(), health.now)
     digest = compose(health, {FRAUD: made.days}, (), DUE, SETTINGS, "http://x")
     answer = schemas.client(health, SETTINGS)
     told = with_targets("ok", made.current())

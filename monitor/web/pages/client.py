@@ -32,10 +32,14 @@ _LENGTHS = {DAY: "24 hours", HOUR: "hour"}
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
     session.reader(request, key)
-    services = web_services.of(request)
+    services, recent = web_services.of(request), request.app.state["recent"]
     settings = services.client(key)
-    with services.store.read() as connection:
-        health = client_state.client(connection, key, settings, services.clock.now())
+
+    def read() -> ClientHealth | None:
+        with services.store.read() as connection:
+            return client_state.client(connection, key, settings, services.clock.now())
+
+    health = recent.of((key, locale.CURRENT.get()), request.state["arrived"], read)
     if health is None:
         raise NotFoundException
     return health, settings
@@ -50,37 +54,36 @@ def _for_reader(request: Request[Any, Any, Any]) -> None:
 class _ModelPage:
     """One model of a client, and its charts over the requested time range."""
 
-    health: ClientHealth
     one: ModelHealth
     settings: ClientSettings
     shown: TimeRange
     charts: Sequence[Chart]
     happened: Sequence[VersionEvent]
     rollout: Sequence[str]
+    now: float
 
 
 def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _ModelPage:
-    health, settings = _health(request, key)
-    health_of_model = next(
-        (health_of_model for health_of_model in health.models if health_of_model.stream.model == model), None
-    )
-    if health_of_model is None:
-        raise NotFoundException
+    session.reader(request, key)
     services = web_services.of(request)
-    shown = time_range.time_range_of(request.query_params, health.now, settings.zone)
+    settings, now = services.client(key), services.clock.now()
+    shown = time_range.time_range_of(request.query_params, now, settings.zone)
     with services.store.read() as connection:
+        health_of_model = client_state.model(connection, key, model, settings, now)
+        if health_of_model is None:
+            raise NotFoundException
         sampler = time_range.sampler(connection, health_of_model.stream, shown, services.base_seconds)
         metric = health_of_model.quality.metric if health_of_model.quality else settings.view(model).quality
         drawn = marks.of_versions(connection, health_of_model.stream, with_names=False)
-        happened = version_history.events(connection, key, (health_of_model,), health.now)
+        happened = version_history.events(connection, key, (health_of_model,), now)
         return _ModelPage(
-            health,
             health_of_model,
             settings,
             shown,
             series.charts(sampler, settings, health_of_model.stream, metric, drawn),
             happened,
-            version_history.current(connection, (health_of_model,), happened, settings, health.now),
+            version_history.current(connection, (health_of_model,), happened, settings, now),
+            now,
         )
 
 
@@ -111,12 +114,12 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     _for_reader(request)
     data = _model_page(request, key, model)
     drawn = [client_view.draw(chart) for chart in data.charts]
-    history = version_history.rows(data.one.incidents, data.happened, data.settings, data.health.now)
+    history = version_history.rows(data.one.incidents, data.happened, data.settings, data.now)
     with web_services.of(request).store.read() as connection:
         hour = measurements.latest(connection, data.one.stream, HOUR)
-    is_recent = bool(hour) and data.health.now - hour[0].window.end < 2 * HOUR
+    is_recent = bool(hour) and data.now - hour[0].window.end < 2 * HOUR
     sentence = _answers(data, hour) if is_recent else ""
-    page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
+    page = client_view.model(data.one, data.settings, drawn, data.shown, data.now)
     page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
     page["rollouts"] = data.rollout
     page["own"] = _own(request, data, hour)
@@ -127,7 +130,7 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
 def _hour(data: _ModelPage, hour: Sequence[Measurement]) -> str:
     """The hour in words; one that goes on is measured up to now."""
     window, zone = hour[0].window, data.settings.zone
-    is_over = window.end <= data.health.now
+    is_over = window.end <= data.now
     return (
         f"in the hour until {wording.clock(window.end, zone)}"
         if is_over
@@ -144,7 +147,7 @@ def _own(
     of_day = web_services.of(request).measured().get((stream, DAY), ())
     measured = [one for one in of_day if own_metrics.is_for_client(view, one)]
     measured = measured or [one for one in hour if own_metrics.is_for_client(view, one)]
-    if not measured or data.health.now - measured[0].window.end >= 2 * HOUR:
+    if not measured or data.now - measured[0].window.end >= 2 * HOUR:
         return []
     window = measured[0].window
     until = wording.clock(window.end, data.settings.zone)
@@ -158,7 +161,7 @@ def _own(
 def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:
     """The signals of the answers of an hour."""
     zone = data.settings.zone
-    period = answers.of_hour(hour[0].window, data.health.now, lambda moment: wording.clock(moment, zone))
+    period = answers.of_hour(hour[0].window, data.now, lambda moment: wording.clock(moment, zone))
     is_leaking = any(one.ended is None and one.rule in answers.LEAK_RULES for one in data.one.incidents)
     return answers.sentence(answers.of_measurements(hour), period, is_leaking=is_leaking)
 
@@ -171,7 +174,7 @@ def _groups(
     of_day = web_services.of(request).measured().get((stream, DAY), ())
     compared = [one for one in of_day if one.metric in fairness.METRICS]
     compared = compared or [one for one in hour if one.metric in fairness.METRICS]
-    if not compared or data.health.now - compared[0].window.end >= 2 * HOUR:
+    if not compared or data.now - compared[0].window.end >= 2 * HOUR:
         return []
     window = compared[0].window
     until = wording.clock(window.end, data.settings.zone)

@@ -69,7 +69,7 @@ class Drawn:
 
 def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
     """The values of a client's page."""
-    return _frame(health, settings) | {
+    return _frame(health.client, health.models, settings, health.now) | {
         "headline": health.headline,
         "health": health.health,
         "lines": _lines(health, settings),
@@ -91,17 +91,17 @@ def _quality_charts(health: ClientHealth, settings: ClientSettings) -> dict[str,
 
 
 def model(
-    health: ClientHealth, one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], shown: TimeRange
+    one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], shown: TimeRange, now: float
 ) -> dict[str, object]:
     """The values of a model's page."""
-    return _frame(health, settings, one) | {
+    return _frame(one.stream.client, (one,), settings, now) | {
         "key": one.stream.model,
         "title": one.title,
         "headline": one.sentence,
         "health": one.health,
-        "lines": _model_lines(one, settings, health.now),
+        "lines": _model_lines(one, settings, now),
         "explanation": settings.view(one.stream.model).explanation,
-        "figures": _model_figures(one, settings, health.now),
+        "figures": _model_figures(one, settings, now),
         "strip": svg_charts.strip([day.health.value for day in one.days], one.strip, fills=True),
         "strip_words": one.strip,
         "states": [(state, svg_charts.strip([state.value], state.word)) for state in STATES],
@@ -146,13 +146,12 @@ def incident(one: ClientIncident, settings: ClientSettings, now: float) -> Incid
 
 
 def _frame(
-    health: ClientHealth, settings: ClientSettings, one: ModelHealth | None = None
+    key: str, models: Sequence[ModelHealth], settings: ClientSettings, now: float
 ) -> dict[str, object]:
-    zone, now = settings.zone, health.now
-    newest = _newest((one,) if one else health.models)
+    zone, newest = settings.zone, _newest(models)
     return {
-        "client": health.client,
-        "name": health.name,
+        "client": key,
+        "name": settings.name or key,
         "now": f"{wording.day(now, zone)} {wording.clock(now, zone)}",
         "now_iso": iso(now),
         "data_until": "no data yet" if newest is None else f"data to {wording.moment(newest, zone, now)}",
