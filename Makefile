@@ -110,6 +110,7 @@ test-newest: | $(VENV)-newest/bin/uv
 test-lowest: | $(VENV)-lowest/bin/uv
 	@.ci/system-packages
 	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]' --requirement requirements/build.in
+	$(VENV)-lowest/bin/python -m tests.supply.lowest
 	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -W ignore::DeprecationWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 $(VENV)-%/bin/uv:
