@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,19 +33,13 @@ KEYS = {"access_key": "AKIAEXAMPLE", "secret_key": "s3cr3t"}
 @pytest.mark.parametrize("token", ["", "session"])
 @pytest.mark.parametrize("service", ["sagemaker", "monitoring"])
 def test_signatures_are_those_of_botocore(token: str, service: str) -> None:
-    now, url, body = (
-        1_800_000_000.0,
-        "https://api.sagemaker.eu-west-1.amazonaws.com/",
-        b'{"EndpointName": "fraud"}',
-    )
+    url, body = "https://api.sagemaker.eu-west-1.amazonaws.com/", b'{"EndpointName": "fraud"}'
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker.DescribeEndpoint"}
-    ours = signed_headers(url, body, headers, Credentials("AKIA", "key", token), "eu-west-1", service, now)
     theirs = AWSRequest("POST", url, data=body, headers=headers)
-    moment = datetime.fromtimestamp(now, UTC)
-    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=moment):
-        botocore.auth.SigV4Auth(
-            TheirCredentials("AKIA", "key", token or None), service, "eu-west-1"
-        ).add_auth(theirs)
+    credentials = TheirCredentials("AKIA", "key", token or None)
+    botocore.auth.SigV4Auth(credentials, service, "eu-west-1").add_auth(theirs)
+    now = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z").timestamp()
+    ours = signed_headers(url, body, headers, Credentials("AKIA", "key", token), "eu-west-1", service, now)
     assert ours["Authorization"] == theirs.headers["Authorization"]
 
 
