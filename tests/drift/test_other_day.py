@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from monitor import drift
 from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
 from monitor.drift.explain.other_day import like_another_day
 from monitor.drift.model.calibration import Calibration, fit
@@ -71,3 +72,16 @@ def test_a_change_that_another_day_does_not_explain_is_not(shares: tuple[float, 
 
 def test_without_windows_nothing_is_told() -> None:
     assert like_another_day(learned(), []) == ""
+
+
+def test_rows_of_weekends_that_stay_for_good_are_found_as_soon_as_a_holiday_and_stay_open() -> None:
+    calibration, rng = learned(), np.random.default_rng(3)
+    needed = drift.limits(COLUMNS, drift.parse("1 per 30 days").limit(HOUR))
+    state = drift.begin(calibration)
+    is_open = []
+    for hour in range(28 * 24, 49 * 24):
+        state, _ = drift.advance(calibration, state, window(hour, rng, (0.3, 0.5, 0.5)), needed)
+        is_open.append(state.incident.is_open)
+    days = np.array(is_open).reshape(3, 7, 24)
+    assert days[0, 0, 6:].all(), "found within six hours of the first Monday"
+    assert days[1:, 1:5].all(), "open on the working days of the next weeks"
