@@ -25,8 +25,9 @@ from monitor.store.db import Store
 
 SLACK = "slack"
 OVERDUE = float(HOUR)
-LOOKED_BACK = 42
-"""Days that are read: enough to compare with four weeks ago and to find the last confirmed outcomes."""
+"""Seconds after which a digest that is not out counts as late."""
+LOOKBACK_DAYS = 42
+"""Days of figures to read: enough to compare with four weeks ago and to find the last confirmed outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Sender:
     measured: Callable[[], Measured] = dict
 
     def send_due(self, now: float) -> int:
-        """Put digests that are due and not sent yet into the outbox; their number."""
+        """Put the digests and service reports that are due and not sent yet into the outbox; returns how many."""
         sent = 0
         with self.store.faults.isolate("digests", "disk"):
             self.disk.look(now)
@@ -102,7 +103,7 @@ class Sender:
     def _readers(
         self, connection: Connection, client: str, settings: ClientSettings
     ) -> Iterator[tuple[str, str]]:
-        """Each recipient who has not left, with the address for leaving."""
+        """Each recipient who has not unsubscribed, with their link for it; empty without a public URL."""
         for address in settings.digest.to:
             token = digests.token(connection, client, address)
             if token is not None:
@@ -140,7 +141,9 @@ class Sender:
         health = client_state.client(connection, client, settings, one.at)
         if health is None:
             return None
-        figures = daily_summaries.between(connection, client, one.day - timedelta(days=LOOKED_BACK), one.day)
+        figures = daily_summaries.between(
+            connection, client, one.day - timedelta(days=LOOKBACK_DAYS), one.day
+        )
         figures = {stream: own for stream, own in figures.items() if stream.environment == client_state.SHOWN}
         seen = reading.observed(connection, client, health, settings, one, self.base_seconds)
         notes = reading.notes(connection, client, settings, one, {s for s, own in seen.items() if own.moved})
@@ -197,7 +200,7 @@ def _receivers(settings: ClientSettings) -> list[tuple[str, str]]:
 
 
 def _key(client: str, kind: str, day: str, address: str) -> str:
-    """Each reader's own, also where the names are so long that they have to be cut."""
+    """The dedup key of one reader's digest. Keys of readers differ even where long names are cut."""
     return fitted(f"digest/{client}/{kind}/{day}/{address}")
 
 

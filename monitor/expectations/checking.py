@@ -11,7 +11,7 @@ from monitor.expectations.expectation import Check, Expectation
 from monitor.expectations.violations import find, occurrences
 
 SURE = 3.719
-"""The normal deviate of 99.99 %, one-sided: expectations are looked at all day."""
+"""The normal deviate of 99.99 %, one-sided: an expectation is checked so often that 95 % would fail by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,6 @@ def check(
             )
         start += rows.num_rows
     for key, values in seen.items():
-        alike = sum(amount for amount in values.values() if amount > 1)
-        results[key] = replace(results[key], rows=sum(values.values()), violations=alike)
+        duplicates = sum(amount for amount in values.values() if amount > 1)
+        results[key] = replace(results[key], rows=sum(values.values()), violations=duplicates)
     return list(results.values())

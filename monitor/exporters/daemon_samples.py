@@ -24,7 +24,7 @@ def intake(samples: SampleSet, connection: Connection, stats: IntakeStats) -> No
 
 
 def attempts(counts: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Attempts by channel and outcome; the receipts have the reasons of failures."""
+    """Attempts by channel and outcome, `sent` or `failed`: all reasons of a failure are added up."""
     totals: dict[tuple[str, str], float] = {}
     for (channel, outcome), count in counts.items():
         key = (channel, "sent" if outcome == "sent" else "failed")

@@ -1,3 +1,5 @@
+"""`compare`: frames, tables and files of two datasets, and what a person reads of their differences."""
+
 import re
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Drift metrics that need rows: measured once an hour, on the last whole hour."""
+
 import numpy as np
 import pyarrow as pa
 

@@ -1,3 +1,5 @@
+"""docs/metrics.md describes each metric once, as the code defines it."""
+
 import re
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Confidence intervals and distributions against SciPy's and exact ones."""
+
 import numpy as np
 import pytest
 from scipy import special, stats

@@ -1,3 +1,5 @@
+"""All metrics of a window: each has a value or a reason why it has none."""
+
 import numpy as np
 import pyarrow as pa
 import pytest

@@ -1,3 +1,5 @@
+"""Drift of columns together: a classifier that tells a window's rows from the baseline's."""
+
 import numpy as np
 import pyarrow as pa
 import pytest

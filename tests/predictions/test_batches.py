@@ -1,3 +1,5 @@
+"""Batches of predictions: hashes of ids, their bytes, splitting by window, concatenation."""
+
 import math
 
 import numpy as np

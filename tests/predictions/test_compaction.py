@@ -1,3 +1,5 @@
+"""Small batches of one window are merged into one with the same rows."""
+
 import random
 
 import pytest

@@ -1,3 +1,5 @@
+"""Outcomes are joined to their predictions once, whichever of the two comes first."""
+
 import random
 from collections import Counter
 

@@ -1,3 +1,5 @@
+"""Drill-down reports by Evidently: which columns are shown, and which rows around an alert are compared."""
+
 import sys
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Loading files: formats, repeated loads, progress, and rows that cannot be read."""
+
 import json
 from collections import Counter
 

@@ -1,3 +1,5 @@
+"""Stored measurements: restated windows, series with gaps, retention, damaged schemas."""
+
 import time
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""When a window closes: by the events' watermark and the lateness, or by the clock of an idle stream."""
+
 from itertools import pairwise
 
 from hypothesis import given

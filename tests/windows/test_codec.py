@@ -1,3 +1,5 @@
+"""The bytes of profiles: their size, versions, and values at the edges of buckets."""
+
 import numpy as np
 import pyarrow as pa
 import pytest

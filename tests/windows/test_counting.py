@@ -1,3 +1,5 @@
+"""Counting ticks: every row once, late rows and outcomes added, long windows as sums of base windows."""
+
 import itertools
 from dataclasses import replace
 

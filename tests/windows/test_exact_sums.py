@@ -1,3 +1,5 @@
+"""Exact sums of float64: rounded once, and independent of how the values are divided."""
+
 import math
 from fractions import Fraction
 

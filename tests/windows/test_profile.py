@@ -1,3 +1,5 @@
+"""Profiles: additive in any order, and equal after a round trip through their bytes."""
+
 import itertools
 
 import numpy as np

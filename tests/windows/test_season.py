@@ -1,3 +1,5 @@
+"""Seasonal baselines: the same hour of past weeks, and versions against the one before."""
+
 import numpy as np
 import pyarrow as pa
 import pytest

@@ -41,7 +41,9 @@ _GZIP_LEVEL = 6
 
 @dataclass(frozen=True, slots=True)
 class OtlpTarget:
-    """An OTLP endpoint and what it accepts. `url` is that of the metrics; `largest` is in bytes before compression."""
+    """An OTLP endpoint and what it accepts. `url` is that of the metrics, `labels` are added to each point, `seconds`
+    bound a request, `largest` is in bytes before compression, `longest_value` in characters.
+    """
 
     url: str
     temporality: Temporality
@@ -108,7 +110,12 @@ class Otlp:
         }
 
     def send(self, points: Sequence[Point], budget: CallBudget) -> SendResult:
-        """One request. Points that are not numbers are left out: few receivers accept them."""
+        """Post one request. Infinite and NaN values are left out, and counted as refused: few receivers accept them.
+
+        Raises:
+            RequestTooLargeError: the body has more than `largest` bytes.
+            AttemptError: no response, or one that is no answer to OTLP.
+        """
         ends = self._target.tells_ends
         shown = [point for point in points if point.is_finite or (point.is_end and ends)]
         infinite = sum(not point.is_finite and not point.is_end for point in points)

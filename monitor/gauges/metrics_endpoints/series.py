@@ -28,7 +28,7 @@ class ScrapedSample:
 
 class SeriesMapping(Section):
     """Which series become which quantity. Samples of the same resource are added up, and so are mappings to the same
-    counter; of a used share the highest counts.
+    counter; of several used shares of a resource, the highest counts.
     """
 
     quantity: Quantity
@@ -127,7 +127,7 @@ class SeriesReader:
         return readings
 
     def _new_codes(self, mapping: SeriesMapping, samples: Iterable[ScrapedSample]) -> list[Reading]:
-        """One for each resource whose last error is another one than before. The first reading has no before."""
+        """One reading per resource that was read before: 1 if its code has changed to an error since, else 0."""
         readings = []
         for resource, code in by_resource(mapping, samples).items():
             before = self._codes.pop(resource, None)
@@ -140,7 +140,7 @@ class SeriesReader:
 
 
 def by_resource(mapping: SeriesMapping, samples: Iterable[ScrapedSample]) -> dict[str, float]:
-    """The values of the samples that a mapping wants, added up by resource; of a used share the highest."""
+    """The values of the samples that a mapping matches, by resource: their sum, or the highest of used shares."""
     patterns = {name: re2.compile(pattern) for name, pattern in mapping.match.items()}
     values: dict[str, float] = {}
     for sample in samples:
