@@ -57,8 +57,7 @@ class Handshakes:
         self._create_server = loop.create_server
         # uvloop's own is several times as fast on its transports.
         is_uvloop = type(loop).__module__.partition(".")[0] == "uvloop"
-        base: Any = importlib.import_module("uvloop.loop" if is_uvloop else "asyncio.sslproto").SSLProtocol
-        self._kind = type("CountedHandshake", (_Counted, base), {})
+        self._kind = importlib.import_module("uvloop.loop" if is_uvloop else "asyncio.sslproto").SSLProtocol
 
     async def create_server(
         self, factory: Callable[[], Connection], *where: Any, **options: Any
@@ -69,41 +68,84 @@ class Handshakes:
         context.options |= ssl.OP_NO_RENEGOTIATION
         return await self._create_server(partial(self._begin, factory, context), *where, **options)
 
-    def _begin(self, factory: Callable[[], Connection], context: ssl.SSLContext) -> Any:
+    def _begin(self, factory: Callable[[], Connection], context: ssl.SSLContext) -> "Handshake":
         connection = factory()
-        begun = self._kind(
+        tls = self._kind(
             self._loop, connection, context, None, server_side=True, ssl_handshake_timeout=self._within
         )
-        begun.connections, connection.handshake = self._connections, begun
-        return begun
+        connection.handshake = Handshake(self._connections, connection, tls)
+        return connection.handshake
 
 
-class _Counted:
-    """Beside a loop's SSLProtocol: the connection below it."""
+class Handshake(asyncio.Protocol):
+    """One handshake: passes what comes in to the loop's SSLProtocol, in turns of its address, and leaves the transport
+    to it once it is finished.
 
-    connections: Connections
-    raw: asyncio.Transport
-    peer = ""
+    A handshake costs a signature, and whoever has opened a thousand connections may have as many begin at once.
+    """
+
     is_open = False
-    waiting_since: float | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def __init__(self, connections: Connections, above: Connection, tls: Any) -> None:
+        self._connections, self._above, self._tls = connections, above, tls
+        self._raw: asyncio.Transport
+        self._arrived = b""
+        self._is_lost = False
+        self.peer = ""
+        self.waiting_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A peer connected."""
         peer = transport.get_extra_info("peername")
-        self.raw, self.peer = transport, str(peer[0]) if peer else ""
-        self.waiting_since = self.connections.now()
-        super().connection_made(transport)  # type: ignore[misc]
-        if not self.connections.add(self):
+        self._raw, self.peer = transport, str(peer[0]) if peer else ""
+        self.waiting_since = self._connections.now()
+        self._tls.connection_made(transport)
+        if not self._connections.add(self):
             transport.abort()
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in. Nothing more is read until they were looked at."""
+        self._arrived += data
+        self._raw.pause_reading()
+        if self._connections.turns.take(self.peer):
+            self._pass_on()
+        else:
+            self._connections.turns.wait(self.peer, self._pass_on)
+
+    def _pass_on(self) -> None:
+        while self._arrived and not self._is_lost and not self._raw.is_closing():
+            free = self._tls.get_buffer(len(self._arrived))
+            part, self._arrived = self._arrived[: len(free)], self._arrived[len(free) :]
+            free[: len(part)] = part
+            self._tls.buffer_updated(len(part))
+        if self._is_lost or self._raw.is_closing():
+            return
+        if self._above.handshake is None:  # it is finished
+            self._raw.set_protocol(self._tls)
+        self._raw.resume_reading()
+
+    def eof_received(self) -> bool | None:
+        """The peer sends nothing more."""
+        ended: bool | None = self._tls.eof_received()
+        return ended
+
+    def pause_writing(self) -> None:
+        """The peer does not read fast enough."""
+        self._tls.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._tls.resume_writing()
+
     def connection_lost(self, error: Exception | None) -> None:
-        """It is closed, maybe before its handshake was finished."""
-        self.connections.remove(self)
-        super().connection_lost(error)  # type: ignore[misc]
+        """It is closed, before its handshake was finished."""
+        self._is_lost = True
+        self._connections.remove(self)
+        self._tls.connection_lost(error)
 
     def check_deadlines(self, now: float, head_within: float) -> None:
         """The loop's SSLProtocol has the deadline."""
 
     def close_early(self, _answer: bytes = b"") -> None:
         """Close it."""
-        self.raw.abort()
+        self._raw.abort()
