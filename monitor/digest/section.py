@@ -212,7 +212,7 @@ def incident_words(run: Sequence[ClientIncident], now: float, settings: ClientSe
     length = wording.span((now if one.ended is None else one.ended) - one.started)
     lasted = f"ongoing for {length}" if one.ended is None else f"lasted {length}"
     parts = [f"{wording.moment(one.started, zone, now)}, {lasted}: {sentence}"]
-    parts += [f"Possible cause: {one.cause}."] if one.cause else []
+    parts += [f"Possible cause, as it began: {one.cause}."] if one.cause else []
     newest = sorted((note for incident in run for note in incident.notes), key=lambda note: note.at)
     updates = [_cut(f"Update {wording.moment(n.at, zone, now)}: {n.text}") for n in newest[-1:]]
     return " ".join((_cut(" ".join(parts)), *updates))
