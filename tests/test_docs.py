@@ -14,6 +14,7 @@ from tests.cli.test_commands import commands
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 RULES = rules_of(Config()).rules
 
@@ -121,3 +122,24 @@ def test_the_tree_of_contributing_shows_what_exists_and_every_package() -> None:
     packages = {package for package in packages if not package.startswith("monitor/store/migrations/")}
     assert packages <= shown, f"the tree lacks {sorted(packages - shown)}"
     assert described == shown
+
+
+JOURNEYS = [line for line in CONTRIBUTING.splitlines() if "→" in line and line.startswith("| ")]
+
+
+@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda line: line.split(" | ")[1].replace(" ", "_"))
+def test_each_file_of_a_journey_is_imported_by_one_before_it_unless_it_is_given(journey: str) -> None:
+    parts = re.findall(r"(→|⇢|\|) `([a-z_/]+\.py)`", journey)
+    assert 8 < len(parts) < 15, "a newcomer can read so many"
+    texts: list[str] = []
+    for arrow, path in parts:
+        package, _, name = path[:-3].removesuffix("/__init__").replace("/", ".").rpartition(".")
+        imports = re.compile(
+            rf"from {package}\.{name} import|from {package} import (?:\([^)]*|[^(\n]*)\b{name}\b"
+        )
+        assert arrow != "→" or any(imports.search(text) for text in texts), f"who imports {path}?"
+        texts.append((ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_there_are_five_journeys() -> None:
+    assert len(JOURNEYS) == 5
