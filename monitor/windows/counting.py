@@ -178,7 +178,10 @@ def _retry_groups(
     """
     if len(group) > 1:
         return [[stream] for stream in group]
-    if quarantine_stream(store, group[0], settings, now):
+    moved = 0
+    with store.faults.isolate("streams", f"{group[0]}: rows that cannot be counted"):
+        moved = quarantine_stream(store, group[0], settings, now)
+    if moved:
         return [list(group)]
     store.faults.report("streams", f"{group[0]}: counting", error)
     return []

@@ -12,7 +12,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import encode, split
 from monitor.predictions.log.item_lists import list_text
 from monitor.records import Stream, Window
-from monitor.store import outcomes, profiles
+from monitor.store import baselines, outcomes, profiles
 from monitor.store import predictions as stored_predictions
 from monitor.windows import baseline, codec, counting
 from monitor.windows.counting import count_new
@@ -330,3 +330,18 @@ def test_a_backlog_takes_no_more_of_a_tick_than_its_share_and_every_stream_has_i
     assert ticks[0] == [6] * 8 + [3] * 16
     assert all(sum(counts) for counts in ticks[:3])
     assert np.sum(ticks, axis=0).tolist() == [9] * 24
+
+
+def test_a_stream_whose_baseline_cannot_be_read_does_not_keep_the_others_from_being_counted(log_and_store):
+    log, store = log_and_store
+    other = replace(STREAM, model="other")
+    with store.write() as connection:
+        baseline.save(connection, baseline.from_table(STREAM, pa.table({"x": np.arange(99.0)}), NOW), NOW)
+        connection.execute(baselines.BASELINES.update().values(layout="0" * 16))
+    for stream in (STREAM, other):
+        log.append(split(stream, rows_at(NOW, 1, 10), BASE))
+    assert {stream for stream, _ in count_new(store, SETTINGS, NOW)} == {other}
+    assert [fault.subject for fault in store.faults.active()] == [
+        f"{STREAM}: rows that cannot be counted",
+        f"{STREAM}: counting",
+    ]
