@@ -114,7 +114,7 @@ class App:
         self.self_monitor = self._self_monitor()
         self.baselines = wiring.baselines(config, self.store, self.runner)
         self.daily_summaries = DailySummaries(self.store, config.clients)
-        self.pipeline = self._pipeline(leader)
+        self.pipeline = replace(self._pipeline(leader), wake=self.dispatcher.wake)
         self.rollbacks = wiring.rollbacks(config, self.clock, self.store, self.rules, leader)
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)

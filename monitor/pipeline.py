@@ -6,7 +6,7 @@ for their streams and store what they find; the leader plans notifications of it
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor import alerts as paging
@@ -66,6 +66,7 @@ class Pipeline:
     confirming: frozenset[str] = frozenset()
     workers: WorkerPool | None = None
     progress: Progress = field(default_factory=Progress)
+    wake: Callable[[], object] = lambda: None
 
     def tick(self, now: float) -> Tick:
         """Run one tick at the time `now`. It ends early if other daemons have taken the streams of this one."""
@@ -95,8 +96,10 @@ class Pipeline:
     def _tick(self, now: float) -> Tick:
         rules = self.rules.rules()
         self.uptime.keep(now)
-        others = self.workers.judge(now) if self.workers else Elsewhere()
+        others = self.workers.judge(now, lambda: self._plan_waiting(now)) if self.workers else Elsewhere()
+        first = self._triage(rules, others, now)
         windows = self.judge.count(now, others.is_mine)  # rows -> profiles
+        self._plan_waiting(now)
         own = self.self_monitor.measure(now)
         readings = self.judge.measure(rules, own, now, others.is_mine)  # profiles -> measurements
         done = Tick(
@@ -107,7 +110,7 @@ class Pipeline:
             0,
         )
         if self.leader.is_ours(now):
-            return self._lead(rules, readings, others, done)
+            return self._lead(rules, readings, others, done, first)
         if not others.is_worker:
             return done
         judged = self.judge.evaluate_and_store(  # another daemon on this database plans notifications
@@ -150,7 +153,55 @@ class Pipeline:
             self.workers.leave()
         self.leader.hand_over()
 
-    def _lead(self, rules: RuleSet, readings: Readings, others: Elsewhere, done: Tick) -> Tick:
+    def _triage(self, rules: RuleSet, others: Elsewhere, now: float) -> frozenset[Stream]:
+        """Judge what fails now of many streams. The leader plans notifications of it at once; other daemons store it.
+        Returns the streams that the leader has judged.
+        """
+        judged = self.judge.triage(rules, now, others.is_mine)
+        if not judged.streams:
+            return frozenset()
+        if not self.leader.is_ours(now):
+            self.judge.put(judged, now)
+            return frozenset()
+        self._plan(judged, others, now)
+        return judged.streams
+
+    def _plan_waiting(self, now: float) -> None:
+        """Plan notifications of what other processes have found, if this one is the leader."""
+        if self.workers is None or not self.leader.is_held:
+            return
+        with self.store.read() as connection:
+            if not judgements.waiting(connection):
+                return
+            stored = judgement.load(connection)
+        self._plan(stored, Elsewhere(), now)
+
+    def _plan(self, judged: Judgement, others: Elsewhere, now: float) -> None:
+        """Plan notifications of some streams in the midst of a tick."""
+        with self.store.read() as connection:
+            is_elsewhere = self.judge.elsewhere(connection)
+            known = alert_rows.load(connection)
+            known = {key: alert for key, alert in known.items() if not is_elsewhere(alert.stream)}
+            base, arrived = self.judge.measuring.base, judged.arrived(connection)
+            evaluation = diagnosed(connection, judged.evaluation, known, base, now, arrived)
+        with self.leader.write() as writing:
+            if writing is None or not others.is_in_force(writing):
+                return
+            judgements.remove(writing, judged.streams)
+            plan = paging.advance(
+                writing, evaluation, known, self.alerts, self.channels, now, self.confirming
+            )
+        if plan.deliveries:
+            self.wake()
+
+    def _lead(
+        self,
+        rules: RuleSet,
+        readings: Readings,
+        others: Elsewhere,
+        done: Tick,
+        first: frozenset[Stream] = frozenset(),
+    ) -> Tick:
         """Evaluate what is left to this process, and plan notifications of what all have found."""
         now, judge = done.at, self.judge
         with self.store.read() as connection:
@@ -161,7 +212,12 @@ class Pipeline:
         known = {key: alert for key, alert in known.items() if not is_elsewhere(alert.stream)}
 
         def is_away(stream: Stream) -> bool:
-            return stream in stored.streams or not others.is_mine(stream) or is_elsewhere(stream)
+            return (
+                stream in first
+                or stream in stored.streams
+                or not others.is_mine(stream)
+                or is_elsewhere(stream)
+            )
 
         mine = {key: alert for key, alert in known.items() if not is_away(alert.stream)}
         own = judge.evaluate(rules, readings, mine, now, is_away)  # measurements -> states, with reasons

@@ -202,6 +202,7 @@ class Worker:
 
     def _tick(self, share: Share, now: float) -> Report:
         judge, rules = self._judge, self._rules.rules()
+        judge.put(judge.triage(rules, now, share), now)
         windows = judge.count(now, share)
         readings = judge.measure(rules, (), now, share)
         evaluation = judge.evaluate_and_store(rules, readings, now, share)

@@ -1,6 +1,6 @@
 """Metrics that depend on the clock and not on rows: silence, and the availability of health endpoints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
@@ -80,6 +80,11 @@ class ClockMetrics:
         with self._store.read() as connection:
             succeeded, total = probes.share(connection, stream, window.start, window.end)
         return _availability(stream, window, succeeded, total)
+
+
+def is_unexplained(measured: Iterable[Measurement]) -> bool:
+    """Whether there is a silence that the traffic before does not explain."""
+    return any(one.metric == daemon.SILENCE_RATIO.name and (one.value or 0.0) > 1.0 for one in measured)
 
 
 def _of_site(info: MetricInfo, figures: StreamFigures, now: float) -> Measurement:

@@ -14,7 +14,7 @@ from monitor.config.units import DAY, HOUR
 from monitor.drift.evaluate import evaluate, is_due
 from monitor.errors import StoreError
 from monitor.evaluation import targets as target_judging
-from monitor.evaluation.clock_metrics import ClockMetrics
+from monitor.evaluation.clock_metrics import ClockMetrics, is_unexplained
 from monitor.evaluation.declines import DeclineDetector
 from monitor.evaluation.past_measurements import PastMeasurements
 from monitor.evaluation.recent_window import LastSeconds, RecentWindow
@@ -95,6 +95,7 @@ class Measurer:
         self._beside = beside
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
+        self.silent: set[Stream] = set()
         self._progress: dict[Stream, _Progress] = {}
         self._others: set[Stream] = set()
         self.round_robin = RoundRobin(settings.seconds)
@@ -137,11 +138,14 @@ class Measurer:
             self.declines.advance(connection, now, self._settings.seconds)
         beside = {stream: some for stream, some in self._measure_beside(now).items() if is_mine(stream)}
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
+        self.silent.clear()
         for figures in everything:
             progress = self._progress.get(figures.stream, _Progress(0))
             always: list[Measurement] = [*progress.drift, *beside.get(figures.stream, ())]
             with self._isolated(figures.stream, "what the clock says"):
                 always += self.wall.measure(figures, now)
+                if is_unexplained(always):
+                    self.silent.add(figures.stream)
             with self._isolated(figures.stream, "its targets"):
                 always += self.declines.measure(figures.stream, now)
                 always += target_judging.shortfalls(

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from sqlalchemy import Connection
+
 from monitor.evaluation.usual_latency import UsualLatency
 from monitor.measurement_table import MeasurementTable
 from monitor.metrics import LIVE, Subject, measure
@@ -65,6 +67,12 @@ class RecentWindow:
             self._counted.pop(stream, None)
             self._shown.pop(stream, None)
 
+    def peek(self, stream: Stream, now: float) -> tuple[Window, Profile] | None:
+        """What `profile` would return now. The next `profile` does not count it as a look."""
+        shown = self._shown.get(stream, -math.inf)
+        parts = [part for part in self._counted.get(stream, ()) if not self._is_over(part, shown)]
+        return self._merged(parts, now) if parts else None
+
     def profile(self, stream: Stream, now: float) -> tuple[Window, Profile] | None:
         """The rows of the last seconds; None without any.
 
@@ -75,15 +83,20 @@ class RecentWindow:
         self._looked = elapsed = self._elapsed()
         parts = self._counted.get(stream, deque())
         shown = self._shown.get(stream, -math.inf)
-        while (
-            parts and parts[0].at <= shown and (parts[0].since + parts[0].at) / 2 <= elapsed - self._seconds
-        ):
+        while parts and self._is_over(parts[0], shown):
             parts.popleft()
         if not parts:
             self._counted.pop(stream, None)
             self._shown.pop(stream, None)
             return None
         self._shown[stream] = elapsed
+        return self._merged(parts, now)
+
+    def _is_over(self, part: _AddedCounts, shown: float) -> bool:
+        """Whether an addition was included once, and lies for its larger part before the last seconds."""
+        return part.at <= shown and (part.since + part.at) / 2 <= self._elapsed() - self._seconds
+
+    def _merged(self, parts: Iterable[_AddedCounts], now: float) -> tuple[Window, Profile]:
         window = Window(int(now - self._seconds), int(now) + 1)
         return window, merge([part.profile for part in parts])
 
@@ -111,8 +124,26 @@ class LastSeconds:
                 with faults.isolate("streams", f"{stream}: its last seconds", in_transaction=True):
                     if window_and_profile := self._recent.profile(stream, now):
                         profiles[stream] = window_and_profile[1]
-                        baseline = load(connection, stream)
-                        usual = self._usual.of(connection, stream, baseline, now)
-                        subject = Subject(stream, *window_and_profile, baseline, self._metrics, usual)
-                        tables[stream] = measure(subject, LIVE)
+                        tables[stream] = self._measure(connection, stream, *window_and_profile, now)
         return tables, profiles
+
+    def peek(
+        self, streams: Iterable[Stream], now: float
+    ) -> tuple[Mapping[Stream, MeasurementTable], Mapping[Stream, Profile]]:
+        """As `measure`, of some streams, whose turn and what the tick measures later stay as they are."""
+        tables: dict[Stream, MeasurementTable] = {}
+        profiles: dict[Stream, Profile] = {}
+        with self._store.read() as connection:
+            for stream in streams:
+                with self._store.faults.isolate("streams", f"{stream}: triage", in_transaction=True):
+                    if window_and_profile := self._recent.peek(stream, now):
+                        tables[stream] = self._measure(connection, stream, *window_and_profile, now)
+                        profiles[stream] = window_and_profile[1]
+        return tables, profiles
+
+    def _measure(
+        self, connection: Connection, stream: Stream, window: Window, profile: Profile, now: float
+    ) -> MeasurementTable:
+        baseline = load(connection, stream)
+        usual = self._usual.of(connection, stream, baseline, now)
+        return measure(Subject(stream, window, profile, baseline, self._metrics, usual), LIVE)

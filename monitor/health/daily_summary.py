@@ -108,11 +108,11 @@ class DailySummaries:
                 return
             new = streams - (self._known or set())
             last = daily_summaries.last_days(connection)
-            hours = {stream: measurements.first(connection, stream, HOUR) for stream in new - last.keys()}
+            hours = measurements.first_starts(connection, new - last.keys(), HOUR)
         with self._lock:
             for stream in new:
                 today = self._day(stream, now)
-                first = last.get(stream) or self._first(stream, hours[stream], today)
+                first = last.get(stream) or self._first(stream, hours.get(stream), today)
                 first = max(first, today - timedelta(days=MOST_PAST_DAYS))
                 span = range((today - first).days + 1)
                 self._changed |= {(stream, first + timedelta(days=offset)) for offset in span}

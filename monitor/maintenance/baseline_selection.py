@@ -1,6 +1,7 @@
 """Keeps the baseline of each stream as its configuration says, or makes one from its first predictions."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from monitor.records import Stream
 from monitor.store import audit, outcomes, predictions, profiles
 from monitor.store import baselines as stored
 from monitor.store import streams as stream_rows
+from monitor.store.baselines import InForce
 from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows import baseline
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _NEW_SECONDS = 600.0
 """For so long a baseline counts as new."""
+_LOOK_SECONDS = 1.0
+"""Seconds of an update for finding streams that an earlier process did not recount to the end."""
 _UNMATCHED = 0.05
 """The share of predictions not yet searched for outcomes, and of waiting outcomes, beyond which a baseline waits:
 made from the rows of a past without their outcomes, it would know no accuracy.
@@ -81,14 +85,13 @@ class BaselineSelector:
         """
         with self._store.read() as connection:
             known = {figures.stream: figures for figures in stream_rows.figures_of_all(connection)}
+            in_force = stored.all_in_force(connection)
             planned = []
             for stream in sorted({*self._named, *known}):
                 with self._store.faults.isolate("streams", f"{stream}: baseline", in_transaction=True):
-                    task = self._task(connection, stream, known.get(stream), now)
+                    task = self._task(connection, stream, in_force.get(stream), known.get(stream), now)
                     planned += [task] if task is not None else []
-            unseen = known.keys() - self._seen
-            self._to_recount |= {stream for stream in unseen if not self._is_counted(connection, stream)}
-        self._seen |= unseen
+            self._look_for_recounts(connection, known.keys() - self._seen)
         tasks = {f"making the baseline of {task.stream}": task for task in planned}
         for name, made in self._runner.each(partial(make, self._store), tasks, now):
             stream = tasks[name].stream
@@ -98,18 +101,28 @@ class BaselineSelector:
                 self._reported[stream] = made.reason
                 log.error("no new baseline for %s: %s", stream, made.reason)
         self._recount(now)
-        self._complete(known.keys(), now)
+        self._complete(in_force, now)
 
-    def _complete(self, streams: Iterable[Stream], now: float) -> None:
+    def _look_for_recounts(self, connection: Connection, unseen: Iterable[Stream]) -> None:
+        """Note which streams have to be recounted, in a limited time: the others are looked at in the next update."""
+        until = time.monotonic() + _LOOK_SECONDS
+        for stream in sorted(unseen):
+            if not self._is_counted(connection, stream):
+                self._to_recount.add(stream)
+            self._seen.add(stream)
+            if time.monotonic() >= until:
+                break
+
+    def _complete(self, in_force: Mapping[Stream, InForce], now: float) -> None:
         """Add what was declared after a baseline was made: at first, and from time to time if rows lacked it."""
         tasks: dict[str, CompletionTask] = {}
         with self._store.read() as connection:
-            for stream in sorted(streams):
+            for stream in sorted(in_force):
                 settings = self._named.get(stream, BaselineSettings())
                 if now - self._completed.get(stream, -inf) < settings.after:
                     continue
                 with self._store.faults.isolate("streams", f"{stream}: baseline", in_transaction=True):
-                    if self._is_complete(connection, stream, settings):
+                    if self._is_complete(connection, stream, in_force[stream], settings):
                         continue
                     self._completed[stream] = now
                     task = CompletionTask(stream, self._declared(stream), settings.rows, now)
@@ -120,10 +133,12 @@ class BaselineSelector:
             elif isinstance(made, Failed):
                 log.error("the baseline of %s is not completed: %s", tasks[name].stream, made.reason)
 
-    def _is_complete(self, connection: Connection, stream: Stream, settings: BaselineSettings) -> bool:
+    def _is_complete(
+        self, connection: Connection, stream: Stream, current: InForce, settings: BaselineSettings
+    ) -> bool:
         """Whether a baseline has all that is declared, or is made again if that changes."""
-        current, declared = stored.in_force(connection, stream), self._declared(stream)
-        if current is None or not declared.digest:
+        declared = self._declared(stream)
+        if not declared.digest:
             return True
         if settings.is_named and not current.source.startswith(_ACCEPTED):
             return True
@@ -209,11 +224,15 @@ class BaselineSelector:
         return not any(profiles.of_others(connection, stream, self._base, counted_by, *end) for end in ends)
 
     def _task(
-        self, connection: Connection, stream: Stream, figures: StreamFigures | None, now: float
+        self,
+        connection: Connection,
+        stream: Stream,
+        current: InForce | None,
+        figures: StreamFigures | None,
+        now: float,
     ) -> BaselineTask | None:
         """The baseline that replaces the current one; None if the current one is right, or none can be made yet."""
         settings = self._named.get(stream, BaselineSettings())
-        current = stored.in_force(connection, stream)
         if current is not None and (current.source.startswith(_ACCEPTED) or not settings.is_named):
             return None
         try:

@@ -24,9 +24,9 @@ from sqlalchemy import (
 
 from monitor.records import Stream
 from monitor.store import streams
-from monitor.store.db import metadata
+from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared
-from monitor.store.rows import blob
+from monitor.store.rows import blob, words
 from monitor.store.shared_content import SharedContent
 from monitor.store.streams import KEY
 
@@ -146,6 +146,18 @@ def in_force(connection: Connection, stream: Stream, name: str = "baseline") -> 
     query = select(BASELINES.c.source, BASELINES.c.layout).where(*mine)
     row = connection.execute(query.order_by(BASELINES.c.id.desc()).limit(1)).first()
     return None if row is None else InForce(row.source, row.layout)
+
+
+def all_in_force(connection: Connection, name: str = "baseline") -> dict[Stream, InForce]:
+    """The source and layout of the baseline in force of every stream that has one, in one query."""
+    c = streams.STREAMS.c
+    columns = (c.client, c.model, c.environment, BASELINES.c.source, BASELINES.c.layout)
+    query = select(*columns).join(BASELINES, BASELINES.c.stream == c.id).where(BASELINES.c.name == name)
+    faults, found = faults_of(connection), dict[Stream, InForce]()
+    for *names, source, layout in connection.execute(query.order_by(BASELINES.c.id)):
+        with faults.isolate("baselines", "/".join(map(str, names))):
+            found[Stream(*map(words, names))] = InForce(words(source), words(layout))
+    return found
 
 
 def remove(connection: Connection, stream: Stream, name: str) -> int:

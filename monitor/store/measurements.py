@@ -36,6 +36,9 @@ from monitor.store.retention import Aged
 from monitor.store.rows import FARTHEST, blob
 from monitor.store.shared_content import SharedContent
 
+_AT_ONCE = 500
+"""Streams that one query asks for."""
+
 SHAPES = Table(
     "measurement_shapes",
     metadata,
@@ -167,12 +170,19 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
 
 def first(connection: Connection, stream: Stream, seconds: int) -> int | None:
     """The start of the oldest measured window of this length; None if there is none."""
-    columns = MEASUREMENTS.c
-    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
-    start: int | None = connection.scalar(
-        select(func.min(columns.start)).where(*mine, columns.part == HEADLINE)
-    )
-    return start
+    return first_starts(connection, [stream], seconds).get(stream)
+
+
+def first_starts(connection: Connection, some: Collection[Stream], seconds: int) -> dict[Stream, int]:
+    """The start of the oldest measured window of this length, of those of the streams that have one."""
+    columns, starts = MEASUREMENTS.c, dict[Stream, int]()
+    numbers = {number: one for one in some if (number := streams.find(connection, one)) is not None}
+    for at in range(0, len(numbers), _AT_ONCE):
+        mine = columns.stream.in_(list(numbers)[at : at + _AT_ONCE])
+        query = select(columns.stream, func.min(columns.start)).group_by(columns.stream)
+        query = query.where(mine, columns.seconds == seconds, columns.part == HEADLINE)
+        starts |= {numbers[number]: start for number, start in connection.execute(query)}
+    return starts
 
 
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:

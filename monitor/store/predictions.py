@@ -50,6 +50,7 @@ BATCHES = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("ids", LargeBinary, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+    Column("failed", Integer, nullable=False, server_default="0"),
     UniqueConstraint("stream", "start", "digest"),
     sqlite_autoincrement=True,
 )
@@ -137,7 +138,9 @@ def live_since(
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch to be stored. `latest` is the time of its latest row, in seconds since the epoch."""
+    """A batch to be stored. `latest` is the time of its latest row, in seconds since the epoch; `failed` rows have an
+    error.
+    """
 
     stream: Stream
     window: Window
@@ -146,6 +149,7 @@ class NewBatch:
     digest: bytes
     ids: bytes
     blob: bytes
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,4 +377,5 @@ def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:
         "digest": batch.digest,
         "ids": batch.ids,
         "blob": batch.blob,
+        "failed": batch.failed,
     }

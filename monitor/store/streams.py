@@ -135,6 +135,11 @@ def figures_of_all(connection: Connection, client: str = "") -> list[StreamFigur
     return figures_of
 
 
+def amount(connection: Connection) -> int:
+    """The number of streams."""
+    return int(connection.scalar(select(func.count()).select_from(STREAMS)) or 0)
+
+
 def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
     """The figures of one stream, or None if it is unknown. If its row is damaged, all figures are 0."""
     row = connection.execute(select(STREAMS).where(*is_of_stream(STREAMS.c, stream))).first()

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from monitor.config.units import HOUR
 from monitor.records import Stream
 from monitor.store import streams
+from monitor.store.db import faults_of
 from monitor.store.predictions import BATCHES, STORED, StoredBatch, readable
 from monitor.store.prepared import Prepared
+from monitor.store.rows import words
 
 _BEGUN_BEFORE = HOUR
 _OPEN = ~BATCHES.c.counted
@@ -76,3 +78,22 @@ def waiting_streams(connection: Connection, received_since: float = 0.0) -> list
         streams.STREAMS.c.last_received >= received_since,
     )
     return [streams.read(row).stream for row in connection.execute(query.order_by(streams.STREAMS.c.id))]
+
+
+def failing_streams(connection: Connection, received_since: float, least: int, share: float) -> list[Stream]:
+    """The streams of whose uncounted rows, received since then, at least `least`, and at least this share, failed."""
+    names = streams.STREAMS.c.client, streams.STREAMS.c.model, streams.STREAMS.c.environment
+    failed = func.sum(BATCHES.c.failed)
+    query = (
+        select(*names)
+        .join(BATCHES, BATCHES.c.stream == streams.STREAMS.c.id)
+        .where(_OPEN, BATCHES.c.received_at >= received_since)
+        .group_by(*names)
+        .having(failed >= least, failed >= share * func.sum(BATCHES.c.rows))
+        .order_by(*names)
+    )
+    found: list[Stream] = []
+    for row in connection.execute(query):
+        with faults_of(connection).isolate("streams", "/".join(map(str, row))):
+            found.append(Stream(*map(words, row)))
+    return found

@@ -51,8 +51,6 @@ from monitor.windows.settings import WindowSettings
 log = logging.getLogger(__name__)
 
 OnCounted = Callable[[Stream, Window, Profile], None]
-
-
 _STREAMS_PER_TRANSACTION = 8
 """A commit costs a write to disk, and other writers wait for it."""
 _LIVE_SECONDS = 30.0
@@ -115,9 +113,22 @@ def count_new(
         }
         live = uncounted.waiting_streams(connection, now - _LIVE_SECONDS) if round_robin is not None else []
         live = list(filter(is_mine, live))
-    touched: set[tuple[Stream, Window]] = set()
     names = sorted(waiting) if round_robin is None else round_robin.start_tick(waiting, [*urgent, live])
     least = first_ones(names, urgent)
+    return count_in_order(store, settings, now, names, on_counted, round_robin, least)
+
+
+def count_in_order(
+    store: Store,
+    settings: WindowSettings,
+    now: float,
+    names: Sequence[Stream],
+    on_counted: OnCounted | None = None,
+    round_robin: RoundRobin | None = None,
+    least: int = 0,
+) -> list[tuple[Stream, Window]]:
+    """As `count_new`, of some streams in order: at least the first `least`, then until `round_robin`'s time is up."""
+    touched: set[tuple[Stream, Window]] = set()
     queue = [
         names[at : at + _STREAMS_PER_TRANSACTION] for at in range(0, len(names), _STREAMS_PER_TRANSACTION)
     ]
@@ -173,9 +184,7 @@ def _count_group(
 def _retry_groups(
     store: Store, group: Sequence[Stream], settings: WindowSettings, now: float, error: Exception
 ) -> list[list[Stream]]:
-    """The groups to retry after a transaction failed: each stream alone. A single stream is retried after its broken
-    batches went to the quarantine.
-    """
+    """The groups to retry after a failure: each stream alone; a single one once its broken batches are set aside."""
     if len(group) > 1:
         return [[stream] for stream in group]
     moved = 0

@@ -21,6 +21,7 @@ from monitor.store import alerts as alert_rows
 from monitor.store import judgements
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
+from monitor.store.targets import TargetPeriod
 from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
@@ -28,6 +29,7 @@ from monitor.windows.settings import WindowSettings
 from monitor.workers import judgement
 from monitor.workers.judgement import Judgement
 from monitor.workers.share import IsMine, everything
+from monitor.workers.triage import Triage
 
 SECONDS = 4.0
 """Seconds of a tick each for counting rows, for measuring windows, for measuring the last seconds and for evaluating
@@ -51,6 +53,15 @@ class StreamJudge:
     cache: ConditionCache = field(default_factory=ConditionCache)
     order: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
     evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
+    failing: Triage = field(init=False)
+
+    def __post_init__(self) -> None:
+        triage = Triage(self.store, self.windows, self.measuring, self.on_counted, self.elsewhere)
+        object.__setattr__(self, "failing", triage)
+
+    def triage(self, rules: RuleSet, now: float, is_mine: IsMine = everything) -> Judgement:
+        """Judge what fails now of many streams, before all others."""
+        return self.failing.judge(rules, now, is_mine)
 
     def count(self, now: float, is_mine: IsMine = everything) -> int:
         """Count new rows. Returns the number of windows that changed."""
@@ -87,6 +98,7 @@ class StreamJudge:
         """Evaluate the rules. `known` are the alerts of the streams that are judged here."""
         active = [alert for alert in known.values() if is_active(alert)]
         critical = {DAEMON, *(alert.stream for alert in active if alert.severity is Severity.CRITICAL)}
+        critical |= self.measuring.silent
         urgent = critical, {alert.stream for alert in active}, self.measuring.live
 
         def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
@@ -113,9 +125,12 @@ class StreamJudge:
             standing = target_rows.current(connection)
         evaluation = self.evaluate(rules, readings, known, now, is_away)
         periods = target_judging.advance(standing, self.measuring.judged(), now)
-        if evaluation.alerts or evaluation.transitions or periods:
-            judged = Judgement(evaluation, self.measuring.recent_profiles)
+        self.put(Judgement(evaluation, self.measuring.recent_profiles), now, periods)
+        return evaluation
+
+    def put(self, judged: Judgement, now: float, periods: Sequence[TargetPeriod] = ()) -> None:
+        """Store what was found until the leader has planned notifications of it."""
+        if judged.evaluation.alerts or judged.evaluation.transitions or periods:
             with self.store.write() as connection:
                 target_rows.put(connection, periods)
                 judgement.put(connection, judged, now)
-        return evaluation

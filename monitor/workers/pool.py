@@ -37,6 +37,8 @@ _PATIENCE = 120.0
 """Seconds after which a worker that does not answer is killed."""
 _MEMORY = 2**40
 """Bytes that a worker may use: it has no limit of its own, but the kernel ends it before the daemon."""
+_LOOK = 1.0
+"""Seconds after which a tick that waits for workers looks for what they have found."""
 _FOREVER = 1e6
 """Seconds without an order after which a worker ends."""
 
@@ -130,8 +132,10 @@ class WorkerPool:
         self._share = Share((), self._own, is_daemon=True)
         self._is_new, self._is_stopped = True, False
 
-    def judge(self, now: float) -> Elsewhere:
-        """Have the workers judge their streams at `now`. Waits for them, but not for long."""
+    def judge(self, now: float, meanwhile: Callable[[], object] = lambda: None) -> Elsewhere:
+        """Have the workers judge their streams at `now`. Waits for them, but not for long; `meanwhile` is called while
+        it waits.
+        """
         if self._is_new:  # better than to judge all streams at first, and a share of them later
             self.start(now, min(_AT_A_START, self._at_most))
         self._start_missing()
@@ -140,7 +144,7 @@ class WorkerPool:
         for worker in self.workers:
             if worker.is_alive and worker.work is None and worker.name in division.workers:
                 self._submit(worker, self._order(now, division))
-        reports = self._collect(now, self._at_most)
+        reports = self._collect(now, self._at_most, meanwhile)
         if self._share.workers != division.workers:
             self._share = Share(division.workers, self._own, is_daemon=True)
         return Elsewhere(
@@ -207,21 +211,27 @@ class WorkerPool:
     def _live(self) -> list[str]:
         return [one.name for one in self.workers if one.is_alive and not one.is_idle(self.lease)]
 
-    def _collect(self, now: float, seconds: float) -> list[Report]:
+    def _collect(
+        self, now: float, seconds: float, meanwhile: Callable[[], object] = lambda: None
+    ) -> list[Report]:
         """What workers report within so many seconds; their leases are renewed meanwhile. A worker that was late before
         is not waited for.
         """
-        began, reports = time.monotonic(), list[Report]()
+        began = renewed = time.monotonic()
+        reports = list[Report]()
         awaited = [one.work for one in self.workers if one.work is not None and one.since >= began - 1.0]
         while True:
             waited = time.monotonic() - began
-            wait(awaited, max(0.0, min(seconds - waited, self.lease / 3)))
+            wait(awaited, max(0.0, min(seconds - waited, self.lease / 3, _LOOK)))
+            meanwhile()
             for worker in self.workers:
                 if worker.work is not None and worker.work.done():
                     reports += self._finish(worker)
             if time.monotonic() - began >= seconds or all(one.done() for one in awaited):
                 return reports
-            self._divide(now + waited)
+            if time.monotonic() - renewed >= self.lease / 3:
+                renewed = time.monotonic()
+                self._divide(now + renewed - began)
 
     def _finish(self, worker: WorkerState) -> list[Report]:
         """Take what a worker has answered."""

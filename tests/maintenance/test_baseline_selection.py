@@ -1,11 +1,13 @@
 """Baselines as the configuration names them, or from the first predictions of a stream."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import event
 
 from monitor.expressions.expression import compile_expression
 from monitor.maintenance.baseline_selection import BaselineSelector, accepted
@@ -168,3 +170,25 @@ def test_a_file_that_cannot_be_read_stops_nothing_and_is_told_once(
     keeping.update(NOW + 30)
     assert source(daemon) is None
     assert caplog.text.count("no new baseline for acme/fraud/production") == 1
+
+
+def test_looking_for_baselines_to_make_takes_as_many_queries_of_many_models_as_of_few(
+    daemon: MeasuringDaemon,
+) -> None:
+    known = baseline.from_table(STREAM, pa.table({"amount": [float(n) for n in range(99)]}), NOW)
+    asked: list[str] = []
+
+    @event.listens_for(daemon.store.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    selector, numbers = keeper(daemon), []
+    for models in (3, 60):
+        with daemon.store.write() as connection:
+            for number in range(models):
+                baseline.save(connection, replace(known, stream=replace(STREAM, model=f"m{number}")), NOW)
+        selector.update(NOW)  # which looks once whether all are counted by their baseline
+        asked.clear()
+        selector.update(NOW + 1)
+        numbers.append(len(asked))
+    assert 0 < numbers[0] == numbers[1]

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from monitor.alerts.settings import AlertSettings, Route
 from monitor.predictions.log.batch import split
-from monitor.records import Alert, Severity, State, fingerprint
-from monitor.store import alerts, uncounted
+from monitor.records import Action, Alert, Severity, State, fingerprint
+from monitor.store import alerts, outbox, uncounted
 from monitor.windows.round_robin import RoundRobin
+from monitor.workers import triage
 from tests.workers.conftest import MINUTE, Fleet, fleet_of, rows_of
 
 
@@ -58,3 +60,33 @@ def test_models_with_a_critical_alert_are_judged_in_the_first_tick_whatever_the_
             fleet.app.tick()
         with fleet.app.store.read() as connection:
             assert uncounted.waiting_streams(connection) == [], "whose turn came later"
+
+
+def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_counted(tmp_path: Path) -> None:
+    with fleet_of(tmp_path / "fleet", triage.MANY + 1, 1) as fleet:
+        without_time(fleet)
+        rows, failing = rows_of(fleet.clock.now(), 1), rows_of(fleet.clock.now(), 2, is_failing=True)
+        last = max(fleet.streams)
+        for stream in fleet.streams:
+            fleet.app.log.append(split(stream, failing if stream == last else rows, MINUTE))
+        fleet.clock.advance(MINUTE)
+        waited: list[int] = []
+
+        def on_page() -> None:
+            with fleet.app.store.read() as connection:
+                waited.append(len(uncounted.waiting_streams(connection)))
+
+        settings = AlertSettings(critical=Route(channels=("webhook",)))
+        fleet.app.pipeline = replace(fleet.app.pipeline, wake=on_page, alerts=settings)
+        fleet.app.tick()
+        assert waited == [triage.MANY], "when its page was planned, all others had yet to be counted"
+        with fleet.app.store.read() as connection:
+            [delivery] = outbox.waiting(connection)
+            paged = [one for one in alerts.load(connection).values() if one.is_open]
+        assert [(one.rule, one.stream) for one in paged] == [("HighErrorRate", last)]
+        assert delivery.action is Action.TRIGGER
+        for _ in range(3):
+            fleet.clock.advance(2.0)
+            fleet.app.tick()
+        with fleet.app.store.read() as connection:
+            assert len(outbox.waiting(connection)) == 1, "it is paged of once"

@@ -86,7 +86,15 @@ def new_batch(batch: Batch, settings: PredictionSettings, digest: bytes = b"") -
         digest or blake2b(blob, digest_size=16).digest(),
         batch.ids.astype("<u8").tobytes(),
         blob,
+        _failed(batch.rows),
     )
+
+
+def _failed(rows: pa.RecordBatch) -> int:
+    """The number of rows with an error."""
+    if "error" not in rows.schema.names:
+        return 0
+    return int(rows.num_rows - rows.column("error").null_count)
 
 
 def received_outcomes(group: Sequence[ParsedRequest], now: float) -> list[NewOutcomes]:
