@@ -78,7 +78,7 @@ def advance(
     incident, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
     opened, closed = incident.is_open and not before.is_open, before.is_open and not incident.is_open
     joined = incident.member & ~before.member
-    state = _joined(calibration, state, incident, scored, sudden)
+    state = _joined(calibration, state, incident, scored, broken, sudden)
     followed = relations.following(calibration.columns, incident.member)
     state = _reset_recovered(calibration, replace(state, incident=incident), recovered | followed)
     if recovered[-1] or (not incident.member[-1] and (recovered | joined).any()):
@@ -192,7 +192,8 @@ def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
 
 
 def _jumped(calibration: Calibration, scored: Scored) -> np.ndarray:
-    """The locations that moved further than chance and usual shocks explain, bool (charts,).
+    """The locations that moved further than chance and usual shocks explain, bool (charts,): from where the windows
+    before let expect them, because a level that wanders may jump to where the reference has its mean.
 
     An error that exceeds the largest of a reference by the factor q occurs in as much time again with a probability of
     about q^(-1 / shape). The largest of all locations counts: few shocks are seen in a month of one column.
@@ -201,7 +202,13 @@ def _jumped(calibration: Calibration, scored: Scored) -> np.ndarray:
     shape = max(float(calibration.charts.tails.shape[Family.LOCATION]), JUMP_SHAPE)
     largest = calibration.charts.largest[location].max(initial=0.0)
     is_far = np.abs(scored.error) >= max(BREAK_ERROR, largest * JUMP_CHANCE**-shape)
-    return np.asarray(location & is_far & (np.abs(scored.deviation) >= JUMP_EFFECTS * calibration.least))
+    return np.asarray(location & is_far & (np.abs(scored.moved) >= JUMP_EFFECTS * calibration.least))
+
+
+def is_usual_after(calibration: Calibration, scored: Scored, chart: int) -> bool:
+    """Whether the location that broke in a `chart` may be as usual after it: it jumped from another usual level."""
+    is_location = calibration.scores.family[chart] == Family.LOCATION
+    return bool(is_location and abs(scored.deviation[chart]) < JUMP_EFFECTS * calibration.least)
 
 
 def share_effect(share: Floats) -> Floats:
@@ -269,15 +276,21 @@ def _joined(
     state: DecisionState,
     incident: IncidentState,
     scored: Scored,
+    broken: np.ndarray,
     sudden: np.ndarray,
 ) -> DecisionState:
     """The state with the effects of the columns that join: from them, it is judged whether these are small again."""
     scores, columns = calibration.scores, len(calibration.columns)
+    pairs = zip(broken, sudden[:-1], strict=True)
+    usual = np.array(
+        [jumps and is_usual_after(calibration, scored, chart) for chart, jumps in pairs], dtype=bool
+    )
     joined = incident.member & ~state.incident.member
     fresh = incident.involved & ~state.incident.involved
     every, sign = np.arange(scores.charts), state.evidence.mean().argmax(axis=1)
     effect = state.evidence.effect()[every, sign] * SIGNS[sign]
     effect = np.where(sudden[:-1][scores.column] | (effect == 0), scored.deviation, effect) * fresh
+    effect *= ~usual[scores.column]  # against the reference, nothing changed that could end
     strength = per_column(state.evidence.mean().sum(axis=1) * scores.weight, scores.column, columns)
     new_values = joined[:-1] & (state.unseen.mean() * UNSEEN_WEIGHT >= np.maximum(INVOLVED * strength, 1.0))
     share = state.unseen.share() * new_values

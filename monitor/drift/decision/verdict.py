@@ -32,10 +32,11 @@ OPEN = 1.001
 class DriftVerdict:
     """The result for one column after one window; an empty `column` stands for all columns together.
 
-    `evidence` is compared with `limit`. `effect` is in standard deviations (for all together, a root mean square).
-    `part` says what changed. `since` is when the evidence began, None without evidence; in an incident it is when the
-    drift began, between `earliest` and `latest` if these are known. `rows` is the number of rows since then. `wave` is
-    the wave of the incident that the column belongs to (0: none), and `waves` the highest number of waves so far.
+    `evidence` is compared with `limit`. `effect` is in standard deviations (for all together, a root mean square), from
+    the reference, or from the windows before if the column `jumped`. `part` says what changed. `since` is when the
+    evidence began, None without evidence; in an incident it is when the drift began, between `earliest` and `latest` if
+    these are known. `rows` is the number of rows since then. `wave` is the wave of the incident that the column belongs
+    to (0: none), and `waves` the highest number of waves so far.
     """
 
     stream: Stream
@@ -56,6 +57,7 @@ class DriftVerdict:
     waves: int = 1
     earliest: float | None = None
     latest: float | None = None
+    jumped: bool = False
 
     @property
     def labels(self) -> Labels:
@@ -91,7 +93,7 @@ def verdicts(
             stream, decision.window, column.name, column.role, evidence, limit, change.effect, change.part,
             moment if change.begun else None, change.rows, bool(decision.ratio[index] >= 1), sudden,
             state.incident.number * bool(state.incident.member[index]), "",
-            int(state.incident.wave[index]), state.incident.waves, *_bounds(state, index, moment),
+            int(state.incident.wave[index]), state.incident.waves, *_bounds(state, index, moment), change.jumped,
         )  # fmt: skip
         results.append(_worded(verdict, calibration, budget))
     evidence, limit = float(decision.ratio[-1] * limits[-1]), float(limits[-1])
@@ -206,8 +208,13 @@ def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> st
     unit = "root mean square of " if verdict.role is None else ""
     evidence = f"{verdict.evidence:,.0f}" if verdict.evidence < MOST_SAID else "above a million"
     begun = between(verdict.since, verdict.earliest, verdict.latest)
+    compared = (
+        "what the windows before let expect"
+        if verdict.jumped
+        else f"the same {alike} of the reference ({past})"
+    )
     changed = (
-        f"{about}: the last {time} ({begun}) differ from the same {alike} of the reference ({past}) "
+        f"{about}: the last {time} ({begun}) differ from {compared} "
         f"by {unit}{format_number(abs(verdict.effect), 2)} standard deviations: {verdict.part} "
         f"(n = {verdict.rows:,.0f}, e-value {evidence}); with the budget of {budget} the limit is {verdict.limit:,.0f}"
     )

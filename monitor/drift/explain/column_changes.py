@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 
 from monitor.drift.columns import OUTSIDE, ColumnType, WatchedColumn
-from monitor.drift.decision.decide import Decision
+from monitor.drift.decision.decide import Decision, is_usual_after
 from monitor.drift.decision.e_detector import SIGNS
 from monitor.drift.decision.state import DecisionState
 from monitor.drift.explain.relation_words import relation_words, share_after
@@ -24,13 +24,15 @@ ROUNDED = 0.1
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
     """One column: its effect in standard deviations since its evidence began (`begun`; else in this window), the change
-    in words, and the number of rows.
+    in words, and the number of rows. `jumped`: the effect is the distance from the windows before, and may be as usual
+    in the reference.
     """
 
     effect: float
     part: str
     rows: float
     begun: bool
+    jumped: bool = False
 
 
 def column_changes(calibration: Calibration, state: DecisionState, decision: Decision) -> list[ColumnChange]:
@@ -63,9 +65,10 @@ def column_changes(calibration: Calibration, state: DecisionState, decision: Dec
 
 
 def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -> ColumnChange:
-    size = float(scored.deviation[chart])
+    jumped = begun and is_usual_after(calibration, scored, chart)
+    size = float(scored.moved[chart] if jumped else scored.deviation[chart])
     part = _part(calibration, chart, size)
-    return ColumnChange(_shown(calibration, chart, size), part, float(scored.rows[chart]), begun)
+    return ColumnChange(_shown(calibration, chart, size), part, float(scored.rows[chart]), begun, jumped)
 
 
 def _new(column: WatchedColumn, share: float, rows: float, missing: float) -> ColumnChange:

@@ -65,6 +65,12 @@ class Scored:
     rows: Floats
 
     @property
+    def moved(self) -> Floats:
+        """How far the effect is from where the windows before let expect it (charts,)."""
+        expected = np.where(self.response[:, 0] > 0, self.response[:, 0], 1.0)
+        return np.asarray(self.error / expected)
+
+    @property
     def observed(self) -> np.ndarray:
         """Charts with rows."""
         return np.asarray(self.rows > 0)
