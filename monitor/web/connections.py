@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web.transport.descriptors import descriptors_for_connections
 from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
+from monitor.web.transport.few_lines import has_few_lines
 from monitor.web.transport.joined_writes import Flush, JoinedWrites
 from monitor.web.transport.silent_peers import give_up_silent_peers
 from monitor.web.transport.turns import Turns
@@ -30,9 +31,8 @@ MOST_HEADERS = 256
 _MOST_AHEAD = 1_048_576
 """Bytes that may come in while a request is open and does not read them."""
 _PART = 4096
-"""Bytes that are parsed at once: two hundred of the smallest requests."""
-_FEW_LINES = 64
-"""More bytes are parsed at once if they have so few lines: a body, or some dozen heads."""
+"""Bytes that are parsed at once: two hundred of the smallest requests. More are if they belong to one body, or have few
+lines."""
 _MOST_PIPELINED = 16
 """Requests that may wait for the one before them; bytes of further ones wait unparsed."""
 _SENDS_WITHIN, _SENDS_AT_LEAST = 30.0, 65_536
@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._arrived = b""
         self._held = b""
         self._unread = 0
+        self._of_body = 0
         self._unsent, self._unsent_since = 0, 0.0
         self.peer = ""
         self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
@@ -143,7 +144,12 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         """Parse bytes in parts, and hold back the rest where many requests wait for the one before them."""
-        if len(data) <= _PART or _has_few_lines(data):
+        if len(data) > self._of_body > 0:
+            body, data = data[: self._of_body], data[self._of_body :]
+            self._parse(body)
+            if self._transport.is_closing():
+                return
+        if len(data) <= max(_PART, self._of_body) or has_few_lines(data):
             self._parse(data)
             return
         for end in range(_PART, len(data) + _PART, _PART):
@@ -171,6 +177,7 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         assert self._inner is not None
         self._unread += len(data)
+        self._of_body = max(0, self._of_body - len(data))
         if self.is_open and self._unread > _MOST_AHEAD:
             self._transport.abort()
             return
@@ -215,15 +222,15 @@ class Connection(asyncio.Protocol):
         else:
             self._wait_no_more()
 
-    def read(self, *, is_whole: bool) -> None:
-        """The application has read what came of the body."""
-        self._unread = 0
+    def read(self, *, is_whole: bool, left: int = 0) -> None:
+        """The application has read what came of the body; the next `left` bytes belong to it as well."""
+        self._unread, self._of_body = 0, left
         if is_whole:
             self._wait_no_more()
 
     def close(self, *, is_whole: bool) -> None:
         """The request was answered, maybe before its body was whole."""
-        self.is_open, self._unread, self._was_abandoned = False, 0, not is_whole
+        self.is_open, self._unread, self._of_body, self._was_abandoned = False, 0, 0, not is_whole
         self._wait_for_peer()
         if self._held:
             self._connections.call_soon(self._go_on)
@@ -383,13 +390,3 @@ class Connections:
         self.remove(victim)
         victim.close_early()
         return True
-
-
-def _has_few_lines(data: bytes) -> bool:
-    """Whether bytes have at most `_FEW_LINES` ends of lines. `bytes.count` takes thirty times as long as `find`."""
-    end = -1
-    for _ in range(_FEW_LINES + 1):
-        end = data.find(b"\n", end + 1)
-        if end < 0:
-            return True
-    return False

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import DamageError
-from monitor.predictions.log.batch import concatenate, decode, encode, hashes, sampled, split
+from monitor.predictions.log.batch import (
+    compacted,
+    concatenate,
+    decode,
+    encode,
+    hashes,
+    sampled,
+    split,
+    without_unused_entries,
+)
 from monitor.predictions.log.columns import column, names, numbers
 from monitor.predictions.log.hashing import hash_texts
 from monitor.records import Stream, Window
@@ -181,3 +190,18 @@ def test_every_kind_of_feature_can_be_read_as_categories(values, expected):
 )
 def test_a_column_has_the_widest_kind_of_its_values(values, kind):
     assert str(column(values).type) == kind
+
+
+@given(
+    values=st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1),
+    begin=st.integers(0, 5),
+    kind=st.sampled_from([pa.int8(), pa.int32(), pa.int64()]),
+)
+def test_a_slice_has_the_labels_that_it_uses_and_no_others(values, begin, kind):
+    labels = pa.array(values, pa.dictionary(kind, pa.string()))
+    part = rows_of(range(len(values)), **{"features.a": labels}).slice(begin)
+    found = without_unused_entries(part)
+    assert found.to_pylist() == part.to_pylist()
+    assert found.schema == compacted(part).schema
+    entries = found.column("features.a").dictionary.to_pylist()
+    assert sorted(entries) == sorted({value for value in values[begin:] if value is not None})

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web import connections
 from tests.support.echo_server import SECONDS, Echo, answers, bodies, closed, post, running
@@ -149,12 +150,31 @@ def test_head_and_body_of_an_answer_are_one_packet():
 
 
 def test_a_large_body_among_pipelined_requests_arrives_whole():
-    bodies = [b"x" * size for size in (1, 300_000, 3, 0, 70_000)] * 20
+    bodies = [sign * size for sign in (b"x", b"\n") for size in (1, 300_000, 3, 0, 70_000)] * 10
     with running(Echo(limit=1_000_000)) as server, server.connect() as busy:
         sending = threading.Thread(target=busy.sendall, args=(b"".join(map(post, bodies)),), daemon=True)
         sending.start()
         assert [body for _, _, body in answers(busy, len(bodies))] == bodies
         sending.join()
+
+
+def test_a_body_of_known_length_is_parsed_as_it_comes_and_requests_behind_it_few_at_a_time(monkeypatch):
+    parsed, parse = [], HttpToolsProtocol.data_received
+    monkeypatch.setattr(
+        HttpToolsProtocol, "data_received", lambda one, data: (parsed.append(data), parse(one, data))
+    )
+    body, requests = b"\n" * 2_000_000, [post(b"%d" % number) for number in range(3000)]
+    with running(Counting(limit=3_000_000)) as server, server.connect() as busy:
+        sent = post(body) + b"".join(requests)
+        sending = threading.Thread(target=busy.sendall, args=(sent,), daemon=True)
+        sending.start()
+        found = answers(busy, 1 + len(requests))
+        sending.join()
+        assert [len(content) for _, _, content in found[:2]] == [len(body), 1]
+        of_body = [len(data) for data in parsed if not data.strip(b"\n")]
+        assert sum(of_body) / len(of_body) > 2 * connections._PART
+        smallest = len(post(b"1"))
+        assert 0 < server.echo.most <= connections._MOST_PIPELINED + connections._PART // smallest
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [((), "127.0.0.1"), (("127.0.0.1",), "10.1.2.3")])

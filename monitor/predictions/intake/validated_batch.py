@@ -125,7 +125,7 @@ def _validated(
         has_id = valid(typed["id"])
         is_suspect |= _repeated(typed, has_id, is_suspect, seen)
     suspect = np.flatnonzero(is_suspect)
-    valid_rows = np.setdiff1d(np.arange(len(columns)), suspect)
+    valid_rows = np.flatnonzero(~is_suspect)
     by_stream = list(_by_stream(columns if not len(suspect) else columns.take(pa.array(valid_rows))))
     return ValidatedBatch(
         [(stream, part) for stream, part, _ in by_stream],

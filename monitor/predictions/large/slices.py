@@ -18,7 +18,7 @@ from monitor.errors import WatchkeeperError
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.requests import Answer, IntakeResult, receipt_of, used_before
 from monitor.predictions.log import batching
-from monitor.predictions.log.batch import compacted, split
+from monitor.predictions.log.batch import split, without_unused_entries
 from monitor.predictions.log.store_rows import StoreRows
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
@@ -196,7 +196,7 @@ def _chunks(rows: pa.RecordBatch, start: int) -> Iterator[tuple[int, pa.RecordBa
         yield start, rows
         return
     for at in range(0, rows.num_rows, step):
-        yield from _halves(compacted(rows.slice(at, step)), start + at)
+        yield from _halves(without_unused_entries(rows.slice(at, step)), start + at)
 
 
 def _halves(rows: pa.RecordBatch, start: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -205,5 +205,5 @@ def _halves(rows: pa.RecordBatch, start: int) -> Iterator[tuple[int, pa.RecordBa
         yield start, rows
         return
     half = rows.num_rows // 2
-    yield from _halves(compacted(rows.slice(0, half)), start)
-    yield from _halves(compacted(rows.slice(half)), start + half)
+    yield from _halves(without_unused_entries(rows.slice(0, half)), start)
+    yield from _halves(without_unused_entries(rows.slice(half)), start + half)

@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from monitor.predictions.log.columns import column
+from monitor.predictions.log.arrays import code_counts
+from monitor.predictions.log.columns import LABEL, column
 from monitor.predictions.log.hashing import Hashes, derived, hash_texts, mix
 from monitor.records import Stream, Window
 from monitor.store.checksums import is_sealed, reading, seal, unseal, unsealed_head
@@ -183,6 +184,21 @@ def compacted(rows: pa.RecordBatch) -> pa.RecordBatch:
         for values in rows.columns
     ]
     return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
+def without_unused_entries(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """As `compacted`; labels of which all are used are kept as they are, in their order."""
+    columns = [
+        values.cast(pa.string()).dictionary_encode() if _may_have_unused_entries(values) else values
+        for values in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
+def _may_have_unused_entries(values: pa.Array) -> bool:
+    if values.type != LABEL:
+        return bool(pa.types.is_dictionary(values.type))
+    return len(values.dictionary) > len(values) or not code_counts(values)[:-1].all()
 
 
 def _as_one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -98,12 +98,15 @@ class Front:
             return
         is_whole = not request_body.announced(scope)
         connection.open(has_body=not is_whole)
+        left: int | None = None
 
         async def read() -> ReceiveMessage:
-            nonlocal is_whole
+            nonlocal is_whole, left
             message = await receive()
             is_whole = message["type"] != "http.request" or not message["more_body"]
-            connection.read(is_whole=is_whole)
+            if message["type"] == "http.request" and not is_whole:
+                left = max(0, (request_body.length(scope) if left is None else left) - len(message["body"]))
+            connection.read(is_whole=is_whole, left=0 if is_whole or left is None else left)
             return message
 
         if connection.is_for_one_request:

@@ -22,6 +22,14 @@ def announced(scope: HTTPScope) -> bool:
     return False
 
 
+def length(scope: HTTPScope) -> int:
+    """The announced length of a body in bytes; 0 if there is none."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
 def is_for_nobody(scope: HTTPScope) -> bool:
     """Whether a request has a body that no route reads: that of any method but POST."""
     return scope["method"] != "POST" and announced(scope)
