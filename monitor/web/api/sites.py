@@ -1,6 +1,7 @@
 """`POST` and `PUT /v1/sites/NAME/bundles`: a bundle of a site. Answered when it is merged: the site may forget it."""
 
 from asyncio import Semaphore, timeout, to_thread
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,15 +21,20 @@ from monitor.web.auth.authentication import Access
 from monitor.web.auth.session import principal_of
 
 _SECONDS, _AT_ONCE = 300.0, 2
+"""Seconds in which a bundle has to come in, and how many are merged at once."""
+_OF_CLIENT, _OF_ALL = 2, 16
+"""Bundles that come in or are merged at a time, of one client and of all."""
 
 
 def routes(
     store: Store, access: Access, clock: Clock, sites: Mapping[str, KnownSite], base_seconds: int
 ) -> list[HTTPRouteHandler]:
-    """The route; none if no site is configured. Few bundles are in memory at a time."""
+    """The route; none if no site is configured. Few bundles are in memory at a time, and those of one client leave
+    places for others, however slowly they come in.
+    """
     if not sites:
         return []
-    in_turn = Semaphore(_AT_ONCE)
+    in_turn, present = Semaphore(_AT_ONCE), Counter[str]()
 
     @route(
         "/v1/sites/{name:str}/bundles",
@@ -40,11 +46,16 @@ def routes(
     async def bundles(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[dict[str, Any]]:
         """Merge a bundle: 200 also if it was merged before."""
         await to_thread(_check, access, sites, request, name)
-        if in_turn.locked():
+        client = sites[name].client
+        if present[client] >= _OF_CLIENT or present.total() >= _OF_ALL:
             raise BusyError("other bundles are being merged", retry_after=10, hint="send it again")
-        async with in_turn:
+        present[client] += 1
+        try:
             body = await _body(request)
-            merged = await to_thread(_merged, store, sites, name, base_seconds, body, clock.now())
+            async with in_turn:
+                merged = await to_thread(_merged, store, sites, name, base_seconds, body, clock.now())
+        finally:
+            present[client] -= 1
         return Response(as_json(merged))
 
     return [bundles]
