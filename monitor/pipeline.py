@@ -6,6 +6,7 @@ for their streams and store what they find; the leader plans notifications of it
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,10 +31,10 @@ from monitor.store import targets as target_rows
 from monitor.store.db import Store
 from monitor.store.fenced import LeaseLostError
 from monitor.workers import judgement
-from monitor.workers.judge import StreamJudge
+from monitor.workers.judge import SECONDS, StreamJudge
 from monitor.workers.judgement import Judgement
 from monitor.workers.pool import Elsewhere, WorkerPool, WorkerState
-from monitor.workers.progress import Progress
+from monitor.workers.progress import Progress, Throttled
 from monitor.workers.sent_measurements import MeasuredByWorkers
 
 log = logging.getLogger(__name__)
@@ -97,11 +98,19 @@ class Pipeline:
         rules = self.rules.rules()
         self.uptime.keep(now)
         others = self.workers.judge(now, lambda: self._plan_waiting(now)) if self.workers else Elsewhere()
-        first = self._triage(rules, others, now)
+        began = time.monotonic()
+
+        def triage() -> None:
+            moment = now + time.monotonic() - began
+            self._triage(rules, others, moment)
+            self._plan_waiting(moment)
+
+        triage()
         windows = self.judge.count(now, others.is_mine)  # rows -> profiles
-        self._plan_waiting(now)
+        triage()
         own = self.self_monitor.measure(now)
-        readings = self.judge.measure(rules, own, now, others.is_mine)  # profiles -> measurements
+        meanwhile = Throttled(SECONDS, triage)
+        readings = self.judge.measure(rules, own, now, others.is_mine, meanwhile)  # profiles -> measurements
         done = Tick(
             now,
             len(readings.streams()) + others.streams,
@@ -110,7 +119,7 @@ class Pipeline:
             0,
         )
         if self.leader.is_ours(now):
-            return self._lead(rules, readings, others, done, first)
+            return self._lead(rules, readings, others, done)
         if not others.is_worker:
             return done
         judged = self.judge.evaluate_and_store(  # another daemon on this database plans notifications
@@ -153,18 +162,15 @@ class Pipeline:
             self.workers.leave()
         self.leader.hand_over()
 
-    def _triage(self, rules: RuleSet, others: Elsewhere, now: float) -> frozenset[Stream]:
-        """Judge what fails now of many streams. The leader plans notifications of it at once; other daemons store it.
-        Returns the streams that the leader has judged.
-        """
+    def _triage(self, rules: RuleSet, others: Elsewhere, now: float) -> None:
+        """Judge what fails now of many streams. The leader plans its pages at once; others store it."""
         judged = self.judge.triage(rules, now, others.is_mine)
         if not judged.streams:
-            return frozenset()
-        if not self.leader.is_ours(now):
+            return
+        if self.leader.is_ours(now):
+            self._plan(judged, others, now)
+        else:
             self.judge.put(judged, now)
-            return frozenset()
-        self._plan(judged, others, now)
-        return judged.streams
 
     def _plan_waiting(self, now: float) -> None:
         """Plan notifications of what other processes have found, if this one is the leader."""
@@ -194,14 +200,7 @@ class Pipeline:
         if plan.deliveries:
             self.wake()
 
-    def _lead(
-        self,
-        rules: RuleSet,
-        readings: Readings,
-        others: Elsewhere,
-        done: Tick,
-        first: frozenset[Stream] = frozenset(),
-    ) -> Tick:
+    def _lead(self, rules: RuleSet, readings: Readings, others: Elsewhere, done: Tick) -> Tick:
         """Evaluate what is left to this process, and plan notifications of what all have found."""
         now, judge = done.at, self.judge
         with self.store.read() as connection:
@@ -212,12 +211,7 @@ class Pipeline:
         known = {key: alert for key, alert in known.items() if not is_elsewhere(alert.stream)}
 
         def is_away(stream: Stream) -> bool:
-            return (
-                stream in first
-                or stream in stored.streams
-                or not others.is_mine(stream)
-                or is_elsewhere(stream)
-            )
+            return stream in stored.streams or not others.is_mine(stream) or is_elsewhere(stream)
 
         mine = {key: alert for key, alert in known.items() if not is_away(alert.stream)}
         own = judge.evaluate(rules, readings, mine, now, is_away)  # measurements -> states, with reasons

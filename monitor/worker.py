@@ -1,5 +1,6 @@
 """What measures and judges streams, made from the configuration: for the daemon, and for its worker processes."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.workers.judge import SECONDS, StreamJudge
 from monitor.workers.messages import Report, TickOrder
+from monitor.workers.progress import Throttled
 from monitor.workers.sent_measurements import MeasurementSender
 from monitor.workers.share import Share
 
@@ -50,6 +52,8 @@ _BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
 """Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
 is to begin in time.
 """
+_STRETCH = 2.0
+"""How many times longer a tick may count many streams."""
 
 
 def rollback_settings(config: Config) -> dict[Stream, RollbackSettings]:
@@ -114,7 +118,7 @@ def judge_of(
         measuring,
         count,
         judged_elsewhere(config.site, config.sites),
-        order=RoundRobin(seconds, again=config.evaluate.every * _BACKLOG_SHARE),
+        order=RoundRobin(seconds, again=config.evaluate.every * _BACKLOG_SHARE, stretch=_STRETCH),
         evaluating=RoundRobin(seconds),
     )
 
@@ -202,9 +206,16 @@ class Worker:
 
     def _tick(self, share: Share, now: float) -> Report:
         judge, rules = self._judge, self._rules.rules()
-        judge.put(judge.triage(rules, now, share), now)
+        began = time.monotonic()
+
+        def triage() -> None:
+            moment = now + time.monotonic() - began
+            judge.put(judge.triage(rules, moment, share), moment)
+
+        triage()
         windows = judge.count(now, share)
-        readings = judge.measure(rules, (), now, share)
+        triage()
+        readings = judge.measure(rules, (), now, share, Throttled(SECONDS, triage))
         evaluation = judge.evaluate_and_store(rules, readings, now, share)
         return Report(len(readings.streams()), windows, evaluation.evaluated, evaluation.errors)
 

@@ -50,6 +50,8 @@ Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
 """Measures at a time what is not in records: gauges, releases."""
 _LEAST_HOURS = 4
 """Hours of a stream with history that a tick measures however long they take."""
+_STRETCH = 5.0
+"""How many times longer a tick may measure many streams."""
 _LONGEST_WAIT = 300
 """Seconds after which a window is measured again, however long it is."""
 
@@ -98,7 +100,7 @@ class Measurer:
         self.silent: set[Stream] = set()
         self._progress: dict[Stream, _Progress] = {}
         self._others: set[Stream] = set()
-        self.round_robin = RoundRobin(settings.seconds)
+        self.round_robin = RoundRobin(settings.seconds, stretch=_STRETCH)
         self.last_seconds = LastSeconds(store, recent, settings.metrics, self.usual, settings.seconds)
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
@@ -113,12 +115,14 @@ class Measurer:
         now: float,
         is_mine: Callable[[Stream], bool] = lambda _stream: True,
         urgent: Sequence[Collection[Stream]] = (),
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Readings:
         """Measure what changed or closed since the last call. Returns everything that rules may read.
 
         `read` are the metrics that rules read, by length of window in seconds (`OPEN` for the last seconds). Only
         streams that are `is_mine` are measured; what is remembered of others is forgotten. `urgent` streams come first,
-        the first group whatever the time, then those that receive records.
+        the first group whatever the time, then those that receive records. `meanwhile` is called again and
+        again while they are measured.
         """
         read = {length: metrics for length, metrics in read.items() if length != OPEN}
         wanted = families_by_length(read, self.base)
@@ -131,7 +135,7 @@ class Measurer:
             with self._isolated(figures.stream):
                 due.append(self._due(figures, changed.get(figures.stream, []), now))
         first = (*urgent, self.recent.streams())
-        self._measure_in_turn(due, wanted, first, len(known), now)
+        self._measure_in_turn(due, wanted, first, len(known), now, meanwhile)
         streams = [figures.stream for figures in everything]
         self.live, self.recent_profiles = self.last_seconds.measure(streams, first, now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
@@ -168,6 +172,7 @@ class Measurer:
         urgent: Sequence[Collection[Stream]],
         models: int,
         now: float,
+        meanwhile: Callable[[], object],
     ) -> None:
         """Measure the windows that are due, stream by stream, in the time that a tick has for them."""
         waiting = {one.stream: one for one in due if one.is_moved or one.hours}
@@ -179,6 +184,7 @@ class Measurer:
             least -= len(some)
             if least <= 0 and self.round_robin.is_time_up():
                 break
+            meanwhile()
 
     def _mine(
         self, known: Sequence[StreamFigures], is_mine: Callable[[Stream], bool], now: float

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from heapq import nsmallest
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,6 +26,8 @@ from monitor.store.timeseries import Series
 MOST_PAST_DAYS = 90
 _EVERY = 60.0
 _NEW_STREAMS_EVERY = 10.0
+_AT_MOST = 400
+"""Days that one call rolls up."""
 _DAYS = 8
 """Days per transaction; ingest waits while it is committed."""
 _NOT_CONFIGURED = ClientSettings()
@@ -77,7 +80,7 @@ class DailySummaries:
         with self._lock:
             before = {one: self._rolled.get(one, -math.inf) for one in self._changed}
             due = [one for one, rolled in before.items() if now - rolled >= _EVERY]
-            due.sort(key=lambda one: (before[one], -one[1].toordinal(), one[0]))
+            due = nsmallest(_AT_MOST, due, key=lambda one: (before[one], -one[1].toordinal(), one[0]))
             self._rolled |= dict.fromkeys(due, now)
             self._changed -= set(due)
             return due

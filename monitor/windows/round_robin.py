@@ -8,6 +8,8 @@ from itertools import islice
 
 from monitor.records import Stream
 
+MANY = 200
+"""Streams from which on a tick may take longer: what is critical is judged meanwhile."""
 MOST_URGENT = 500
 """Streams that may be served before their turn in one tick."""
 _URGENT_IN_A_ROW = 3
@@ -22,14 +24,19 @@ _WHATEVER_THE_TIME = 50
 class RoundRobin:
     """Divides the `seconds` of a tick among streams. Streams that were not served come first in the next tick.
 
-    A stream that was served is served again only in the first `again` seconds of the tick.
+    A stream that was served is served again only in the first `again` seconds of the tick. With more than `MANY`
+    streams waiting, the tick has `stretch` times the seconds: all of its other work grows with them as well.
     """
 
     def __init__(
-        self, seconds: float, elapsed: Callable[[], float] = time.monotonic, again: float = math.inf
+        self,
+        seconds: float,
+        elapsed: Callable[[], float] = time.monotonic,
+        again: float = math.inf,
+        stretch: float = 1.0,
     ) -> None:
         self._seconds, self._elapsed, self._again = seconds, elapsed, min(again, seconds)
-        self._since = -math.inf
+        self._stretch, self._limit, self._since = stretch, seconds, -math.inf
         self._last: dict[int, Stream] = {}
         self._group: dict[Stream, int] = {}
 
@@ -44,6 +51,7 @@ class RoundRobin:
         """
         self._since = self._elapsed()
         waiting, self._group = set(streams), {}
+        self._limit = self._seconds * (self._stretch if len(waiting) > MANY else 1.0)
         groups: list[list[Stream]] = []
         for number, group in enumerate(urgent):
             mine = waiting.intersection(group) - self._group.keys()
@@ -69,7 +77,7 @@ class RoundRobin:
 
     def is_time_up(self, *, again: bool = False) -> bool:
         """Whether this tick's time is used up; with `again`, the time to serve a stream once more."""
-        return self._elapsed() - self._since >= (self._again if again else self._seconds)
+        return self._elapsed() - self._since >= (self._again if again else self._limit)
 
     def mark_served(self, streams: Sequence[Stream]) -> None:
         """Record which streams were served, in the order that `start_tick` returned."""

@@ -53,6 +53,7 @@ class StreamJudge:
     cache: ConditionCache = field(default_factory=ConditionCache)
     order: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
     evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
+    triaged: set[Stream] = field(default_factory=set)
     failing: Triage = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,8 +61,10 @@ class StreamJudge:
         object.__setattr__(self, "failing", triage)
 
     def triage(self, rules: RuleSet, now: float, is_mine: IsMine = everything) -> Judgement:
-        """Judge what fails now of many streams, before all others."""
-        return self.failing.judge(rules, now, is_mine)
+        """Judge what fails now of many streams, before all others. The next evaluation leaves these out."""
+        judged = self.failing.judge(rules, now, is_mine)
+        self.triaged.update(judged.streams)
+        return judged
 
     def count(self, now: float, is_mine: IsMine = everything) -> int:
         """Count new rows. Returns the number of windows that changed."""
@@ -74,11 +77,14 @@ class StreamJudge:
         about_itself: Sequence[Measurement],
         now: float,
         is_mine: IsMine = everything,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Readings:
-        """Measure what was counted. Returns everything that rules may read, and what is exported."""
+        """Measure what was counted, and call `meanwhile` after every few streams. Returns everything that rules may
+        read, and what is exported.
+        """
         read = rules.reads()
         read.setdefault(HOUR, set()).update(OF_THE_HOUR)
-        return self.measuring.measure(read, about_itself, now, is_mine, self._with_alerts())
+        return self.measuring.measure(read, about_itself, now, is_mine, self._with_alerts(), meanwhile)
 
     def _with_alerts(self) -> Sequence[Collection[Stream]]:
         """The streams with a pending or open alert that is critical, and those with another one."""
@@ -102,11 +108,13 @@ class StreamJudge:
         urgent = critical, {alert.stream for alert in active}, self.measuring.live
 
         def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
-            here = [stream for stream in streams if not is_away(stream)]
+            here = [one for one in streams if one not in self.triaged and not is_away(one)]
             return self.evaluating.serve(here, urgent=urgent, at_least=_AT_LEAST)
 
         faults = self.store.faults
-        return evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
+        evaluation = evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
+        self.triaged.clear()
+        return evaluation
 
     def evaluate_and_store(
         self, rules: RuleSet, readings: Readings, now: float, is_mine: IsMine

@@ -4,6 +4,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -18,6 +19,20 @@ def cpu_seconds(pid: int | None, thread: int | None = None) -> float:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return math.nan
+
+
+class Throttled:
+    """Calls a function at most once in so many seconds."""
+
+    def __init__(self, seconds: float, function: Callable[[], object]) -> None:
+        self._seconds, self._function = seconds, function
+        self._called_at = time.monotonic()
+
+    def __call__(self) -> None:
+        """Call it, if it is time."""
+        if time.monotonic() - self._called_at >= self._seconds:
+            self._function()
+            self._called_at = time.monotonic()
 
 
 class Progress:

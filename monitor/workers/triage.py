@@ -22,13 +22,11 @@ from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.windows.counting import count_in_order
 from monitor.windows.profile import Profile
-from monitor.windows.round_robin import RoundRobin
+from monitor.windows.round_robin import MANY, RoundRobin
 from monitor.windows.settings import WindowSettings
 from monitor.workers.judgement import Judgement
 from monitor.workers.share import IsMine
 
-MANY = 200
-"""Streams up to which there is no triage: a tick is short anyway."""
 _SECONDS = 1.0
 """Seconds of a tick for counting what fails."""
 _RECEIVED = 120.0
@@ -49,7 +47,9 @@ class Triage:
     turns: RoundRobin = field(default_factory=lambda: RoundRobin(_SECONDS))
 
     def judge(self, rules: RuleSet, now: float, is_mine: IsMine) -> Judgement:
-        """Count, measure and evaluate the streams that fail and were not paged of yet; empty of few streams."""
+        """Count, measure and evaluate the streams that fail and were not paged of yet. Up to `MANY` streams, there is
+        no triage: a tick is short anyway.
+        """
         failing, known = self._failing(now, is_mine)
         if not failing:
             return Judgement()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.records import Stream
-from monitor.windows.round_robin import MOST_URGENT, RoundRobin
+from monitor.windows.round_robin import MANY, MOST_URGENT, RoundRobin
 
 STREAMS = [Stream("acme", f"model-{number:02}") for number in range(20)]
 
@@ -97,3 +97,12 @@ def test_each_ends_with_the_time_serves_the_urgent_first_and_goes_on_where_it_en
     assert all(tick[0] == urgent and len(tick) == 3 for tick in served)
     assert [stream for tick in served for stream in tick[1:]] == [*STREAMS[:-1], STREAMS[0]]
     assert len(list(RoundRobin(0.0, elapsed).serve(STREAMS, at_least=4))) == 4
+
+
+def test_a_tick_has_more_time_for_many_streams() -> None:
+    for waiting, seconds in ((MANY, 4.0), (MANY + 1, 20.0)):
+        moments = iter([0.0, seconds - 0.1, seconds])
+        turns = RoundRobin(4.0, moments.__next__, stretch=5.0)
+        turns.start_tick([Stream("acme", f"model-{number}") for number in range(waiting)])
+        assert not turns.is_time_up()
+        assert turns.is_time_up()

@@ -1,14 +1,19 @@
 """The first ticks after a start with many models: what is critical is judged, however little time there is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from monitor import pipeline
 from monitor.alerts.settings import AlertSettings, Route
 from monitor.predictions.log.batch import split
-from monitor.records import Action, Alert, Severity, State, fingerprint
+from monitor.records import Action, Alert, Severity, State, Stream, fingerprint
 from monitor.store import alerts, outbox, uncounted
-from monitor.windows.round_robin import RoundRobin
-from monitor.workers import triage
+from monitor.windows.due_windows import DueWindows
+from monitor.windows.round_robin import MANY, RoundRobin
 from tests.workers.conftest import MINUTE, Fleet, fleet_of, rows_of
 
 
@@ -63,7 +68,7 @@ def test_models_with_a_critical_alert_are_judged_in_the_first_tick_whatever_the_
 
 
 def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_counted(tmp_path: Path) -> None:
-    with fleet_of(tmp_path / "fleet", triage.MANY + 1, 1) as fleet:
+    with fleet_of(tmp_path / "fleet", MANY + 1, 1) as fleet:
         without_time(fleet)
         rows, failing = rows_of(fleet.clock.now(), 1), rows_of(fleet.clock.now(), 2, is_failing=True)
         last = max(fleet.streams)
@@ -79,7 +84,7 @@ def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_count
         settings = AlertSettings(critical=Route(channels=("webhook",)))
         fleet.app.pipeline = replace(fleet.app.pipeline, wake=on_page, alerts=settings)
         fleet.app.tick()
-        assert waited == [triage.MANY], "when its page was planned, all others had yet to be counted"
+        assert waited == [MANY], "when its page was planned, all others had yet to be counted"
         with fleet.app.store.read() as connection:
             [delivery] = outbox.waiting(connection)
             paged = [one for one in alerts.load(connection).values() if one.is_open]
@@ -90,3 +95,32 @@ def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_count
             fleet.app.tick()
         with fleet.app.store.read() as connection:
             assert len(outbox.waiting(connection)) == 1, "it is paged of once"
+
+
+def test_what_begins_to_fail_while_many_models_are_measured_is_paged_of_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "SECONDS", 0.0)  # between any two transactions, not every four seconds
+    with fleet_of(tmp_path / "fleet", MANY + 1, 1) as fleet:
+        app, last = fleet.app, max(fleet.streams)
+        rows, failing = rows_of(fleet.clock.now(), 1), rows_of(fleet.clock.now(), 2, is_failing=True)
+        for stream in fleet.streams:
+            app.log.append(split(stream, rows, MINUTE))
+        fleet.clock.advance(2 * MINUTE)
+        measuring = app.pipeline.judge.measuring
+        measure, measured, when_paged = measuring._attempt, set[Stream](), list[int]()
+
+        def attempt(some: Sequence[DueWindows], *rest: Any) -> None:
+            if not measured:
+                app.log.append(split(last, failing, MINUTE))
+            measure(some, *rest)
+            measured.update(due.stream for due in some)
+
+        monkeypatch.setattr(measuring, "_attempt", attempt)
+        settings = AlertSettings(critical=Route(channels=("webhook",)))
+        app.pipeline = replace(app.pipeline, wake=lambda: when_paged.append(len(measured)), alerts=settings)
+        app.tick()
+        assert len(measured) == MANY + 1
+        assert when_paged[0] < 10, "few were measured when its page was planned"
+        with app.store.read() as connection:
+            assert len(outbox.waiting(connection)) == 1
