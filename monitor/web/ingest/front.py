@@ -80,6 +80,7 @@ class Front:
         self._hot = {f"{path}{end}": (path, endpoint) for path, endpoint in hot.items() for end in ("", "/")}
         self._meters = meters
         self._sender_of, self._turns = sender_of, Turns()
+        self._page_turns = Turns(of_each=1)  # a page costs the loop several times what a record does
         self._body_within = body_within
         self._headers: Headers = [
             (name.lower().encode(), value.encode())
@@ -112,7 +113,8 @@ class Front:
         if connection.is_for_one_request:
             send = _last(send)
         try:
-            await self._turns.of(self._sender_of(scope))
+            turns = self._turns if scope["path"] in self._hot else self._page_turns
+            await turns.of(self._sender_of(scope))
             await self._respond(scope, receive if is_whole else read, send, connection)
         finally:
             connection.close(is_whole=is_whole)

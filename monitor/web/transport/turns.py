@@ -21,9 +21,9 @@ _BESIDE_SECONDS = 5.0
 class Turns:
     """The shares of a loop's turns. An owner is an address, a client or a key. Used on one event loop."""
 
-    def __init__(self, is_free: Callable[[str], bool] = lambda _owner: False) -> None:
-        """Owners that are free never wait, nor does ""."""
-        self._is_free = is_free
+    def __init__(self, is_free: Callable[[str], bool] = lambda _owner: False, of_each: int = OF_EACH) -> None:
+        """Owners that are free never wait, nor does "". Beside others, an owner has a turn `of_each` times."""
+        self._is_free, self._each = is_free, of_each
         self._taken: Counter[str] = Counter()
         self._total = 0
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
@@ -59,7 +59,7 @@ class Turns:
         if owner != self._latest:
             self._shared_until = now + _BESIDE_SECONDS if self._latest else now
             self._latest = owner
-        return OF_EACH if now < self._shared_until else OF_ALL
+        return self._each if now < self._shared_until else OF_ALL
 
     def _schedule(self) -> None:
         if not self._is_scheduled:
@@ -83,7 +83,7 @@ class Turns:
     def _due(self) -> list[Callable[[], object]]:
         """What is done in this turn: of each owner one after the other. Who had the last one comes last in the next."""
         due: list[Callable[[], object]] = []
-        for _ in range(OF_ALL if len(self._waiting) == 1 and not self._is_shared() else OF_EACH):
+        for _ in range(OF_ALL if len(self._waiting) == 1 and not self._is_shared() else self._each):
             for owner in list(self._waiting):
                 if len(due) == OF_ALL:
                     return due

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.web.connections import Connection, Connections, Limits
+from monitor.web.ingest.front import Front
 from monitor.web.transport.turns import OF_ALL, OF_EACH, Turns
 from tests.support.echo_server import Echo, post, running
 from tests.support.waiting import until
@@ -18,11 +21,11 @@ FLOOD = 200
 ATTACKER, NEIGHBOUR = "127.0.0.1", "127.0.0.2"
 
 
-def order_of(asked: list[str]) -> list[list[str]]:
+def order_of(asked: list[str], of_each: int = OF_EACH) -> list[list[str]]:
     """Who is served in each turn of a loop, if all ask in one turn, in this order."""
 
     async def served() -> list[list[str]]:
-        turns, found = Turns(), [[]]
+        turns, found = Turns(of_each=of_each), [[]]
 
         async def one(owner: str) -> None:
             await turns.of(owner)
@@ -37,13 +40,15 @@ def order_of(asked: list[str]) -> list[list[str]]:
     return asyncio.run(served())
 
 
-@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=150))
-def test_law_each_is_served_once_in_its_order_and_nobody_more_often_than_its_share(asked: list[str]) -> None:
-    turns = order_of(asked)
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=150), st.sampled_from([1, OF_EACH]))
+def test_law_each_is_served_once_in_its_order_and_nobody_more_often_than_its_share(
+    asked: list[str], of_each: int
+) -> None:
+    turns = order_of(asked, of_each)
     assert sorted(owner for turn in turns for owner in turn) == sorted(asked)
     if len(set(asked) - {""}) > 1:
         for turn in turns[1:]:
-            assert max(turn.count(owner) for owner in turn) <= OF_EACH
+            assert max(turn.count(owner) for owner in turn) <= of_each
             assert len(turn) <= OF_ALL
 
 
@@ -177,3 +182,35 @@ def test_of_too_many_that_wait_the_oldest_of_their_address_are_closed_and_no_oth
         for one in [first, *opened, neighbour]:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one.close()
+
+
+def test_pages_of_one_sender_are_begun_one_in_a_turn_beside_others_and_records_more_often() -> None:
+    async def begun(path: str) -> int:
+        front, found = Front(served, {"/v1/hot": Echo()}, DaemonMeters(), lambda _scope: "a"), [0]
+
+        async def respond(*_anything: object) -> None:
+            found[-1] += 1
+
+        front._respond = respond
+        for turns in (front._turns, front._page_turns):
+            assert turns.take("b")
+        connection = Connection(Connections(Limits(), print), {})
+        connection.open = connection.close = lambda **_anything: None
+        scope = {
+            "type": "http",
+            "path": path,
+            "headers": [],
+            "method": "GET",
+            "state": {"connection": connection},
+        }
+        tasks = [asyncio.create_task(front(scope, served, served)) for _ in range(24)]
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0)
+            found.append(0)
+        return max(found[2:])
+
+    async def served(*_anything: object) -> None:
+        raise AssertionError
+
+    assert asyncio.run(begun("/c/acme/")) == 1
+    assert asyncio.run(begun("/v1/hot")) == OF_EACH
