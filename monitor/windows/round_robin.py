@@ -9,7 +9,9 @@ from itertools import islice
 from monitor.records import Stream
 
 MANY = 200
-"""Streams from which on a tick may take longer: what is critical is judged meanwhile."""
+"""Streams up to which a tick is short, so that nothing is judged before it or meanwhile."""
+_IN_TIME = 1000
+"""Streams that a tick serves in its seconds; with more of them, all of its other work grows as well."""
 MOST_URGENT = 500
 """Streams that may be served before their turn in one tick."""
 _URGENT_IN_A_ROW = 3
@@ -24,8 +26,8 @@ _WHATEVER_THE_TIME = 50
 class RoundRobin:
     """Divides the `seconds` of a tick among streams. Streams that were not served come first in the next tick.
 
-    A stream that was served is served again only in the first `again` seconds of the tick. With more than `MANY`
-    streams waiting, the tick has `stretch` times the seconds: all of its other work grows with them as well.
+    A stream that was served is served again only in the first `again` seconds of the tick. With more than
+    `_IN_TIME` streams waiting, the tick has more time in proportion, at most `stretch` times the seconds.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class RoundRobin:
         """
         self._since = self._elapsed()
         waiting, self._group = set(streams), {}
-        self._limit = self._seconds * (self._stretch if len(waiting) > MANY else 1.0)
+        self._limit = self._seconds * max(1.0, min(self._stretch, len(waiting) / _IN_TIME))
         groups: list[list[Stream]] = []
         for number, group in enumerate(urgent):
             mine = waiting.intersection(group) - self._group.keys()
