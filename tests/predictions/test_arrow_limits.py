@@ -9,8 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import InputError, TooLargeError
+from monitor.predictions.intake.arrow import CONTENT_TYPE
+from monitor.predictions.intake.bodies import ReadApartError
+from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import RecordKind
-from tests.support.arrow_requests import batch, read, rows_of, stream, tried
+from monitor.predictions.intake.requests import MOST_OBJECTS, RawRequest
+from tests.support.arrow_requests import RULES, batch, read, rows_of, stream, tried
 from tests.support.log import NOW
 from tests.support.thorough import examples
 
@@ -107,3 +111,13 @@ def test_a_damaged_stream_is_refused_or_read_and_never_anything_else(flips, leng
         if submission is not None:
             rows_of(submission)
             assert all(one.rejected.error.isprintable() for one in submission.rejected)
+
+
+def test_many_rows_that_need_a_closer_look_are_left_to_a_reader_of_its_own():
+    """A column of nulls takes no bytes, and each of its rows would be parsed alone in the writer's thread."""
+    nothing = pa.nulls(MOST_OBJECTS + 1)
+    body = stream(pa.record_batch({"model": nothing, "prediction": nothing}))
+    request = RawRequest(RecordKind.PREDICTIONS, body, CONTENT_TYPE, RULES, "", None)
+    assert isinstance(request.parsed(FastDecoders(RULES.settings), MOST_OBJECTS), ReadApartError)
+    assert request.parsed(FastDecoders(RULES.settings), MOST_OBJECTS + 1).rejected_count == MOST_OBJECTS + 1
+    assert request.parsed(FastDecoders(RULES.settings)).rejected_count == MOST_OBJECTS + 1

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -38,6 +40,9 @@ _TRUNCATED = "Input data was truncated"
 """The message of msgspec for truncated JSON."""
 _MAX_SEARCHED = 1_000_000
 """Maximum size of a truncated body that is searched for the record where it ends."""
+
+
+Record = TypeVar("Record")
 
 
 class ReadApartError(WatchkeeperError):
@@ -78,6 +83,18 @@ def records(
     if len(content) > most:
         raise _too_many(f"{len(content):,}", most)
     return content
+
+
+def few(records: Iterator[Record], most: int | None) -> Iterator[Record]:
+    """The same records.
+
+    Raises:
+        ReadApartError: there are more than `most`.
+    """
+    for count, record in enumerate(records):
+        if count == most:
+            raise ReadApartError("it has many records that need a closer look")
+        yield record
 
 
 def _has_long_texts(body: bytes) -> bool:

@@ -166,7 +166,8 @@ def read(
     """
     parsed = None
     if content_type.startswith(arrow.CONTENT_TYPE):
-        parsed = _read_columns(kind, body, rules, decoders)
+        rows = arrow.table(body, rules.settings.max_records, MAX_VALUES)
+        parsed = _of_columns(kind, rows, len(body), rules, decoders, most_objects)
     elif kind is RecordKind.PREDICTIONS:
         parsed = _read_fast(body, content_type, rules, decoders)
     if parsed is None:
@@ -293,15 +294,15 @@ def are_timely(times: Micros, rules: Rules) -> bool:
     return bool(earliest >= rules.earliest * 1e6 and latest <= rules.latest * 1e6)
 
 
-def _read_columns(kind: RecordKind, body: bytes, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
-    """The rows of an Arrow stream: valid ones as columns, suspect ones parsed one by one."""
-    rows = arrow.table(body, rules.settings.max_records, MAX_VALUES)
-    return _of_columns(kind, rows, len(body), rules, decoders)
-
-
 def _of_columns(
-    kind: RecordKind, rows: pa.RecordBatch, size: int, rules: Rules, decoders: FastDecoders
+    kind: RecordKind,
+    rows: pa.RecordBatch,
+    size: int,
+    rules: Rules,
+    decoders: FastDecoders,
+    most_suspect: int | None = None,
 ) -> ParsedRequest:
+    """The valid rows as columns; suspect ones are parsed one by one."""
     parsed = ParsedRequest(kind, size)
     validate = validate_outcome_request if kind is RecordKind.OUTCOMES else validate_predictions
     batch = validate(rows, rules)
@@ -319,7 +320,7 @@ def _of_columns(
             continue
         times = np.asarray(columns.column("timestamp"))
         parsed.parts.append(StreamRows(stream, columns, times, columns.num_columns))
-    _parse_each(parsed, batch.suspect, rules, decoders)
+    _parse_each(parsed, bodies.few(batch.suspect, most_suspect), rules, decoders)
     return parsed
 
 
