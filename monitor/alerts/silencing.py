@@ -55,6 +55,8 @@ def add(
 ) -> Silence:
     """Store a silence for the alerts that match all matchers in `texts`; a maintenance window starts later than now.
 
+    The same silence, added twice at the same moment, is stored once.
+
     Raises:
         InputError: no matcher, an invalid matcher, no author, no reason, or a duration that is not allowed.
     """
@@ -69,7 +71,8 @@ def add(
         parsed = tuple(str(matchers.parse(text)) for text in texts)
     except ValueError as error:
         raise InputError(str(error)) from error
-    name = hashlib.sha256("\0".join((*parsed, author, str(starts_at), str(now))).encode()).hexdigest()[:8]
+    content = (*parsed, author, comment, str(starts_at), str(seconds), str(now))
+    name = hashlib.sha256("\0".join(content).encode()).hexdigest()[:12]
     silence = Silence(name, parsed, starts_at, starts_at + seconds, author.strip(), comment.strip())
     silences.add(connection, silence)
     return silence

@@ -1,11 +1,12 @@
 """Silences, including maintenance windows."""
 
 import msgspec
-from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, select, update
 
 from monitor.records import Silence
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
+from monitor.store.statements import insert_or_skip
 
 silences = Table(
     "silences",
@@ -21,9 +22,9 @@ silences = Table(
 
 
 def add(connection: Connection, silence: Silence) -> None:
-    """Store a new silence."""
+    """Store a new silence, unless it is stored already."""
     connection.execute(
-        insert(silences).values(
+        insert_or_skip(connection.dialect.name, silences).values(
             id=silence.id,
             matchers=msgspec.json.encode(silence.matchers).decode(),
             starts_at=silence.starts_at,

@@ -12,7 +12,7 @@ from monitor.alerts.settings import AlertSettings
 from monitor.alerts.silencing import add, expire
 from monitor.errors import DeliveryError, InputError, NotFoundError
 from monitor.notify.delivery.test_page import send_test_page
-from monitor.records import Action, Stream
+from monitor.records import Action, Silence, Stream
 from monitor.store import silences, streams
 from tests.support.judging import one_rule
 from tests.support.paging import PagingDaemon
@@ -147,3 +147,26 @@ def test_inhibitions_that_hold_each_other_back_are_refused() -> None:
     with pytest.raises(ValidationError, match="suppress each other"):
         AlertSettings.model_validate({"inhibitions": [{"source": ['a="1"'], "target": ['b="2"']}]})
     AlertSettings.model_validate({"inhibitions": [one]})
+
+
+def test_a_silence_that_is_sent_twice_at_once_is_stored_once_and_others_beside_it(
+    daemon: PagingDaemon,
+) -> None:
+    def silence(seconds: float, comment: str) -> Silence:
+        with daemon.store.write() as connection:
+            return add(
+                connection,
+                ["model=fraud"],
+                starts_at=daemon.now,
+                seconds=seconds,
+                author="ann",
+                comment=comment,
+                now=daemon.now,
+            )
+
+    made = [silence(60, "x"), silence(60, "x"), silence(120, "x"), silence(60, "y")]
+    with daemon.store.read() as connection:
+        stored = silences.load(connection, daemon.now)
+    assert made[0] == made[1]
+    assert sorted(one.id for one in stored) == sorted({one.id for one in made})
+    assert len(stored) == 3
