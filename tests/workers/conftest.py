@@ -78,7 +78,10 @@ class Fleet:
         self.clock = clock or ManualClock(float(START))
         settings = {
             "store": {"url": url or f"sqlite:///{folder}/fleet.db"},
-            "evaluate": {"workers": workers, "takeover": "10m"},  # leases end when a test says so, however slow
+            "evaluate": {
+                "workers": workers,
+                "takeover": "10m",
+            },  # leases end when a test says so, however slow
             "notify": {"webhook": {"url": "https://hook.example/x", "secret": "s" * 32}, "console": False},
             "clients": {"acme": {"models": {"model-0": {"target": 0.95, "task": "binary"}}}},
         }
