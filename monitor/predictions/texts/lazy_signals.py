@@ -15,7 +15,7 @@ def calls() -> Any:
 
 
 def batch() -> Any:
-    """`monitor.signals.batch`: `Batch`."""
+    """`monitor.signals.batch`: `CallBatch`."""
     return import_module("monitor.signals.batch")
 
 

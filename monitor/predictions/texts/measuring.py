@@ -94,7 +94,7 @@ class SignalMeter:
         with self.faults.isolate("signals", f"{stream}: registered texts"):
             registered = self.registered_for(stream)
         with self.faults.isolate("signals", "calls"):
-            batch = lazy_signals.batch().Batch(lazy_signals.calls().Calls(_calls(rows)), registered)
+            batch = lazy_signals.batch().CallBatch(lazy_signals.calls().Calls(_calls(rows)), registered)
             for one in (*lazy_signals.registry().SIGNALS, *self._own_signals()):
                 with self.faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
