@@ -125,7 +125,13 @@ COVERED = {
     ),
     *("RedisQueueSettings.url", "RedisSettings.url", "SageMakerSettings.url", "SlackSettings.webhook_url"),
     *("SqlSettings.url", "StoreSettings.url", "VertexSettings.metadata_url", "VertexSettings.url"),
-    *("WebSettings.listen", "WebhookSettings.url", "AppriseSettings.urls", "SiteDestination.url"),
+    *(
+        "WebSettings.listen",
+        "WebhookSettings.url",
+        "WebhookExecutorSettings.url",
+        "AppriseSettings.urls",
+        "SiteDestination.url",
+    ),
     *("SftpDestination.host", "MailDestination.host", "ImapMailbox.host"),
 }
 CALLED_BY_NOBODY = {

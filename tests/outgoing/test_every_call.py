@@ -43,7 +43,7 @@ MOST_MEMORY = 200e6
 """Bytes: three times the largest answer that anything takes, which is 64 MB."""
 ROOM = Path(monitor.__path__[0])
 OPENERS = {
-    "client", "Http", "Transport", "Datagrams",
+    "client", "Http", "DeadlineTransport", "Datagrams",
     "connect", "connected", "open_socket", "connected_socket",
 }  # fmt: skip
 """What opens a connection in `monitor.outgoing` and `monitor.notify.http`."""

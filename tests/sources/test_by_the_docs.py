@@ -72,7 +72,7 @@ def test_a_topic_and_a_table_of_truths_are_on_the_page_after_the_lines_of_the_do
             assert tried.stdout.count(f"    {kind}: ") == 10
             assert "rejected" not in tried.stdout
         with daemon:
-            until(lambda: '"90 %"' in daemon.get("/api/v1/status").text, "the accuracy is measured")
+            until(lambda: '"90 % in ' in daemon.get("/api/v1/status").text, "the accuracy is measured")
             listed = watchkeeper("sources", "list", "-c", str(daemon.config)).stdout
             assert listed.count(f"{CALLS} accepted, 0 rejected") == 2
             assert "Fraud" in daemon.get("/c/acme/").text

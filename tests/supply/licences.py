@@ -39,6 +39,8 @@ DECLARED = {
     "sqlcipher3": "Zlib",
 }
 """Licences of packages whose metadata does not name one: from the text in their files."""
+OLDER = (Package("async-timeout", "", "Apache-2.0", (), ("redis, before Python 3.11.3",)),)
+"""What only older interpreters need: the page lists it wherever it is made."""
 _HEAD = """\
 # Licences
 
@@ -66,7 +68,9 @@ def is_allowed(one: Package) -> bool:
 
 def page(found: Sequence[Package]) -> str:
     """The page for these packages."""
-    rows = (f"| {one.name} | {licence(one)} | {', '.join(one.extras) or 'always'} |" for one in found)
+    names = {one.name for one in OLDER}
+    listed = sorted([*OLDER, *(one for one in found if one.name not in names)], key=lambda one: one.name)
+    rows = (f"| {one.name} | {licence(one)} | {', '.join(one.extras) or 'always'} |" for one in listed)
     return _HEAD + "\n".join(rows) + "\n"
 
 
