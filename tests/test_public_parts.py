@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from tests.test_architecture import FILES, name_of
+from tests.test_architecture import FILES, name_of, parsed
 
 PRIVATE_MODULES = {
     "cli/store_option.py": {"typer._click"},  # where Typer has click's context now
@@ -37,10 +37,10 @@ def test_law_no_private_module_of_another_package_is_imported() -> None:
     assert {path: modules for path, modules in found.items() if modules} == PRIVATE_MODULES
 
 
-def own_names(path: Path) -> set[str]:
+def own_names(nodes: Iterable[ast.AST]) -> set[str]:
     """What a file itself defines: functions, classes, fields, and attributes of `self`."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.AnnAssign):
@@ -54,26 +54,28 @@ def own_names(path: Path) -> set[str]:
     return found
 
 
-def private_parts(path: Path, own: dict[Path, set[str]]) -> set[str]:
+def private_parts(nodes: Iterable[ast.AST], own: set[str], files_with: Counter[str]) -> set[str]:
     """Private names that a file uses and nothing of the house defines; an override's own definition counts for none."""
-    elsewhere = set().union(*(names for other, names in own.items() if other != path))
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.endswith("__"):
             continue
-        of = ast.unparse(node.value)
-        known = elsewhere if of == "super()" else own[path] if is_foreign(node) else own[path] | elsewhere
-        found |= {node.attr} - known - DOCUMENTED
-    return found
+        name, is_of_super = node.attr, ast.unparse(node.value) == "super()"
+        is_elsewhere = files_with[name] > (name in own)
+        is_own = name in own and not is_of_super
+        if not is_own and (not is_elsewhere or (is_foreign(node) and not is_of_super)):
+            found.add(name)
+    return found - DOCUMENTED
 
 
 def test_law_private_parts_of_other_packages_are_used_in_few_places() -> None:
-    own = {path: own_names(path) for path in FILES}
-    found = {name_of(path): private_parts(path, own) for path in FILES}
+    own = {path: own_names(nodes) for path, nodes in parsed().items()}
+    files_with = Counter(name for names in own.values() for name in names)
+    found = {name_of(path): private_parts(nodes, own[path], files_with) for path, nodes in parsed().items()}
     assert {path: parts for path, parts in found.items() if parts} == PRIVATE_PARTS
 
 
-def imported(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
+def imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
     """The names that a file gives to what it imports, and the full names."""
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -82,9 +84,8 @@ def imported(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
             yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def parts_of_the_server(path: Path) -> tuple[set[str], set[str]]:
+def parts_of_the_server(nodes: list[ast.AST]) -> tuple[set[str], set[str]]:
     """Its classes that a file extends, and private parts of anything else that it uses."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
     names, extended = dict(imported(nodes)), set()
     for node in nodes:
         for base in node.bases if isinstance(node, ast.ClassDef) else ():
@@ -101,6 +102,10 @@ def is_foreign(node: ast.Attribute) -> bool:
 
 
 def test_law_no_part_of_the_web_server_is_extended_and_nothing_private_of_it_used() -> None:
-    found = {name_of(path): parts_of_the_server(path) for path in FILES if name_of(path).startswith("web/")}
+    found = {
+        name_of(path): parts_of_the_server(nodes)
+        for path, nodes in parsed().items()
+        if name_of(path).startswith("web/")
+    }
     assert {path: extended for path, (extended, _) in found.items() if extended} == EXTENDED
     assert {path: used for path, (_, used) in found.items() if used} == {}
