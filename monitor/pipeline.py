@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from monitor import alerts as paging
 from monitor.alerts.diagnosis.load import diagnosed
@@ -102,7 +103,8 @@ class Pipeline:
 
         def triage() -> None:
             moment = now + time.monotonic() - began
-            self._triage(rules, others, moment)
+            decide = partial(self._decide, others)
+            self.judge.triage(rules, moment, others.is_mine, decide)
             self._plan_waiting(moment)
 
         triage()
@@ -162,11 +164,8 @@ class Pipeline:
             self.workers.leave()
         self.leader.hand_over()
 
-    def _triage(self, rules: RuleSet, others: Elsewhere, now: float) -> None:
-        """Judge what fails now of many streams. The leader plans its pages at once; others store it."""
-        judged = self.judge.triage(rules, now, others.is_mine)
-        if not judged.streams:
-            return
+    def _decide(self, others: Elsewhere, judged: Judgement, now: float) -> None:
+        """The leader plans pages of what was found in a triage at once; others store it."""
         if self.leader.is_ours(now):
             self._plan(judged, others, now)
         else:
@@ -176,11 +175,14 @@ class Pipeline:
         """Plan notifications of what other processes have found, if this one is the leader."""
         if self.workers is None or not self.leader.is_held:
             return
-        with self.store.read() as connection:
-            if not judgements.waiting(connection):
-                return
-            stored = judgement.load(connection)
-        self._plan(stored, Elsewhere(), now)
+        with self.store.faults.isolate(
+            "tick", "what other processes have found"
+        ):  # the end of the tick tries again
+            with self.store.read() as connection:
+                if not judgements.waiting(connection):
+                    return
+                stored = judgement.load(connection)
+            self._plan(stored, Elsewhere(), now)
 
     def _plan(self, judged: Judgement, others: Elsewhere, now: float) -> None:
         """Plan notifications of some streams in the midst of a tick."""

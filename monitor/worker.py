@@ -210,7 +210,7 @@ class Worker:
 
         def triage() -> None:
             moment = now + time.monotonic() - began
-            judge.put(judge.triage(rules, moment, share), moment)
+            judge.triage(rules, moment, share, judge.put)
 
         triage()
         windows = judge.count(now, share)

@@ -60,11 +60,17 @@ class StreamJudge:
         triage = Triage(self.store, self.windows, self.measuring, self.on_counted, self.elsewhere)
         object.__setattr__(self, "failing", triage)
 
-    def triage(self, rules: RuleSet, now: float, is_mine: IsMine = everything) -> Judgement:
-        """Judge what fails now of many streams, before all others. The next evaluation leaves these out."""
-        judged = self.failing.judge(rules, now, is_mine)
-        self.triaged.update(judged.streams)
-        return judged
+    def triage(
+        self, rules: RuleSet, now: float, is_mine: IsMine, decide: Callable[[Judgement, float], object]
+    ) -> None:
+        """Judge what fails now of many streams, before all others, and have `decide` plan or store what was found. The
+        next evaluation leaves these out. An error ends the triage, not the tick, which judges them in their turn.
+        """
+        with self.store.faults.isolate("tick", "triage of failing models"):
+            judged = self.failing.judge(rules, now, is_mine)
+            if judged.streams:
+                decide(judged, now)
+                self.triaged.update(judged.streams)
 
     def count(self, now: float, is_mine: IsMine = everything) -> int:
         """Count new rows. Returns the number of windows that changed."""
