@@ -218,9 +218,13 @@ def _load() -> None:
     for name in _LOADED:
         import_module(name)
     sys.meta_path[:] = before
-    shipped_packs = import_module("tests.support.shipped_packs")
-    shipped_packs.remember()
-    import_module("monitor.config.rule_files").rules_of(import_module("monitor.config.root").Config())
+    import_module("tests.support.shipped_packs").remember()
+    import_module("tests.support.route_signatures").remember()
+    with tempfile.TemporaryDirectory() as folder:  # what is remembered of one daemon serves all of its forks
+        config = import_module("monitor.config.root").Config.model_validate(
+            {"store": {"url": f"sqlite:///{folder}/a.db"}}
+        )
+        import_module("monitor.app").App(config).store.close()
     gc.collect()
     gc.freeze()  # pages of what is loaded stay shared
 
