@@ -277,7 +277,12 @@ def server(
     """The web server: the endpoints of the ingest, and the application behind them."""
     web = config.web
     front = Front(
-        application, hot, meters, access.senders.of, is_secure=web.is_secure, body_within=web.body_within
+        application,
+        hot,
+        meters,
+        access.senders.of,
+        strict_transport=web.strict_transport,
+        body_within=web.body_within,
     )
     return Server(behind(front, web.public_path), web)
 

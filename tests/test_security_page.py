@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.store.sessions import MOST_OPEN
+from monitor.web.settings import WebSettings
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROWS = [
@@ -96,3 +99,14 @@ def test_every_module_with_keys_has_a_row_in_the_list_of_keys() -> None:
     assert found == KEYS.keys()
     listed = PAGE.partition("## Keys and algorithms")[2]
     assert [row for row in KEYS.values() if f"\n| {row} |" not in listed] == []
+
+
+def test_times_of_sessions_are_those_of_the_settings() -> None:
+    """7.1.1, 7.1.2: what is documented is what happens."""
+    [where] = [row[2] for row in ROWS if row[0].startswith("7.1.1")]
+    usual = WebSettings()
+    hours = {"lifetime": usual.session_lifetime / 3600, "idle": usual.session_idle / 3600}
+    assert [f"`web.session_{name}` ({value:g} h)" in where for name, value in hours.items()] == [True] * 2
+    assert f"{MOST_OPEN:,} sessions of a key or person" in where
+    assert hours["lifetime"] <= 24, "NIST SP 800-63B-4, 2.2.3"
+    assert hours["idle"] <= 1

@@ -1,14 +1,28 @@
 """Sessions of users. Only a hash of a session's secret is stored; a session made with a key ends with the key.
 
-A session ends at its time, when nothing was requested in it for a while, or when somebody ends it.
+A session ends at its time, when nothing was requested in it for a while, or when somebody ends it. One that seems to be
+from the future is none: the clock was wrong when it was opened, and so is its end.
 """
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Table, delete, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    select,
+    update,
+)
 
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
@@ -30,9 +44,14 @@ sessions = Table(
     Column("address", String(64), nullable=False, server_default=""),
     Column("issuer", String(_ISSUER), nullable=False, server_default=""),
     Column("subject", String(256), nullable=False, server_default=""),
+    Column("groups", Text, nullable=False, server_default="[]"),
 )
 TOUCH_AFTER = 60.0
 """Seconds for which a request is not noted again."""
+CLOCK_SKEW = 300.0
+"""Seconds that the clocks of two daemons may differ."""
+MOST_OPEN = 1000
+"""Open sessions of one key or person; a further one ends the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +59,8 @@ class Session:
     """A session. `role` is empty for a reader of one `client`; staff see every client, or `client` only.
 
     `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened. `issuer` and
-    `subject` identify who signed in through an identity provider; `who` is only a name.
+    `subject` identify who signed in through an identity provider, `groups` are those that gave them a role; `who` is
+    only a name.
     """
 
     who: str
@@ -54,11 +74,16 @@ class Session:
     id: str = ""
     issuer: str = ""
     subject: str = ""
+    groups: tuple[str, ...] = ()
 
     @property
     def principal(self) -> tuple[str, str]:
         """Who signed in: the provider and its `sub`, or the key. Names may be equal, and may change."""
         return (self.issuer, self.subject) if self.subject else ("", self.key_id)
+
+    def is_open(self, now: float, idle: float) -> bool:
+        """Whether its time is not over, and it was used within `idle` seconds."""
+        return self.created_at - CLOCK_SKEW <= now < self.expires_at and abs(now - self.seen_at) < idle
 
 
 def digest(secret: str) -> bytes:
@@ -67,7 +92,7 @@ def digest(secret: str) -> bytes:
 
 
 def open_session(connection: Connection, session: Session) -> str:
-    """Store a session; its secret, for the cookie."""
+    """Store a session; its secret, for the cookie. Ends the oldest of the same key or person beyond `MOST_OPEN`."""
     secret = secrets.token_urlsafe(32)
     connection.execute(
         sessions.insert(),
@@ -83,9 +108,21 @@ def open_session(connection: Connection, session: Session) -> str:
             "address": session.address[:64],
             "issuer": session.issuer[:_ISSUER],
             "subject": session.subject,
+            "groups": json.dumps(session.groups),
         },
     )
+    _end_oldest(connection, session)
     return secret
+
+
+def _end_oldest(connection: Connection, opened: Session) -> None:
+    is_of_same = sessions.c.key_id == opened.key_id
+    if opened.subject:
+        is_of_same = (sessions.c.issuer == opened.issuer[:_ISSUER]) & (sessions.c.subject == opened.subject)
+    newest_first = sessions.c.created_at.desc(), sessions.c.hash
+    oldest = select(sessions.c.hash).where(is_of_same).order_by(*newest_first).offset(MOST_OPEN)
+    for row in connection.execute(oldest).all():
+        connection.execute(delete(sessions).where(sessions.c.hash == row.hash))
 
 
 def find(connection: Connection, secret: str, now: float, idle: float = float("inf")) -> Session | None:
@@ -95,7 +132,7 @@ def find(connection: Connection, secret: str, now: float, idle: float = float("i
     if row is None:
         return None
     session = _session(row)
-    return session if session.seen_at > now - idle else None
+    return session if session.is_open(now, idle) else None
 
 
 def open_sessions(connection: Connection, now: float, idle: float) -> list[Session]:
@@ -105,7 +142,7 @@ def open_sessions(connection: Connection, now: float, idle: float) -> list[Sessi
     for row in connection.execute(query):
         with faults.isolate("sessions", str(row.who)):
             readable.append(_session(row))
-    return [session for session in readable if session.seen_at > now - idle]
+    return [session for session in readable if session.is_open(now, idle)]
 
 
 def touch(connection: Connection, secret: str, now: float) -> None:
@@ -136,7 +173,17 @@ def _session(row: Row[Any]) -> Session:
         _id(row.hash),
         words(row.issuer),
         words(row.subject),
+        _groups(row.groups),
     )
+
+
+def _groups(stored: object) -> tuple[str, ...]:
+    """The groups of a row; none where they are damaged, so that they give no role."""
+    try:
+        names = json.loads(words(stored))
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def _id(hashed: object) -> str:

@@ -194,8 +194,8 @@ def _database_error(request: Request[Any, Any, Any], error: SQLAlchemyError) -> 
 
 def _with_security_headers(request: Request[Any, Any, Any], answer: Response[Any]) -> Response[Any]:
     """Unknown paths are answered before the middleware runs."""
-    is_secure = web_services.of(request).settings.is_secure
-    answer.headers.update(response_headers.headers(is_secure=is_secure))
+    strict = web_services.of(request).settings.strict_transport
+    answer.headers.update(response_headers.headers(strict_transport=strict))
     return answer
 
 

@@ -51,8 +51,7 @@ class Guard(ASGIMiddleware):
         self._limiter = Limiter(services.settings.requests_per_minute)
         self._senders = services.access.senders
         self._names = host_names.names_of(services.settings)
-        secure = services.settings.is_secure
-        self._headers = {name: _encoded(headers) for name, headers in _headers(services, secure).items()}
+        self._headers = {name: _encoded(headers) for name, headers in _headers(services).items()}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass a request on, or reject it."""
@@ -134,11 +133,13 @@ def _is_change(scope: HTTPScope) -> bool:
     return method not in _READING and path.startswith(_AUDITED) and not path.startswith(_MACHINES)
 
 
-def _headers(services: Services, secure: bool) -> dict[str, dict[str, str]]:
-    by_client = {"": response_headers.headers(is_secure=secure)}
-    for name, client in services.clients.items():
-        by_client[name] = response_headers.headers(is_secure=secure, frame_ancestors=client.frame_ancestors)
-    return by_client
+def _headers(services: Services) -> dict[str, dict[str, str]]:
+    frames = {"": (), **{name: client.frame_ancestors for name, client in services.clients.items()}}
+    strict = services.settings.strict_transport
+    return {
+        name: response_headers.headers(strict_transport=strict, frame_ancestors=ancestors)
+        for name, ancestors in frames.items()
+    }
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

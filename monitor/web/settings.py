@@ -1,7 +1,8 @@
 """The `web` section: where the daemon listens, who signs in how, and what `/metrics` may grow to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -28,11 +29,29 @@ Address = Annotated[str, AfterValidator(_address)]
 """A host and a port, as `127.0.0.1:8080`."""
 
 
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if value and parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+        msg = f"{value!r} is not an https:// URL: the provider's keys and our client secret need TLS"
+        raise ValueError(msg)
+    if len(value) > LONGEST_ISSUER:
+        msg = f"has more than {LONGEST_ISSUER} characters"
+        raise ValueError(msg)
+    return value
+
+
+LONGEST_ISSUER = 512
+Issuer = Annotated[str, AfterValidator(_issuer)]
+"""The URL of an identity provider, or nothing."""
+
+
 class OidcSettings(Section):
     """Sign-in for staff through OpenID Connect (authorization code with PKCE)."""
 
-    issuer: str = ""
-    """The provider's URL, without `/.well-known/openid-configuration`. Empty disables this sign-in."""
+    issuer: Issuer = ""
+    """The provider's URL, without `/.well-known/openid-configuration`: `https`, or `http` on this machine. Empty
+    disables this sign-in."""
     client_id: str = "watchkeeper"
     """The client id registered with the provider."""
     client_secret: Secret = Secret("")
@@ -46,6 +65,11 @@ class OidcSettings(Section):
     in."""
     ca_file: FilePath | None = None
     """A file of CA certificates for the provider; empty uses the system's."""
+
+    def role_of(self, groups: Iterable[str]) -> Role | Literal[""]:
+        """The highest role that some groups give; empty if they give none."""
+        roles = [self.roles[group] for group in groups if group in self.roles]
+        return max(roles, key=lambda role: RANKS[role], default="")
 
 
 class WebSettings(Section):
@@ -128,3 +152,12 @@ class WebSettings(Section):
     def is_secure(self) -> bool:
         """Whether readers connect by TLS, here or at a proxy. Cookies are then sent by TLS only."""
         return self.certificate is not None or self.public_url.startswith("https://")
+
+    @property
+    def strict_transport(self) -> str:
+        """The header Strict-Transport-Security; empty without TLS. At a path of a host that others use too, it says
+        nothing about the host names below that one.
+        """
+        if not self.is_secure:
+            return ""
+        return "max-age=31536000" if self.public_path else "max-age=31536000; includeSubDomains"

@@ -86,7 +86,7 @@ class Running:
             {"/v1/hot": echo},
             self.meters,
             sender_of,
-            is_secure=True,
+            strict_transport="max-age=31536000; includeSubDomains",
             body_within=self.settings.body_within,
         )
         self.server = Server(front, self.settings)

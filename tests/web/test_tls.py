@@ -52,7 +52,7 @@ def test_the_daemon_speaks_tls_that_a_client_verifies(tmp_path: Path) -> None:
         until(lambda: "is ready at https://" in daemon.said(), "it announces its address")
         answer = daemon.get("/c/nobody/")
         assert answer.status_code == 404
-        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
         with pytest.raises(httpx2.ConnectError, match="certificate verify failed"):
             httpx2.get(f"{daemon.url}/healthz")
         with pytest.raises(httpx2.TransportError):

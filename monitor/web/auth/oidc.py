@@ -11,12 +11,16 @@ from typing import Any
 from monitor import outgoing
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.outgoing.client import DeadlineTransport
+from monitor.visible import one_line
 from monitor.web.auth import claims
-from monitor.web.settings import RANKS, OidcSettings, Role
+from monitor.web.settings import OidcSettings, Role
 
 _INVALID_CLAIMS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """Errors from claims that do not follow the standard."""
 _RSA_BITS = 2048
+_KINDS_OF_KEYS = ("RSA", "EC", "OKP")
+_METADATA_SECONDS = 3600.0
+"""How long the provider's endpoints are used before they are read again. Its keys are read at each sign-in."""
 LIFETIME = 600.0
 SECONDS = 10.0
 """Timeout of one response of the provider."""
@@ -35,12 +39,27 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The signed-in user and their role. `issuer` and `subject` identify them; the name is for people to read."""
+    """The signed-in user, their role, and the groups that give it. `issuer` and `subject` identify them; the name is
+    for people to read.
+    """
 
     name: str
     role: Role
     issuer: str
     subject: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What the browser brings back from the provider. `issuer` is the parameter `iss` (RFC 9207), which some do not
+    send; `error` is the provider's refusal.
+    """
+
+    code: str
+    state: str
+    issuer: str = ""
+    error: str = ""
 
 
 class Provider:
@@ -48,7 +67,8 @@ class Provider:
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
-        self._addresses: Mapping[str, Any] = {}
+        self._metadata: Mapping[str, Any] = {}
+        self._read_at = float("-inf")
 
     def begin(self, redirect: str, next_page: str, now: float) -> tuple[str, Attempt]:
         """The URL to send the browser to, and the values that its return must match."""
@@ -57,7 +77,7 @@ class Provider:
         )
         with self._client(redirect) as client:
             address, _ = client.create_authorization_url(
-                self._find("authorization_endpoint", client),
+                self._find("authorization_endpoint", client, now),
                 state=attempt.state,
                 nonce=attempt.nonce,
                 code_verifier=attempt.verifier,
@@ -71,21 +91,31 @@ class Provider:
             WatchkeeperError: it cannot be reached, or has another issuer.
         """
         with self._client("") as client:
-            self._find("authorization_endpoint", client)
+            self._find("authorization_endpoint", client, float("inf"))
 
-    def finish(self, attempt: Attempt, code: str, state: str, redirect: str, now: float) -> Person:
+    def finish(self, attempt: Attempt, returned: Returned, redirect: str, now: float) -> Person:
         """The user of a returned code.
 
         Raises:
             AccessError: the response does not match the attempt, is not the provider's, or the user has no role.
         """
-        is_match = secrets.compare_digest(state.encode(), attempt.state.encode())
+        is_match = secrets.compare_digest(returned.state.encode(), attempt.state.encode())
         if not is_match or not 0 <= now - attempt.started_at < LIFETIME:
             raise AccessError("your sign-in has expired", hint="sign in again")
+        if returned.error or not returned.code:
+            reason = one_line(returned.error)[:100] or "no code"
+            raise AccessError(f"the identity provider rejected the sign-in: {reason}", hint="sign in again")
         with self._client(redirect) as client:
-            token = self._exchange(client, code, attempt)
+            self._check_issuer(returned.issuer, client, now)
+            token = self._exchange(client, returned.code, attempt, now)
             id_claims = self._verified(client, token, attempt, now)
         return self._person(id_claims)
+
+    def _check_issuer(self, issuer: str, client: Any, now: float) -> None:
+        """Whether the response is that of our provider, where it says whose it is (RFC 9207)."""
+        is_told = self._read(client, now).get("authorization_response_iss_parameter_supported") is True
+        if issuer != self._settings.issuer and (issuer or is_told):
+            raise AccessError("the sign-in is that of another identity provider", hint="sign in again")
 
     def _client(self, redirect: str) -> Any:
         from authlib.integrations.httpx_client import OAuth2Client
@@ -103,20 +133,32 @@ class Provider:
             timeout=None,
         )
 
-    def _find(self, name: str, client: Any) -> str:
-        if not self._addresses:
-            address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-            self._addresses = self._get(client, address)
-            if self._addresses.get("issuer") != self._settings.issuer:
-                issuer, self._addresses = self._addresses.get("issuer"), {}
-                raise WatchkeeperError(
-                    f"the identity provider has another issuer: {issuer!r}", hint="check web.oidc.issuer"
-                )
-        if name not in self._addresses:
+    def _find(self, name: str, client: Any, now: float) -> str:
+        address = self._read(client, now).get(name)
+        if not isinstance(address, str):
             raise WatchkeeperError(
                 f"the identity provider does not publish {name}", hint="check web.oidc.issuer"
             )
-        return str(self._addresses[name])
+        schemes = ("https://",) if self._settings.issuer.startswith("https://") else ("https://", "http://")
+        if not address.startswith(schemes):
+            raise WatchkeeperError(
+                f"the identity provider's {name} is without TLS: {one_line(address)[:200]}",
+                hint="check the provider's own address behind its proxy",
+            )
+        return address
+
+    def _read(self, client: Any, now: float) -> Mapping[str, Any]:
+        """The provider's metadata. Only what has the configured issuer is kept."""
+        if not 0 <= now - self._read_at < _METADATA_SECONDS:
+            address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+            metadata = self._get(client, address)
+            if metadata.get("issuer") != self._settings.issuer:
+                raise WatchkeeperError(
+                    f"the identity provider has another issuer: {metadata.get('issuer')!r}"[:300],
+                    hint="check web.oidc.issuer",
+                )
+            self._metadata, self._read_at = metadata, now
+        return self._metadata
 
     def _get(self, client: Any, address: str) -> Mapping[str, Any]:
         try:
@@ -130,12 +172,12 @@ class Provider:
             ) from error
         return content
 
-    def _exchange(self, client: Any, code: str, attempt: Attempt) -> Mapping[str, Any]:
+    def _exchange(self, client: Any, code: str, attempt: Attempt, now: float) -> Mapping[str, Any]:
         from authlib.integrations.base_client import OAuthError
 
         try:
             token: Mapping[str, Any] = client.fetch_token(
-                self._find("token_endpoint", client),
+                self._find("token_endpoint", client, now),
                 grant_type="authorization_code",
                 code=code,
                 code_verifier=attempt.verifier,
@@ -165,18 +207,18 @@ class Provider:
         from authlib.oidc.core import CodeIDToken
         from joserfc import jwt
         from joserfc.errors import JoseError
-        from joserfc.jwk import KeySet
 
-        published = dict(self._get(client, self._find("jwks_uri", client)))
+        published = self._get(client, self._find("jwks_uri", client, now))
         options = {"iss": {"essential": True, "value": self._settings.issuer}}
         options["aud"] = {"essential": True, "value": self._settings.client_id}
         params = {"nonce": attempt.nonce, "client_id": self._settings.client_id}
         params["access_token"] = str(token.get("access_token", ""))
         try:
-            keys = _strong(KeySet.import_key_set(published))  # type: ignore[arg-type]
+            keys = _usable(published)
             decoded = jwt.decode(
                 str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"]
             )
+            _check_kind(decoded.header)
             token_of_id = CodeIDToken(decoded.claims, decoded.header, options=options, params=params)
             token_of_id.validate(now=int(now), leeway=60)
             return dict(decoded.claims)
@@ -188,17 +230,47 @@ class Provider:
         settings = self._settings
         name, subject = claims.person(id_claims), claims.subject(id_claims)
         groups = claims.groups(id_claims, settings.role_claim)
-        roles = [settings.roles[group] for group in groups if group in settings.roles]
-        if roles:
-            role = max(roles, key=lambda role: RANKS[role])
-            return Person(name, role, settings.issuer, subject)
+        role = settings.role_of(groups)
+        if role:
+            known = tuple(sorted({group for group in groups if group in settings.roles}))
+            return Person(name, role, settings.issuer, subject, known)
         hint = "ask an admin (web.oidc.roles)"
         if not groups:
             hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"
         raise AccessError(f"{name} is not in a group that may sign in", known=True, hint=hint)
 
 
-def _strong(keys: Any) -> Any:
-    """The provider's keys without RSA keys that can be computed: those of fewer than 2,048 bits."""
-    strong = [key for key in keys.keys if key.key_type != "RSA" or key.public_key.key_size >= _RSA_BITS]
-    return type(keys)(strong)
+def _usable(published: Mapping[str, Any]) -> Any:
+    """The provider's keys that are of a known kind, without RSA keys that can be computed: those of fewer than 2,048
+    bits. Others beside them are left out (RFC 7517, section 5).
+
+    Raises:
+        ValueError: there is none.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry, KeySet
+
+    keys: list[Any] = []
+    for one in published.get("keys") or ():
+        if not isinstance(one, Mapping) or one.get("kty") not in _KINDS_OF_KEYS:
+            continue
+        try:
+            key: Any = JWKRegistry.import_key(one)
+        except (JoseError, *_INVALID_CLAIMS):
+            continue
+        if key.key_type != "RSA" or key.public_key.key_size >= _RSA_BITS:
+            keys.append(key)
+    if not keys:
+        raise ValueError("it publishes no key that can be used")
+    return KeySet(keys)
+
+
+def _check_kind(header: Mapping[str, Any]) -> None:
+    """A token that says that it is of another kind, as those for access and for signing out do, identifies nobody.
+
+    Raises:
+        ValueError: it is one.
+    """
+    kind = str(header.get("typ", "")).lower()
+    if kind.endswith("+jwt"):
+        raise ValueError(f"it is a token of the kind {one_line(kind)[:50]}")

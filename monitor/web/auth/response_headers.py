@@ -13,8 +13,10 @@ _POLICY = (
 )
 
 
-def headers(*, is_secure: bool, frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
-    """The headers of every response. `frame_ancestors` are the sites that may embed a page."""
+def headers(*, strict_transport: str, frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of every response: `strict_transport` is that of the settings, `frame_ancestors` are the sites that
+    may embed a page.
+    """
     ancestors = " ".join(frame_ancestors) or "'none'"
     values = {
         "Content-Security-Policy": "; ".join((*_POLICY, f"frame-ancestors {ancestors}")),
@@ -25,6 +27,6 @@ def headers(*, is_secure: bool, frame_ancestors: Sequence[str] = ()) -> dict[str
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Cache-Control": "no-store",
     }
-    if is_secure:
-        values["Strict-Transport-Security"] = "max-age=31536000"
+    if strict_transport:
+        values["Strict-Transport-Security"] = strict_transport
     return values

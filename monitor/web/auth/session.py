@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys, audit, sessions
-from monitor.store.api_keys import KeyKind
+from monitor.store.api_keys import Key, KeyKind
 from monitor.store.audit import AuditEntry
 from monitor.store.sessions import Session
+from monitor.web import host_names
 from monitor.web import services as web_services
 from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
@@ -76,7 +77,7 @@ def _identify(request: Request[Any, Any, Any]) -> Visitor | None:
     services = web_services.of(request)
     secret = request.cookies.get(cookie_name(services), "")
     if secret:
-        session = _session(services, secret)
+        session = _session(services, secret, address_of(request))
         if session is not None:
             return Visitor(session.who, session.role, session.client, secret, session.principal)
     return _bearer(services, request)
@@ -95,9 +96,13 @@ def principal_of(access: Access, kind: KeyKind, request: Request[Any, Any, Any])
     return principal
 
 
-def cookie_name(services: Services) -> str:
-    """The name of the cookie. With TLS, browsers take a name with this prefix from this very host only."""
-    return f"__Host-{COOKIE}" if services.settings.is_secure else COOKIE
+def cookie_name(services: Services, name: str = COOKIE) -> str:
+    """The name of a cookie. With TLS, browsers take a name with the prefix `__Host-` from this very host only, and for
+    all of its paths. A daemon at a path of a host that others use too has cookies of that path (`__Secure-`).
+    """
+    if not services.settings.is_secure:
+        return name
+    return f"__Secure-{name}" if services.settings.public_path else f"__Host-{name}"
 
 
 def about(request: Request[Any, Any, Any], client: str) -> None:
@@ -137,11 +142,24 @@ def check_form(request: Request[Any, Any, Any], visitor: Visitor, token: str) ->
     """Reject a change that did not come from our own form. Bearers of a key send no cookie, so cannot be
     impersonated.
     """
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if is_of_another_site(request):
         raise PermissionDeniedException("the form came from another site")
     given = token.encode("utf-8", "replace")
     if visitor.secret and not hmac.compare_digest(given, visitor.csrf.encode()):
         raise PermissionDeniedException("the form has expired: reload the page")
+
+
+def is_of_another_site(request: Request[Any, Any, Any]) -> bool:
+    """Whether a form came from a page of another site. Browsers say so by `Sec-Fetch-Site`, but only over TLS and on
+    this machine; otherwise, as old ones do, by `Origin`, which is `null` for our own pages: they send no referrer.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin", "null")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    settings, place = web_services.of(request).settings, origin.partition("://")[2]
+    public = {host_names.host_of(settings.public_url), *settings.hosts} - {""}
+    is_own = origin == "null" or place == request.headers.get("host") or host_names.host_of(origin) in public
+    return not is_own
 
 
 def keep(request: Request[Any, Any, Any], opened: Session) -> str:
@@ -216,23 +234,33 @@ def cookie(services: Services, secret: str, seconds: int) -> Cookie:
     )
 
 
-def _session(services: Services, secret: str) -> Session | None:
+def _session(services: Services, secret: str, address: str) -> Session | None:
     now, idle = services.clock.now(), services.settings.session_idle
     with services.store.read() as connection:
-        session = sessions.find(connection, secret, now, idle)
-        if session is None:
+        stored = sessions.find(connection, secret, now, idle)
+        if stored is None:
             return None
-        key = api_keys.find(connection, session.key_id) if session.key_id else None
-    if session.key_id == FIRST:
-        is_valid = services.access.is_first_valid()
-    else:
-        is_valid = not session.key_id or (key is not None and key.is_valid(now))
-    if not is_valid:
-        return None
-    if now - session.seen_at > sessions.TOUCH_AFTER:
+        key = api_keys.find(connection, stored.key_id) if stored.key_id else None
+    session = _in_force(services, stored, key, address, now)
+    if session is not None and abs(now - session.seen_at) > sessions.TOUCH_AFTER:
         with contextlib.suppress(StoreError), services.store.write() as connection:
             sessions.touch(connection, secret, now)
-    return session if key is None else replace(session, role=key.role, client=key.client)
+    return session
+
+
+def _in_force(
+    services: Services, stored: Session, key: Key | None, address: str, now: float
+) -> Session | None:
+    """A session with what its key, or the configuration, allows today; None if that is nothing."""
+    if stored.key_id == FIRST:
+        return stored if services.access.is_first_valid() else None
+    if stored.key_id:
+        if key is None or not key.is_valid(now) or not (key.is_usable_from(address) or not address):
+            return None
+        return replace(stored, role=key.role, client=key.client)
+    oidc = services.settings.oidc
+    role = oidc.role_of(stored.groups) if stored.issuer == oidc.issuer else ""
+    return replace(stored, role=role) if role else None
 
 
 def _bearer(services: Services, request: Request[Any, Any, Any]) -> Visitor | None:

@@ -18,7 +18,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
 from monitor.web.auth import session
-from monitor.web.auth.oidc import Attempt, Provider
+from monitor.web.auth.oidc import Attempt, Provider, Returned
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.public_path import CURRENT
@@ -53,7 +53,7 @@ def home() -> Response[Any]:
 @post("/enter", sync_to_thread=True, include_in_schema=False, status_code=303)
 def enter(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     """Sign in with an access key from a form."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if session.is_of_another_site(request):
         raise NotFoundException
     return _enter(request, data.get("key", ""), data.get("next", ""))
 
@@ -66,12 +66,21 @@ def enter_by_link(
 ) -> Response[Any]:
     """Sign in with an access key from a link, and remove it from the address bar.
 
-    A link does not replace another session: somebody else's would sign the reader in as them.
+    A link does not replace another session: somebody else's would sign the reader in as them. Nor does another site
+    open one by itself. A frame has cookies of its own, and no click.
     """
     visitor = session.identify(request)
-    if visitor is not None and visitor.secret and not _is_of(request, visitor, key):
-        return rendering.page("switch.html", visitor=visitor, key=key, next=next)
+    is_other = visitor is not None and bool(visitor.secret) and not _is_of(request, visitor, key)
+    if is_other or (_is_unasked(request) and request.headers.get("sec-fetch-dest") != "iframe"):
+        shown = visitor if is_other else None
+        return rendering.page("switch.html", visitor=shown, key=key, next=next, staff=False)
     return _enter(request, key, next)
+
+
+def _is_unasked(request: Request[Any, Any, Any]) -> bool:
+    """Whether another site led here without anybody's click."""
+    is_from_other = request.headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")
+    return is_from_other and request.headers.get("sec-fetch-user") != "?1"
 
 
 def _is_of(request: Request[Any, Any, Any], visitor: Visitor, token: str) -> bool:
@@ -136,26 +145,36 @@ def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
 
 @get("/staff/sign-in", sync_to_thread=True, include_in_schema=False, status_code=303)
 def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Response[Any]:  # noqa: A002
-    """Redirect to the identity provider."""
-    services = web_services.of(request)
+    """Redirect to the identity provider, which may sign in by itself: another site cannot start that."""
+    services, provider = web_services.of(request), _provider(request)
     next_page = _inside(next, "/staff/")
-    address, attempt = _provider(request).begin(_return_address(request), next_page, services.clock.now())
+    if _is_unasked(request):
+        return rendering.page("switch.html", visitor=None, key="", next=next_page, staff=True)
+    address, attempt = provider.begin(_return_address(request), next_page, services.clock.now())
     fields = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
     encoded = urlsafe_b64encode(fields.encode()).decode().rstrip("=")
     return _go(address, _attempt_cookie(request, f"{_signature(services, encoded)}.{encoded}", 600))
 
 
 @get("/staff/callback", sync_to_thread=True, include_in_schema=False, status_code=303)
-def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Response[Any]:
+def callback(request: Request[Any, Any, Any]) -> Response[Any]:
     """The return from the identity provider."""
     services = web_services.of(request)
-    attempt = _attempt(request)
-    state = str(request.query_params.get("state", ""))
-    now = services.clock.now()
-    person = _provider(request).finish(attempt, code, state, _return_address(request), now)
+    attempt, now = _attempt(request), services.clock.now()
+    names = ("code", "state", "iss", "error")
+    returned = Returned(*(str(request.query_params.get(name, "")) for name in names))
+    person = _provider(request).finish(attempt, returned, _return_address(request), now)
     ends = now + services.settings.session_lifetime
     opened = Session(
-        person.name, person.role, "", "", now, ends, issuer=person.issuer, subject=person.subject
+        person.name,
+        person.role,
+        "",
+        "",
+        now,
+        ends,
+        issuer=person.issuer,
+        subject=person.subject,
+        groups=person.groups,
     )
     session_cookie = session.sign_in(request, opened)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
@@ -176,7 +195,7 @@ def _return_address(request: Request[Any, Any, Any]) -> str:
 
 def _attempt(request: Request[Any, Any, Any]) -> Attempt:
     services = web_services.of(request)
-    signature, _, encoded = request.cookies.get(_attempt_name(services), "").partition(".")
+    signature, _, encoded = request.cookies.get(session.cookie_name(services, _ATTEMPT), "").partition(".")
     is_ours = hmac.compare_digest(signature.encode(), _signature(services, encoded).encode())
     text = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode() if is_ours else ""
     fields = {name: texts[0] for name, texts in parse_qs(text).items()}
@@ -190,12 +209,8 @@ def _attempt(request: Request[Any, Any, Any]) -> Attempt:
 
 def _attempt_cookie(request: Request[Any, Any, Any], value: str, seconds: int) -> Cookie:
     services = web_services.of(request)
-    name, secure = _attempt_name(services), services.settings.is_secure
+    name, secure = session.cookie_name(services, _ATTEMPT), services.settings.is_secure
     return Cookie(name, value=value, max_age=seconds, path="/", httponly=True, secure=secure, samesite="lax")
-
-
-def _attempt_name(services: Services) -> str:
-    return f"__Host-{_ATTEMPT}" if services.settings.is_secure else _ATTEMPT
 
 
 def _signature(services: Services, text: str) -> str:

@@ -73,7 +73,7 @@ class Front:
         meters: DaemonMeters,
         sender_of: Callable[[HTTPScope], str] = lambda _scope: "",
         *,
-        is_secure: bool = False,
+        strict_transport: str = "",
         body_within: float = 60.0,
     ) -> None:
         self._application = application
@@ -84,7 +84,7 @@ class Front:
         self._body_within = body_within
         self._headers: Headers = [
             (name.lower().encode(), value.encode())
-            for name, value in response_headers.headers(is_secure=is_secure).items()
+            for name, value in response_headers.headers(strict_transport=strict_transport).items()
         ]
         self._count = lru_cache(lambda path, code: meters.requests.labels(handler=path, code=code))
 

@@ -141,7 +141,7 @@ def _page(services: Services, key: str, visitor: Visitor, one: PendingApproval, 
         may_decide=_may_decide(visitor, key),
         visitor=visitor,
     )
-    page.headers.update(response_headers.headers(is_secure=services.settings.is_secure))
+    page.headers.update(response_headers.headers(strict_transport=services.settings.strict_transport))
     return page
 
 

@@ -350,7 +350,9 @@ def test_every_answer_is_kept_to_itself(shop: Shop) -> None:
         assert "strict-transport-security" not in answer.headers
     with serving(shop, settings=WebSettings(public_url="https://watch.example.org")) as web:
         for path in ("/c/acme/", "/metrics", "/healthz", "/nowhere", "/staff/"):
-            assert web.get(path).headers["strict-transport-security"] == "max-age=31536000", path
+            assert (
+                web.get(path).headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+            ), path
 
 
 def test_errors_have_one_shape_and_keep_secrets(shop: Shop) -> None:

@@ -24,7 +24,7 @@ from monitor.errors import AccessError, WatchkeeperError
 from monitor.store import audit, sessions
 from monitor.web.auth import oidc
 from monitor.web.auth.authentication import Access
-from monitor.web.auth.oidc import Attempt, Provider
+from monitor.web.auth.oidc import Attempt, Provider, Returned
 from monitor.web.settings import OidcSettings, WebSettings
 from tests.support import clients, http
 from tests.support.clients import Shop
@@ -221,11 +221,11 @@ def test_a_code_works_once_and_only_with_its_own_secret(issuer: str) -> None:
     now = SystemClock().now()
     attempt, code, state = authorized(provider, now)
     with pytest.raises(AccessError, match="expired"):
-        provider.finish(attempt, code, state, CALLBACK, now + 700)
-    person = provider.finish(attempt, code, state, CALLBACK, now)
+        provider.finish(attempt, Returned(code, state), CALLBACK, now + 700)
+    person = provider.finish(attempt, Returned(code, state), CALLBACK, now)
     assert (person.name, person.role) == ("ada@example.com", "operator")
     with pytest.raises(AccessError, match="rejected the sign-in"):
-        provider.finish(attempt, code, state, CALLBACK, now)
+        provider.finish(attempt, Returned(code, state), CALLBACK, now)
 
 
 def test_a_token_made_for_another_sign_in_is_not_believed(issuer: str) -> None:
@@ -233,7 +233,7 @@ def test_a_token_made_for_another_sign_in_is_not_believed(issuer: str) -> None:
     now = SystemClock().now()
     attempt, code, state = authorized(provider, now)
     with pytest.raises(AccessError, match="response is not valid"):
-        provider.finish(replace(attempt, nonce="another"), code, state, CALLBACK, now)
+        provider.finish(replace(attempt, nonce="another"), Returned(code, state), CALLBACK, now)
 
 
 def test_a_code_is_asked_for_with_a_hash_and_used_with_what_was_hashed(
@@ -253,7 +253,7 @@ def test_a_code_is_asked_for_with_a_hash_and_used_with_what_was_hashed(
     expected = urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
     assert (asked["code_challenge_method"], asked["code_challenge"]) == ("S256", expected)
     attempt, code, state = authorized(provider, now)
-    provider.finish(attempt, code, state, CALLBACK, now)
+    provider.finish(attempt, Returned(code, state), CALLBACK, now)
     used = [dict(parse_qsl(body.decode())) for body in sent if body]
     assert [one["code_verifier"] for one in used if one.get("code") == code] == [attempt.verifier]
 
@@ -323,7 +323,7 @@ def test_who_it_is_is_told_by_the_subject_and_not_by_a_mail_address(shop: Shop, 
             assert authorised(web, person).status_code == 303
         assert web.get(own).text.count("/end") == 2, "both of ada's, none of her twin's"
         with shop.store.read() as connection:
-            found = sessions.open_sessions(connection, 0.0, float("inf"))
+            found = sessions.open_sessions(connection, SystemClock().now(), float("inf"))
         assert {one.principal for one in found} == {(issuer, "ada"), (issuer, "ada's twin")}
         assert {one.who for one in found} == {"ada@example.com"}
         twin = next(one for one in found if one.subject == "ada's twin")

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from monitor.errors import AccessError
-from monitor.web.auth.oidc import Attempt, Provider
+from monitor.web.auth.oidc import Attempt, Provider, Returned
 from monitor.web.settings import OidcSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Key size should be")
@@ -38,17 +38,21 @@ class Told(Provider):
         super().__init__(OidcSettings(issuer=ISSUER, client_id="w", roles=roles))
         self._token, self._published = token, published
 
-    def _find(self, name: str, client: Any) -> str:
+    def _find(self, name: str, client: Any, now: float) -> str:
         return name
+
+    def _read(self, client: Any, now: float) -> Mapping[str, Any]:
+        return {}
 
     def _get(self, client: Any, address: str) -> Mapping[str, Any]:
         return self._published  # type: ignore[return-value]
 
-    def _exchange(self, client: Any, code: str, attempt: Attempt) -> Mapping[str, Any]:
+    def _exchange(self, client: Any, code: str, attempt: Attempt, now: float) -> Mapping[str, Any]:
         return {"access_token": "a", "id_token": self._token}
 
     def subject(self) -> str:
-        return self.finish(Attempt("s", "n", "v", "/staff/", NOW - 5), "c", "s", "https://w/cb", NOW).subject
+        attempt = Attempt("s", "n", "v", "/staff/", NOW - 5)
+        return self.finish(attempt, Returned("c", "s"), "https://w/cb", NOW).subject
 
 
 def encoded(content: object) -> str:

@@ -26,7 +26,7 @@ def test_a_hot_address_is_answered_with_the_headers_of_every_answer_and_counted(
     ((status, headers, body),) = asked(server, post(b"hello", path))
     assert (status, body) == (202, b"hello")
     assert headers[b"x-content-type-options"] == b"nosniff"
-    assert headers[b"strict-transport-security"] == b"max-age=31536000"
+    assert headers[b"strict-transport-security"] == b"max-age=31536000; includeSubDomains"
     assert b"date" in headers
     assert server.counted("202") == before + 1
     assert server.echo.seen[-1][0::2] == ("POST", "127.0.0.1")

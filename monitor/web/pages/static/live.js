@@ -27,6 +27,7 @@
     var focus = document.activeElement && document.activeElement.id;
     fetch(location.href, { credentials: "same-origin" })
       .then(function (answer) {
+        if (answer.status === 401 || answer.status === 404) location.reload(); // the sign-in has ended
         if (!answer.ok) throw new Error(answer.status);
         return answer.text();
       })
@@ -48,7 +49,10 @@
 
   var source = new EventSource(main.dataset.events);
   source.addEventListener("open", function () { mark(true); });
-  source.addEventListener("error", function () { mark(false); });
+  source.addEventListener("error", function () {
+    mark(false);
+    if (source.readyState === EventSource.CLOSED) refresh();
+  });
   source.addEventListener("change", refresh);
   window.addEventListener("pagehide", function () { source.close(); });
 })();

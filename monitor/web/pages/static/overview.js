@@ -26,6 +26,7 @@
     var mine = ++latest;
     return fetch(url, { credentials: "same-origin", headers: { Accept: "text/html" } })
       .then(function (answer) {
+        if (answer.status === 401 || answer.status === 404) location.reload(); // the sign-in has ended
         if (!answer.ok) throw new Error(answer.status);
         return answer.text();
       })
