@@ -255,7 +255,7 @@ def _usable(published: Mapping[str, Any]) -> Any:
         if not isinstance(one, Mapping) or one.get("kty") not in _KINDS_OF_KEYS:
             continue
         try:
-            key: Any = JWKRegistry.import_key(one)
+            key: Any = JWKRegistry.import_key(dict(one))
         except (JoseError, *_INVALID_CLAIMS):
             continue
         if key.key_type != "RSA" or key.public_key.key_size >= _RSA_BITS:
