@@ -9,6 +9,7 @@ a busy loop has not read yet.
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -325,8 +326,8 @@ class Connections:
         return len(self._open)
 
     def now(self) -> float:
-        """Seconds of the loop's clock."""
-        return asyncio.get_running_loop().time()
+        """Seconds of monotonic time."""
+        return time.monotonic()
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Call it in the loop's next turn."""

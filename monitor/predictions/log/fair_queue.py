@@ -52,7 +52,9 @@ class FairQueue:
 
     def put_all(self, entries: Sequence[Entry]) -> BusyError | None:
         """Have the slices of one request wait, all or none; or the reason why they cannot."""
-        sender, size = entries[0][0].sender, sum(request.size for request, _ in entries)
+        first = entries[0][0]
+        sender = first.sender
+        size = first.size if len(entries) == 1 else sum([request.size for request, _ in entries])
         own = self._bytes.get(sender, 0)
         # With n senders, each may have 1/(n + 1) wait, so there is always room for one more; and a small request of
         # one that has none is always taken.

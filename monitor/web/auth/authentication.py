@@ -62,6 +62,10 @@ class Principal:
     """The models that the key is bound to; empty for all."""
 
 
+_made = lru_cache(1024)(Principal)
+"""A principal is made once: most requests come from the same few."""
+
+
 def _same_user() -> bool:
     return True
 
@@ -137,7 +141,7 @@ class Access:
         if is_sending and key.kind is KeyKind.STAFF and RANKS[key.role] < RANKS["operator"]:
             raise AccessError("this is a key for reading", known=True, hint=f"use a key of the kind {kind}")
         self._used[key.id] = now
-        return Principal(key.kind, key.client, key.id, key.role, key.models)
+        return _made(key.kind, key.client, key.id, key.role, key.models)
 
     def _log_refused(self, key: Key | None, kind: KeyKind, peer: str, reason: str, now: float) -> None:
         """Log who used a key in vain: once a minute for each key and address."""
@@ -218,7 +222,7 @@ class Access:
             raise AccessError("without a key, only this machine has access", hint=hint)
         if not is_same_user():
             raise AccessError("without a key, only the user who runs the daemon has access", hint=hint)
-        return Principal(kind)
+        return _made(kind)
 
     def _refresh(self, now: float, age: float, *, is_unknown: bool = False) -> None:
         """Read the keys again if they are older than `age`. An unresponsive store delays nobody for long. A key that
@@ -271,7 +275,7 @@ def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
     (DNS rebinding) does not. No header of a proxy may be there, and the version must not be HTTP/1.0, in which
     older versions of nginx pass requests on. A form of a page must come from that very page.
     """
-    if not _is_loopback(peer) or version == "1.0" or any(map(is_of_proxy, headers)):
+    if version == "1.0" or not _is_loopback(peer) or any(map(is_of_proxy, headers)):
         return False
     host, origin = headers.get("host"), headers.get("origin")
     if host is None or not _leads_here(host):

@@ -27,6 +27,18 @@ def headers(*, strict_transport: str, frame_ancestors: Sequence[str] = ()) -> di
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Cache-Control": "no-store",
     }
-    if strict_transport:
-        values["Strict-Transport-Security"] = strict_transport
-    return values
+    return values | _transport(strict_transport)
+
+
+def of_data(*, strict_transport: str) -> dict[str, str]:
+    """The headers of responses that only programs read: those of `headers` without what tells browsers about pages."""
+    return {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    } | _transport(strict_transport)
+
+
+def _transport(value: str) -> dict[str, str]:
+    return {"Strict-Transport-Security": value} if value else {}

@@ -7,6 +7,7 @@ from litestar.types import HTTPScope
 
 _MOST = 10_000
 _CREDENTIALS = (b"authorization", b"cookie")
+_NONE = hashlib.sha256().digest()
 
 
 class Senders:
@@ -43,9 +44,11 @@ class Senders:
 
 def _digest(scope: HTTPScope) -> bytes:
     """What stands for the credentials, which are not kept themselves."""
+    credentials = [header for header in scope["headers"] if header[0] in _CREDENTIALS]
+    if not credentials:
+        return _NONE
     sent = hashlib.sha256()
-    for name, value in scope["headers"]:
-        if name in _CREDENTIALS:
-            sent.update(b"%b %d " % (name, len(value)))
-            sent.update(value)
+    for name, value in credentials:
+        sent.update(b"%b %d " % (name, len(value)))
+        sent.update(value)
     return sent.digest()

@@ -1,6 +1,5 @@
 """The memory budget of request bodies: reserved as bytes arrive, and shared fairly among senders."""
 
-from collections import Counter
 from collections.abc import Callable
 
 from monitor.errors import BusyError
@@ -16,7 +15,7 @@ class BodyBudget:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._total = 0
-        self._by_sender: Counter[str] = Counter()
+        self._by_sender: dict[str, int] = {}
         self._receiving: dict[Reservation, None] = {}
 
     def reserve(self, sender: str, evict: Callable[[], None]) -> "Reservation":
@@ -32,10 +31,11 @@ class BodyBudget:
         more = size - reservation.size
         if more <= 0 or reservation.is_evicted:
             return
-        sender_bytes = self._by_sender[reservation.sender] + more
-        senders = len(self._by_sender) + (reservation.sender not in self._by_sender)
-        if sender_bytes > size and sender_bytes > self._limit / (senders + 1):
-            raise _busy()
+        sender_bytes = self._by_sender.get(reservation.sender, 0) + more
+        if sender_bytes > size:
+            senders = len(self._by_sender) + (reservation.sender not in self._by_sender)
+            if sender_bytes > self._limit / (senders + 1):
+                raise _busy()
         while self._total > reservation.size and self._total + more > self._limit:
             if not self._evict_largest(reservation, sender_bytes):
                 raise _busy()
@@ -72,9 +72,11 @@ class BodyBudget:
     def _change(self, reservation: "Reservation", more: int) -> None:
         reservation.size += more
         self._total += more
-        self._by_sender[reservation.sender] += more
-        if not self._by_sender[reservation.sender]:
-            del self._by_sender[reservation.sender]
+        sender_bytes = self._by_sender.get(reservation.sender, 0) + more
+        if sender_bytes:
+            self._by_sender[reservation.sender] = sender_bytes
+        else:
+            self._by_sender.pop(reservation.sender, None)
 
 
 class Reservation:

@@ -16,10 +16,13 @@ class EagerAwait(Generic[Result]):
 
     def __init__(self, awaitable: Awaitable[Result]) -> None:
         self._steps: Generator[Any, Any, Result] = awaitable.__await__()
-        self._waits_for: object = None
         self.result: Result
-        self.is_done = False
-        self._go_on(None)
+        try:
+            self._waits_for: object = next(self._steps)
+        except StopIteration as end:
+            self.is_done, self.result = True, end.value
+        else:
+            self.is_done = False
 
     def __await__(self) -> Generator[Any, Any, Result]:
         while not self.is_done:

@@ -7,7 +7,7 @@ are answered here.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote_plus
@@ -84,7 +84,7 @@ class Front:
         self._body_within = body_within
         self._headers: Headers = [
             (name.lower().encode(), value.encode())
-            for name, value in response_headers.headers(strict_transport=strict_transport).items()
+            for name, value in response_headers.of_data(strict_transport=strict_transport).items()
         ]
         self._count = lru_cache(lambda path, code: meters.requests.labels(handler=path, code=code))
 
@@ -114,25 +114,29 @@ class Front:
             send = _last(send)
         try:
             turns = self._turns if scope["path"] in self._hot else self._page_turns
-            await turns.of(self._sender_of(scope))
+            if not turns.take(sender := self._sender_of(scope)):
+                await turns.later(sender)
             await self._respond(scope, receive if is_whole else read, send, connection)
         finally:
             connection.close(is_whole=is_whole)
 
-    async def _respond(
+    def _respond(
         self, scope: HTTPScope, receive: Receive, send: Send, connection: Connection | None
-    ) -> None:
+    ) -> Awaitable[None]:
+        """Whatever responds to a request."""
         rejection = _rejection(scope)
         if rejection is not None:
-            await self._send(rejection, send, connection)
-            self._count("none", str(rejection.status)).inc()
-        elif (route := self._hot.get(scope["path"])) is not None:
-            await self._answer(scope, receive, send, connection, *route)
-        else:
-            receive = request_body.in_time(receive, self._body_within)
-            if connection is not None:
-                send = _last_if_stream(_to_those_who_left(send, connection), connection)
-            await self._pass(scope, receive, send)
+            return self._reject(rejection, send, connection)
+        if (route := self._hot.get(scope["path"])) is not None:
+            return self._answer(scope, receive, send, connection, *route)
+        receive = request_body.in_time(receive, self._body_within)
+        if connection is not None:
+            send = _last_if_stream(_to_those_who_left(send, connection), connection)
+        return self._pass(scope, receive, send)
+
+    async def _reject(self, rejection: Reply, send: Send, connection: Connection | None) -> None:
+        await self._send(rejection, send, connection)
+        self._count("none", str(rejection.status)).inc()
 
     async def _pass(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Have the application answer."""
@@ -181,12 +185,11 @@ class Front:
 
 def _rejection(scope: HTTPScope) -> Reply | None:
     """The response to an invalid request; None for valid ones."""
-    headers = list(scope["headers"])
     if scope["method"] == "CONNECT":
         return _WRONG_METHOD
-    if len(headers) > MOST_HEADERS:
+    names = [name for name, _ in scope["headers"]]
+    if len(names) > MOST_HEADERS:
         return _TOO_MANY_HEADERS
-    names = [name for name, _ in headers]
     if len(set(names)) < len(names) and (
         repeated := next((one for one in USED if names.count(one) > 1), b"")
     ):

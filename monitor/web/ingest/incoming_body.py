@@ -82,7 +82,8 @@ class IncomingBody:
             TooLargeError, TooSlowError, BusyError: it exceeds a limit.
             DisconnectedError: the sender is gone.
         """
-        return await self.decompressed(await self.read(receive))
+        body = await self.read(receive)
+        return await self.decompressed(body) if self._encoding else body
 
     async def decompressed(self, body: bytes) -> bytes:
         """A body that was read, without its Content-Encoding.

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from litestar.types import HTTPScope
@@ -47,9 +48,9 @@ _REASONS = {
 def headers_of(scope: HTTPScope) -> Headers:
     """The headers that are used, by their names in lower case."""
     return {
-        _USED_HEADERS[name]: value.decode("latin-1")
+        text: value.decode("latin-1")
         for name, value in scope["headers"]
-        if name in _USED_HEADERS
+        if (text := _USED_HEADERS.get(name)) is not None
     }
 
 
@@ -62,13 +63,18 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
     """
     if "authorization" not in headers:
         for name, _ in scope["headers"]:
-            if authentication.is_of_proxy(text := name.decode("latin-1")):
-                headers = {**headers, text: ""}
+            if _is_of_proxy(name):
+                headers = {**headers, name.decode("latin-1"): ""}
     asked = KeyKind.INGEST, headers, peer_of(scope), scope["http_version"], is_same_user(scope)
     if access.is_at_hand(headers):
         return access.who(*asked)
     work_for(access.sender_of(headers) or f"address {peer_of(scope)}")
     return await asyncio.to_thread(access.who, *asked)
+
+
+@lru_cache(1024)
+def _is_of_proxy(name: bytes) -> bool:
+    return authentication.is_of_proxy(name.decode("latin-1"))
 
 
 def sender_of(principal: Principal, scope: HTTPScope) -> str:
@@ -84,7 +90,8 @@ def bound_by_relay(principal: Principal, headers: Headers) -> Principal:
     Raises:
         AccessError: the key is bound to another client.
     """
-    client = unquote(headers.get("watchkeeper-relay-client", ""))
+    named = headers.get("watchkeeper-relay-client")
+    client = unquote(named) if named else ""
     if not client or client == principal.client:
         return principal
     if principal.client:

@@ -6,6 +6,7 @@ What waits is done in the next turns, one of each owner after the other, each ow
 
 import asyncio
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
@@ -50,12 +51,16 @@ class Turns:
     async def of(self, owner: str) -> None:
         """Go on in this turn, or in a later one of the owner."""
         if not self.take(owner):
-            begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.wait(owner, partial(_begin, begins))
-            await begins
+            await self.later(owner)
+
+    async def later(self, owner: str) -> None:
+        """Go on in a later turn of an owner who may not `take` this one."""
+        begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.wait(owner, partial(_begin, begins))
+        await begins
 
     def _most(self, owner: str) -> int:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if owner != self._latest:
             self._shared_until = now + _BESIDE_SECONDS if self._latest else now
             self._latest = owner
@@ -95,7 +100,7 @@ class Turns:
         return due
 
     def _is_shared(self) -> bool:
-        return asyncio.get_running_loop().time() < self._shared_until
+        return time.monotonic() < self._shared_until
 
 
 def _begin(begins: "asyncio.Future[None]") -> None:
