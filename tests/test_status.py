@@ -133,7 +133,7 @@ def test_what_drift_waits_for_is_told_exactly_before_and_after_a_past_is_there(d
     )
     assert "at least 1,000 predictions (so far 20 in 0s)" in before
     assert "watchkeeper baseline set acme/fraud TRAINING_FILE" in before
-    assert "until a week of windows is available: there is no baseline" in before
+    assert "until there is enough to learn from: there is no baseline" in before
     keep(daemon, trained(300))
     daemon.clock.advance(3600)
     daemon.predict(200, features={"amount": 1.0})

@@ -188,8 +188,8 @@ def _rich(value: Any) -> Any:
 
 
 def _added(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that records of earlier versions lack: an amplitude that does not change, steady hours, one wave, and
-    change points whose interval is not known.
+    """The fields that records of earlier versions lack: an amplitude that does not change, steady hours, one wave,
+    change points whose interval is not known, and errors that do not depend on each other.
     """
     if kind is Season:
         offset = stored["offset"]
@@ -200,6 +200,8 @@ def _added(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
         earlier = {"wave": member.astype(np.int64), "joined": stored["opened"], "waves": 1}
         earlier |= {"earliest": unknown, "latest": unknown}
         return {name: value for name, value in earlier.items() if name not in stored}
+    if kind is Charts and "dependence" not in stored:
+        return {"dependence": np.ones_like(stored["inflation"])}
     if kind is KalmanState and "amplitude" not in stored:
         return {"amplitude": Amplitude(np.ones_like(stored["mean"]), np.zeros_like(stored["mean"]))}
     return {}

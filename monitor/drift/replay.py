@@ -110,6 +110,7 @@ def checked(calibration: Calibration, result: Replay) -> Calibration:
     charts = replace(
         charts,
         inflation=charts.inflation * factor,
+        dependence=charts.dependence * factor,
         largest=charts.largest / factor,
         effect_sizes=charts.effect_sizes * factor[:, None],
     )

@@ -112,7 +112,7 @@ def notes(
     notes += _beyond_limits(connection, figures.stream, base_seconds)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
-        note = "drift is reported in the digest only, until a week of windows is available"
+        note = "drift is reported in the digest only, until there is enough to learn from"
         notes.append(note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift))
     else:
         related = watched_words(baseline.layout) if baseline is not None else ""

@@ -51,6 +51,27 @@ def test_errors_that_depend_on_each_other_in_weeks_not_fitted_on_are_divided_by_
     assert after.largest * after.inflation == pytest.approx(fitted.charts.largest * fitted.charts.inflation)
 
 
+@pytest.mark.parametrize("dependence", [1.0, 1.3, 1.7])
+def test_law_however_errors_add_up_over_days_a_jump_is_told_by_the_window_in_which_it_is(
+    dependence: float,
+) -> None:
+    """A slow wander whose sums of errors vary as much more as given. Without a jump, nothing is told."""
+    spec = Hard("wander", 1000, 2106, "0.5 sd", few=True)
+    stream, columns_ = hard_streams.windows(spec), hard_streams.columns(spec)
+    fitted = drift.fit(columns_, list(itertools.islice(stream, REFERENCE)))
+    assert fitted.charts.dependence.min() >= 1
+    assert fitted.charts.dependence[fitted.scores.family == Family.LOCATION].max() > 1.05
+    found = Replay(0, 1.0, np.full((len(columns_), len(Family)), dependence**2))
+    calibration = checked(fitted, found)
+    limits, state = drift.limits(calibration.columns, BUDGET.limit(HOUR)), drift.begin(calibration)
+    for window in itertools.islice(stream, spec.begin - REFERENCE):
+        state, decision = drift.advance(calibration, state, window, limits)
+        assert not decision.joined.any()
+    state, decision = drift.advance(calibration, state, next(stream), limits)
+    assert decision.broken[0] == 0
+    assert list(np.flatnonzero(decision.joined)) == [0]
+
+
 def test_less_than_a_week_or_a_hundred_windows_is_too_little_and_says_until_when() -> None:
     assert "until 1970-01-08" in too_little(0, 3 * DAY, 500, HOUR)
     assert "100 are needed" in too_little(0, 8 * DAY, 99, HOUR)

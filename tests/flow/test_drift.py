@@ -91,7 +91,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
         daemon = Daemon(tmp_path, config)
         made = Model(daemon, pager, began)
         assert "46,080 rows accepted, 0 rejected" in made.run("load", "acme/fraud", str(file))
-        assert "drift is reported in the digest only, until a week of windows is available" in made.run(
+        assert "drift is reported in the digest only, until there is enough to learn from" in made.run(
             "status"
         )
         with daemon:

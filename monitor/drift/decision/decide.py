@@ -12,7 +12,7 @@ from monitor.drift.decision.state import DecisionState, IncidentState
 from monitor.drift.decision.step_up import step_up
 from monitor.drift.model import control_charts, kalman_filter, season
 from monitor.drift.model.calibration import Calibration, carry_small_samples, density
-from monitor.drift.model.control_charts import Scored
+from monitor.drift.model.control_charts import Charts, Scored
 from monitor.drift.model.kalman_filter import KalmanState
 from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
 from monitor.records import Window
@@ -176,14 +176,14 @@ def _dense(
 
 def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     """The chart by which each column broke, or -1: it moved by more than a standard deviation, or by a quarter of all
-    rows, in one window, and further than in any window of the reference. Or its location jumped (`_jumped`).
+    rows, in one window, and further than in any window of the reference. Or its location jumped (`jumped`).
     """
     scores, charts = calibration.scores, calibration.charts
     far = np.abs(scored.error) >= np.maximum(BREAK_ERROR, BREAK_BEYOND * charts.largest)
     size = np.abs(scored.deviation)
     big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
     big &= scores.family != Family.SHAPE
-    hit = ((far & big) | _jumped(calibration, scored)) & scored.observed & (scored.rows >= BREAK_ROWS)
+    hit = ((far & big) | jumped(charts, calibration.least, scored)) & scored.observed & (scored.rows >= BREAK_ROWS)
     broken = np.full(len(calibration.columns), -1)
     # From right to left, so that the first chart of a column wins: it is the easiest to explain.
     charts_hit = np.flatnonzero(hit)[::-1]
@@ -191,18 +191,21 @@ def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     return broken
 
 
-def _jumped(calibration: Calibration, scored: Scored) -> np.ndarray:
+def jumped(charts: Charts, least: float, scored: Scored) -> np.ndarray:
     """The locations that moved further than chance and usual shocks explain, bool (charts,): from where the windows
-    before let expect them, because a level that wanders may jump to where the reference has its mean.
+    before let expect them, because a level that wanders may jump to where the reference has its mean. `least` is the
+    smallest relevant effect.
 
     An error that exceeds the largest of a reference by the factor q occurs in as much time again with a probability of
-    about q^(-1 / shape). The largest of all locations counts: few shocks are seen in a month of one column.
+    about q^(-1 / shape). The largest of all locations counts: few shocks are seen in a month of one column. Errors are
+    those of single windows: that they add up over days is no reason to doubt one.
     """
-    location = calibration.scores.family == Family.LOCATION
-    shape = max(float(calibration.charts.tails.shape[Family.LOCATION]), JUMP_SHAPE)
-    largest = calibration.charts.largest[location].max(initial=0.0)
-    is_far = np.abs(scored.error) >= max(BREAK_ERROR, largest * JUMP_CHANCE**-shape)
-    return np.asarray(location & is_far & (np.abs(scored.moved) >= JUMP_EFFECTS * calibration.least))
+    location = charts.family == Family.LOCATION
+    shape = max(float(charts.tails.shape[Family.LOCATION]), JUMP_SHAPE)
+    largest = (charts.largest * charts.dependence)[location].max(initial=0.0)
+    is_far = np.abs(scored.error * charts.dependence) >= max(BREAK_ERROR, largest * JUMP_CHANCE**-shape)
+    is_large = (np.abs(scored.moved) >= JUMP_EFFECTS * least) & (scored.rows >= BREAK_ROWS)
+    return np.asarray(location & is_far & is_large)
 
 
 def is_usual_after(calibration: Calibration, scored: Scored, chart: int) -> bool:

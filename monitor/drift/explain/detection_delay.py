@@ -10,6 +10,7 @@ from monitor.drift import window_length
 from monitor.drift.columns import FIRST, ColumnType, Floats, WatchedColumn, WindowCounts
 from monitor.drift.decision import e_detector
 from monitor.drift.decision.budget import Budget, limits
+from monitor.drift.decision.decide import jumped
 from monitor.drift.model import control_charts, kalman_filter, location_coupling
 from monitor.drift.model.autocorrelation import Autocorrelation
 from monitor.drift.model.calibration import Calibration, fit
@@ -22,7 +23,8 @@ from monitor.records import Window
 from monitor.visible import counted
 
 RUNS = 40
-MOST = 336
+MOST, KNOWN = 336, 48
+"""The most windows after a shift, and those before it."""
 SHIFTS, SLOW_SHIFTS = (0.2, 0.5), (0.5, 1.0)
 """Shifts of the examples, in standard deviations; in windows of more than an hour, the latter."""
 BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS_AN_HOUR, TYPICAL_WINDOWS = 50, 20, 1000, 336
@@ -53,12 +55,10 @@ def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] =
     chosen = np.resize(chosen, RUNS)
     limit = needed[calibration.scores.column[chosen]] / calibration.scores.weight[chosen]
     charts = _only(calibration.charts, chosen)
-    matters = [shift >= calibration.least for shift in shifts]
+    least, never = calibration.least, np.full(RUNS, np.inf)
     return [
-        _delay(
-            shift, chosen, _simulated_delays(charts, limit, shift, rng) if matter else np.full(RUNS, np.inf)
-        )
-        for shift, matter in zip(shifts, matters, strict=True)
+        _delay(shift, chosen, _simulated_delays(charts, limit, shift, least, rng) if shift >= least else never)
+        for shift in shifts
     ]
 
 
@@ -71,8 +71,12 @@ def _delay(shift: float, chosen: np.ndarray, after: Floats) -> Delay:
 
 
 # Quoted, because numpy loads its random module (3 MB) on first access.
-def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generator") -> Floats:
-    """The windows after which each chart detects the shift, infinite if not within `MOST`, shape (charts,)."""
+def _simulated_delays(
+    charts: Charts, limit: Floats, shift: float, least: float, rng: "np.random.Generator"
+) -> Floats:
+    """The windows after which each chart detects the shift, infinite if not within `MOST`, shape (charts,). It begins
+    when the filter knows the level, and is also found if the location jumps in one window.
+    """
     # The location effect (scaled mean rank) of a normal variable that is shifted by `shift` standard deviations.
     effect = np.sqrt(3) * (2 * NormalDist().cdf(shift / np.sqrt(2)) - 1)
     delay = np.full(len(limit), np.inf)
@@ -83,12 +87,14 @@ def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.rand
     process = rng.standard_normal(len(limit)) * np.sqrt(charts.autocorrelation.variance)
     rows = np.maximum(charts.typical_rows, 1.0)
     correlation = charts.autocorrelation.correlation
-    for t in range(MOST):
+    for t in range(-KNOWN, MOST):
         process = correlation * process + rng.standard_normal(len(limit)) * np.sqrt(
             charts.autocorrelation.variance * (1 - correlation**2)
         )
-        effects = charts.mean + effect + process + rng.standard_normal(len(limit)) / np.sqrt(rows)
+        effects = charts.mean + effect * (t >= 0) + process + rng.standard_normal(len(limit)) / np.sqrt(rows)
         state, scored = control_charts.step(charts, state, effects, rows, 0, 1.0)
+        if t < 0:
+            continue
         evidence = e_detector.advance(
             evidence,
             scored.score,
@@ -99,7 +105,8 @@ def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.rand
             rows,
             t + 1.0,
         )
-        delay = np.where(np.isinf(delay) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, delay)
+        found = (evidence.mean().sum(axis=1) >= limit) | jumped(charts, least, scored)
+        delay = np.where(np.isinf(delay) & found, t + 1.0, delay)
         if np.isfinite(delay).all():
             break
     return delay
@@ -121,6 +128,7 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
             charts.autocorrelation.correlation[chosen], charts.autocorrelation.variance[chosen]
         ),
         inflation=charts.inflation[chosen],
+        dependence=charts.dependence[chosen],
         tails=Tails(charts.tails.threshold, charts.tails.scale, charts.tails.shape),
         tolerated=charts.tolerated[chosen],
         largest=charts.largest[chosen],

@@ -79,13 +79,14 @@ def fit(reference: ReferenceEffects) -> Charts:
     shape = _tail_shape(replay(initial, effects, rows, cells, gaps)[0], observed, family)
     initial = replace(initial, tail_shape=shape)
     errors, responses, factor = replay(initial, effects, rows, cells, gaps)
-    inflation = _inflation(errors, observed, family == Family.RELATION)
+    single, inflation = _inflation(errors, observed, family == Family.RELATION)
     errors = errors / inflation
     n_windows = np.maximum(observed.sum(axis=0), 1)
     return replace(
         initial,
         season=replace(initial.season, factor=factor),
         inflation=inflation,
+        dependence=inflation / single,
         tails=tails.fit(errors, observed, family, int(family.max()) + 1),
         largest=np.abs(errors).max(axis=0),
         effect_sizes=_effect_sizes(
@@ -116,6 +117,7 @@ def _without_tails(reference: ReferenceEffects) -> Charts:
         season=level.season,
         autocorrelation=process,
         inflation=one,
+        dependence=one,
         tails=tails.fit(reference.effects[:0], observed[:0], family, int(family.max()) + 1),
         tolerated=reference.least * TOLERATED[family]
         + np.sqrt((noise + process.long_run_variance()) / n_windows),
@@ -193,13 +195,15 @@ def _effect_sizes(least: Floats, response: Floats) -> Floats:
     return np.asarray(lowest[:, None] ** (1 - power) * LARGEST**power / safe[:, None])
 
 
-def _inflation(errors: Floats, observed: np.ndarray, related: np.ndarray) -> Floats:
-    """Return the factor by which errors are too large because of remaining dependence, at least 1: (charts,).
+def _inflation(errors: Floats, observed: np.ndarray, related: np.ndarray) -> tuple[Floats, Floats]:
+    """Return the factor by which single errors are too large, and that of errors with remaining dependence, both
+    (charts,) and at least 1.
 
-    The variance of single errors, or of sums over 24 windows if larger; half each chart's own, half the mean of all
-    that vary. Charts of relations (`related`, bool (charts,)) have a mean of their own.
+    The second is from the variance of single errors, or of sums over 24 windows if larger. Half is each chart's own,
+    half the mean of all that vary. Charts of relations (`related`, bool (charts,)) have a mean of their own.
     """
-    ratio = (errors**2).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    single = (errors**2).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    ratio = single.copy()
     blocks = len(errors) // WINDOWS_PER_DAY
     if blocks >= WINDOWS_PER_DAY // 2:
         sums = errors[: blocks * WINDOWS_PER_DAY].reshape(blocks, WINDOWS_PER_DAY, -1).sum(axis=1)
@@ -207,6 +211,7 @@ def _inflation(errors: Floats, observed: np.ndarray, related: np.ndarray) -> Flo
         ratio = np.maximum(ratio, (sums**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1))
     varies = errors.any(axis=0)
     for kind in (related, ~related):
-        usual = ratio[kind & varies].mean() if (kind & varies).any() else 0.0
-        ratio[kind] = 0.5 * ratio[kind] + 0.5 * usual
-    return np.asarray(np.sqrt(np.maximum(1.0, ratio)))
+        for one in (single, ratio):
+            usual = one[kind & varies].mean() if (kind & varies).any() else 0.0
+            one[kind] = 0.5 * one[kind] + 0.5 * usual
+    return np.sqrt(np.maximum(1.0, single)), np.sqrt(np.maximum(1.0, ratio))
