@@ -62,10 +62,12 @@ def test_a_shift_too_small_to_matter_is_not_promised() -> None:
     )
 
 
-@pytest.mark.parametrize(("window", "said"), [("1h", "1h"), ("1d", "1d"), ("auto", "15m")])
+@pytest.mark.parametrize(
+    ("window", "said"), [("1h", "windows of 1h"), ("1d", "1 window of 1d"), ("auto", "windows of 15m")]
+)
 def test_the_examples_speak_of_the_configured_window(window: str, said: str) -> None:
     """A thousand rows an hour fill windows of 15 minutes."""
-    assert f" windows of {said}" in detection_delay.typical(DriftSettings.model_validate({"window": window}))
+    assert f" {said}, " in detection_delay.typical(DriftSettings.model_validate({"window": window}))
 
 
 def test_an_output_that_is_never_sent_takes_no_share() -> None:

@@ -51,6 +51,28 @@ def test_errors_that_depend_on_each_other_in_weeks_not_fitted_on_are_divided_by_
     assert after.largest * after.inflation == pytest.approx(fitted.charts.largest * fitted.charts.inflation)
 
 
+def test_what_is_said_of_a_shift_that_the_filter_would_follow_is_what_happens() -> None:
+    """Half a standard deviation in a slow wander is found when it jumps, from any level."""
+    spec = Hard("wander", 1000, 2107, few=True)
+    every, columns_ = (
+        list(itertools.islice(hard_streams.windows(spec), REFERENCE + 240)),
+        hard_streams.columns(spec),
+    )
+    calibration = drift.fit(columns_, every[:REFERENCE])
+    limits, state, found = drift.limits(calibration.columns, BUDGET.limit(HOUR)), drift.begin(calibration), []
+    for t in range(REFERENCE, len(every)):
+        if t % 48 == 0:
+            moved = next(
+                itertools.islice(hard_streams.windows(replace(spec, drift="0.5 sd", begin=t)), t, t + 1)
+            )
+            found.append(drift.advance(calibration, state, moved, limits)[0].incident.member[0])
+        state, _ = drift.advance(calibration, state, every[t], limits)
+    _, promised = detection_delay.delays(calibration, limits)
+    assert promised.windows == 1
+    assert np.mean(found) > 0.5
+    assert "0.5 sd in about 1" in detection_delay.meaning(calibration, limits, BUDGET)
+
+
 @pytest.mark.parametrize("dependence", [1.0, 1.3, 1.7])
 def test_law_however_errors_add_up_over_days_a_jump_is_told_by_the_window_in_which_it_is(
     dependence: float,

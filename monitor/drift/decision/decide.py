@@ -183,7 +183,11 @@ def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     size = np.abs(scored.deviation)
     big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
     big &= scores.family != Family.SHAPE
-    hit = ((far & big) | jumped(charts, calibration.least, scored)) & scored.observed & (scored.rows >= BREAK_ROWS)
+    hit = (
+        ((far & big) | jumped(charts, calibration.least, scored))
+        & scored.observed
+        & (scored.rows >= BREAK_ROWS)
+    )
     broken = np.full(len(calibration.columns), -1)
     # From right to left, so that the first chart of a column wins: it is the easiest to explain.
     charts_hit = np.flatnonzero(hit)[::-1]

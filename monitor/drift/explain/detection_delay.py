@@ -57,7 +57,9 @@ def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] =
     charts = _only(calibration.charts, chosen)
     least, never = calibration.least, np.full(RUNS, np.inf)
     return [
-        _delay(shift, chosen, _simulated_delays(charts, limit, shift, least, rng) if shift >= least else never)
+        _delay(
+            shift, chosen, _simulated_delays(charts, limit, shift, least, rng) if shift >= least else never
+        )
         for shift in shifts
     ]
 
@@ -153,16 +155,20 @@ def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
 def _in_words(results: list[Delay], seconds: int) -> str:
     parts = []
     for index, one in enumerate(results):
-        unit = f" windows of {format_duration(seconds)}" if index == 0 else ""
+        subject, length = (
+            "a shift of " * (index == 0) + f"{one.shift:g} sd",
+            f" of {format_duration(seconds)}",
+        )
         if one.windows is None:
-            parts.append(f"{'a shift of ' * (index == 0)}{one.shift:g} sd takes more than {MOST}{unit}")
+            many = f"{MOST} windows{length}" if index == 0 else f"{MOST}"
+            parts.append(f"{subject} takes more than {many}")
             continue
+        after = round(one.windows)
+        many = f"{counted(after, 'window')}{length}" if index == 0 else f"{after}"
         some = f" on {one.detected} of {one.of} number columns" if one.detected < one.of else ""
         verb = "is found " * (index == 0 or results[0].windows is None)
-        time = f" ({format_duration(round(one.windows) * seconds)})" if HOUR < seconds < DAY else ""
-        parts.append(
-            f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{time}{some}"
-        )
+        time = f" ({format_duration(after * seconds)})" if HOUR < seconds < DAY else ""
+        parts.append(f"{subject} {verb}in about {many}{time}{some}")
     wander = any(one.detected < one.of and one.windows for one in results)
     return ", ".join(parts) + (" (the others fluctuate too much)" if wander else "")
 

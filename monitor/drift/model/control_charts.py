@@ -28,11 +28,11 @@ SCORE_CAPS = np.array(
 class Charts:
     """The fitted parameters of all charts; arrays of shape (charts,).
 
-    `tolerated` is the effect that is ignored. `inflation` divides errors. `dependence` is the part of it, at
-    least 1, by which sums of errors over days vary more than single ones: what is judged by one window alone is judged
-    without it. `largest` is the largest absolute error in the reference. `typical_rows` is the mean number of rows per window. `effect_sizes` (charts, SIZES) are the
-    alternatives for which evidence is collected. `tail_shape` is the Pareto shape of the
-    family's tail (see `kalman_filter`).
+    `tolerated` is the effect that is ignored. `inflation` divides errors. `dependence` is the part of it, at least
+    1, by which sums of errors over days vary more than single ones: what is judged by one window alone is judged
+    without it. `largest` is the largest absolute error in the reference. `typical_rows` is the mean number of rows
+    per window. `effect_sizes` (charts, SIZES) are the alternatives for which evidence is collected. `tail_shape` is
+    the Pareto shape of the family's tail (see `kalman_filter`).
     """
 
     family: Integers
