@@ -332,6 +332,31 @@ def test_a_backlog_takes_no_more_of_a_tick_than_its_share_and_every_stream_has_i
     assert np.sum(ticks, axis=0).tolist() == [9] * 24
 
 
+def test_without_a_baseline_few_windows_are_held_in_memory_and_names_of_buckets_once(
+    log_and_store, monkeypatch
+):
+    """A long past is counted before its baseline is there: each window then has a tally of each feature."""
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 20, 2000), BASE))
+    held, commit = [], counting._commit
+
+    def noted(connection, counted, now):
+        held.append(list(counted.added.values()))
+        commit(connection, counted, now)
+
+    monkeypatch.setattr(counting, "_commit", noted)
+    count_new(store, WindowSettings(batches_per_commit=100), NOW)
+    assert [len(windows) for windows in held] == [4] * 5
+    names: dict[str, set[int]] = {}
+    for profile in itertools.chain(*held):
+        for tally in profile.overall.tallies.values():
+            for name in tally:
+                if name.startswith("bucket "):
+                    names.setdefault(name, set()).add(id(name))
+    assert len(names) > 20
+    assert all(len(objects) == 1 for objects in names.values())
+
+
 def test_a_stream_whose_baseline_cannot_be_read_does_not_keep_the_others_from_being_counted(log_and_store):
     log, store = log_and_store
     other = replace(STREAM, model="other")

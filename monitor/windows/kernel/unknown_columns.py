@@ -4,6 +4,8 @@ detected together with their values.
 Numbers are counted in signed logarithmic buckets of 5 %, labels as they are.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -16,6 +18,7 @@ from monitor.windows.layout.layout import Layout
 MOST_COLUMNS = 200
 _STEP = np.log(1.05)
 _PREFIX = "extra:"
+_MOST_BUCKETS = 2**12
 
 
 def count(rows: pa.RecordBatch, layout: Layout, weights: Weights) -> dict[str, Tally]:
@@ -38,7 +41,7 @@ def _count(column: pa.Array, weights: Weights) -> Tally:
         values = np.nan_to_num(arrays.floats(column.cast(pa.float64())))
         steps = _buckets(values)
         for step in np.unique(steps[~absent]).tolist():
-            tally[f"bucket {step}"] = float(each[(steps == step) & ~absent].sum())
+            tally[_bucket(step)] = float(each[(steps == step) & ~absent].sum())
     elif pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
         encoded = names(column)
         codes = arrays.codes(encoded, len(encoded.dictionary))
@@ -46,6 +49,12 @@ def _count(column: pa.Array, weights: Weights) -> Tally:
         labels = encoded.dictionary.to_pylist()
         tally |= {f"label {labels[i]}": float(totals[i]) for i in np.flatnonzero(totals[:-1]).tolist()}
     return bounded(tally)
+
+
+@lru_cache(_MOST_BUCKETS)
+def _bucket(step: int) -> str:
+    """The name of a bucket, of which there is one however many windows and features have it."""
+    return f"bucket {step}"
 
 
 def _buckets(values: np.ndarray) -> np.ndarray:
