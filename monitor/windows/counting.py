@@ -219,12 +219,9 @@ def _waiting(
 
 
 def _most_windows(layout: Layout) -> int:
-    """How many windows of a stream are counted in one transaction. Without a baseline, each feature of a window is a
-    tally of hundreds of numbers by name: 16 windows of three models with 64 features took 130 MB.
-    """
-    if layout.id == BARE.id:
-        return _MIN_WINDOWS
-    return max(_MIN_WINDOWS, min(_MAX_WINDOWS, _COUNTS_PER_STREAM // layout.size))
+    """How many windows of a stream are counted in one transaction; without a baseline, features are large tallies."""
+    most = _MIN_WINDOWS if layout.id == BARE.id else _MAX_WINDOWS
+    return max(_MIN_WINDOWS, min(most, _COUNTS_PER_STREAM // layout.size))
 
 
 def _count(connection: Connection, stream: Stream, settings: WindowSettings, now: float) -> _Counted:

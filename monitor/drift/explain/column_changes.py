@@ -6,7 +6,8 @@ from statistics import NormalDist
 import numpy as np
 
 from monitor.drift.columns import OUTSIDE, ColumnType, WatchedColumn
-from monitor.drift.decision.decide import Decision, is_usual_after
+from monitor.drift.decision.breaks import is_usual_after
+from monitor.drift.decision.decide import Decision
 from monitor.drift.decision.e_detector import SIGNS
 from monitor.drift.decision.state import DecisionState
 from monitor.drift.explain.relation_words import relation_words, share_after

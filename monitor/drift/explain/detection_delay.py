@@ -9,8 +9,8 @@ from monitor.config.units import DAY, HOUR, MINUTE, format_duration
 from monitor.drift import window_length
 from monitor.drift.columns import FIRST, ColumnType, Floats, WatchedColumn, WindowCounts
 from monitor.drift.decision import e_detector
+from monitor.drift.decision.breaks import jumped
 from monitor.drift.decision.budget import Budget, limits
-from monitor.drift.decision.decide import jumped
 from monitor.drift.model import control_charts, kalman_filter, location_coupling
 from monitor.drift.model.autocorrelation import Autocorrelation
 from monitor.drift.model.calibration import Calibration, fit
