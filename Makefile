@@ -27,8 +27,10 @@ PARALLEL := --numprocesses 5 --dist loadfile --no-loadscope-reorder
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
 
+# Compiled once: the workers would do it each at the same time.
 test: $(VENV)/.dev
 	@.ci/system-packages
+	@$(BIN)/python -m compileall -q -j 0 monitor watchkeeper client tests
 	$(TESTS) $(PARALLEL)
 
 check: $(VENV)/.dev
