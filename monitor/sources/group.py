@@ -85,7 +85,7 @@ class SourceGroup:
 
     @property
     def limits(self) -> Mapping[str, float]:
-        """The agreed age of the oldest waiting message by source, in seconds."""
+        """The configured `max_age` of the oldest waiting message by source, in seconds."""
         return self._limits
 
     def write_states(self) -> None:

@@ -209,7 +209,7 @@ _STAGING = _OF.replace("production", "staging")
          ("is 0.25 lower than that of sex=m",)),
         ("EstimatesOff", _series(f'{_OF},estimate="mae"', "estimate_gap", "1d", upper="99.995%", value=-0.646,
                                  rows=900, upper_bound=-0.6), "info",
-         ("the estimated mae was 64.6% lower than measured later",)),
+         ("the estimated MAE was 64.6% lower than measured later",)),
         ("EvaluationStalled", _series(_OF, "tick_age_seconds", "open", value=90.0, rows=0), "critical",
          ("1m 30s",)),
     ],

@@ -122,7 +122,7 @@ def test_law_the_figures_of_an_alert_are_those_of_the_metric_that_its_texts_are_
         assert alert.value in measured
         assert alert.value is None or alert.unit == UNITS[first.metric]
         if alert.is_open and alert.value is not None and alert.recovering_since is None:
-            summary = dict(alert.annotations)["summary"]
+            summary = alert.annotation("summary")
             assert not re.search(r"\{|  |: -|\b-$", summary), summary
             template = rule.annotation("summary")
             for name, said in (
@@ -161,6 +161,22 @@ def test_a_condition_that_holds_names_every_part_and_keeps_the_figure_of_the_fir
         ]
 
     *_, (_, alert) = judged(rule, [tick(), tick(volume=43.0)])
-    assert dict(alert.annotations)["summary"].endswith("no predictions for 16m40s")
+    assert alert.annotation("summary").endswith("no predictions for 16m40s")
     assert "silence_ratio is 0.9 times the limit" in alert.reason
     assert "silence_seconds is 16m40s" in alert.reason
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [("mae", "the estimated MAE was 64.6 % lower"), ("accuracy", "the estimated accuracy was")],
+)
+def test_an_abbreviation_among_the_labels_is_written_as_one(estimate: str, said: str) -> None:
+    rule = next(rule for rule in RULES.rules if rule.name == "EstimatesOff")
+    of = labels(estimate=estimate)
+    tick = [
+        Measurement(STREAM, Window(0, one.seconds), one.metric, -0.646, UNITS[one.metric], n=1e6, labels=of)
+        for one in thresholds(rule.condition)
+    ]
+    (alert, *_) = [alert for _, alert in judged(rule, [tick])]
+    assert said in alert.annotation("summary")
+    assert dict(alert.instance) == {"estimate": estimate}

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.metrics.system.daemon import DRIFT_EVIDENCE
-from monitor.rules.language.wording import bound, difference, figure
+from monitor.rules.language.wording import bound, difference, figure, label_words
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,11 @@ def test_a_figure_in_times_of_its_limit_needs_no_limit_beside_it() -> None:
     assert bound(1.0, DRIFT_EVIDENCE.unit) == "-"
     assert bound(0.02, "share") == "2 %"
     assert bound(None, "share") == "-"
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "said"),
+    [("estimate", "mae", "MAE"), ("estimate", "accuracy", "accuracy"), ("feature", "mae", "mae")],
+)
+def test_an_abbreviation_is_written_as_one_where_it_is_one(label: str, value: str, said: str) -> None:
+    assert label_words(label, value) == said

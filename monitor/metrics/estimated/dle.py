@@ -32,7 +32,7 @@ ESTIMATED_MAE = MetricInfo(
 )  # fmt: skip
 ESTIMATED_MAE_ERROR = MetricInfo(
     "estimated_mae_error", "", Better.NONE, "Estimate minus the measured value.", (),
-    "estimated mae - mae of the answers with a known truth", "outcomes with `truth`; see `estimated_mae`",
+    "estimated MAE - MAE of the answers with a known truth", "outcomes with `truth`; see `estimated_mae`",
 )  # fmt: skip
 INFO = (ESTIMATED_MAE, ESTIMATED_MAE_ERROR)
 

@@ -45,7 +45,7 @@ QUEUE_AGE_SECONDS = MetricInfo(
 )  # fmt: skip
 QUEUE_BACKLOG = MetricInfo(
     "queue_backlog", "of the limit", Better.LOWER,
-    "Depth or age of a queue over the agreed `max_waiting` or `max_age`, whichever is worse: 1 and more is too much.",
+    "Depth or age of a queue over its `max_waiting` or `max_age`, whichever is worse: 1 and more is too much.",
     _OF_A_RESOURCE, "max(depth / max_waiting, age / max_age)", f"{_NEEDS}; `max_waiting` or `max_age`",
 )  # fmt: skip
 SERVER_REQUEST_RATE = MetricInfo(

@@ -11,7 +11,7 @@ from monitor.rules.engine.condition import ConditionResult, ConditionResults, un
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.readings import Readings
 from monitor.rules.engine.state import decide
-from monitor.rules.language.wording import bound, difference, figure, render, span
+from monitor.rules.language.wording import bound, difference, figure, label_words, render, span
 from monitor.rules.rule import Rule, RuleSet
 from monitor.runtime.faults import Faults
 
@@ -226,7 +226,8 @@ def _distance(alert: Alert) -> float:
 def _fields(rule: Rule, alert: Alert) -> dict[str, str]:
     seconds = alert.window.seconds if alert.window else 0
     return {
-        **dict(rule.labels), **dict(alert.instance), **dict(alert.stream.labels),
+        **dict(rule.labels), **{label: label_words(label, value) for label, value in dict(alert.instance).items()},
+        **dict(alert.stream.labels),
         "alert": rule.name, "severity": rule.severity.value, "value": figure(alert.value, alert.unit),
         "difference": difference(alert.value, alert.unit),
         "limit": bound(alert.limit, alert.unit), "baseline": figure(alert.baseline, alert.unit),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from monitor.metrics import METRICS
 from monitor.rules.engine.threshold import ShareLimit
 from monitor.rules.exports.promql import quoted, thresholds
-from monitor.rules.language.wording import OF_THE_LIMIT, figure, span
+from monitor.rules.language.wording import LABEL_WORDS, OF_THE_LIMIT, figure, span
 from monitor.rules.rule import Rule
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -35,7 +35,7 @@ def literal(text: str) -> str:
 
 def _place(placeholder: str, rule: Rule, name: str, by: tuple[str, ...]) -> str:
     if placeholder in by:
-        return f"{{{{ $labels.{placeholder} }}}}"
+        return _label(placeholder)
     unit = "" if placeholder == "n" else unit_of(rule)
     if placeholder == "limit" and len(limits := _limits(rule)) == 1:
         return literal(figure(next(iter(limits)), unit))
@@ -54,6 +54,16 @@ def _place(placeholder: str, rule: Rule, name: str, by: tuple[str, ...]) -> str:
     lengths = rule.condition.lengths()
     fixed = {"alert": rule.name, "window": span(min(lengths)) if lengths else "", **dict(rule.labels)}
     return literal(fixed.get(placeholder, ""))
+
+
+def _label(name: str) -> str:
+    """The value of a label, as texts write it."""
+    text = f"{{{{ $labels.{name} }}}}"
+    for value, words in LABEL_WORDS.get(name, {}).items():
+        text = (
+            f"{{{{ if eq $labels.{name} {quoted(value)} }}}}{literal(words)}{{{{ else }}}}{text}{{{{ end }}}}"
+        )
+    return text
 
 
 def unit_of(rule: Rule) -> str:

@@ -27,6 +27,9 @@ FIELDS = frozenset(
 OF_THE_LIMIT = "of the limit"
 """The unit of values that are multiples of their own limit."""
 
+LABEL_WORDS: Mapping[str, Mapping[str, str]] = {"estimate": {"mae": "MAE"}}
+"""By label: values that texts write in another way than the label does."""
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -61,6 +64,11 @@ def bound(limit: float | None, unit: str) -> str:
 def span(seconds: int) -> str:
     """The length of a window in words; 0 is the open window."""
     return f"the last {format_duration(seconds)}" if seconds else "the current window"
+
+
+def label_words(label: str, value: str) -> str:
+    """The value of a label as texts write it."""
+    return LABEL_WORDS.get(label, {}).get(value, value)
 
 
 def placeholders(template: str) -> set[str]:

@@ -16,7 +16,7 @@ _WORDS = {
     resources.GPU_FAULTS.name: "errors in 30 min",
     resources.QUEUE_DEPTH.name: "waiting",
     resources.QUEUE_AGE_SECONDS.name: "oldest",
-    resources.QUEUE_BACKLOG.name: "of the agreed limit",
+    resources.QUEUE_BACKLOG.name: "of the configured limit",
     resources.SERVER_REQUEST_RATE.name: "requests",
     resources.SERVER_ERROR_RATE.name: "failed",
     resources.SERVER_LATENCY_SECONDS.name: "mean duration",
