@@ -11,7 +11,7 @@ def installation_of(config: Config) -> Installation:
         bool(config.store.key.get_secret_value()),
         config.web.is_secure,
         config.web.host in ("127.0.0.1", "::1", "localhost"),
-        config.web.session_lifetime,
+        config.web.session_idle,
         {
             "predictions": config.predictions.retention,
             "quarantine": config.predictions.quarantine_retention,

@@ -13,6 +13,9 @@ from monitor.web.connections import Connection, Connections
 
 log = logging.getLogger(__name__)
 
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2: those with forward secrecy that authenticate what they encrypt. TLS 1.3 has no others."""
+
 
 class Certificate:
     """A certificate with its key, as files that another program renews."""
@@ -65,6 +68,7 @@ class Handshakes:
         """As that of the loop."""
         context: ssl.SSLContext = options.pop("ssl")
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION
         return await self._create_server(partial(self._begin, factory, context), *where, **options)
 

@@ -38,6 +38,7 @@ CONFIG = """\
 store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
 web:
   listen: "127.0.0.1:0"
+  public_url: "https://watch.example.org"
   requests_per_minute: 10000000
   oidc: {{issuer: "http://127.0.0.1:9", client_id: w, client_secret: s, roles: {{a: operator}}}}
 clients:
@@ -83,6 +84,22 @@ NO_REQUEST = (400, 408, 431)
 """Answers to what is no HTTP, without the headers of all others: they hold nothing."""
 BODILESS = (204, 303, 304)
 """Answers without a body, so without a type."""
+ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+}
+"""Headers of every answer of a daemon with TLS."""
+OWN_FILES_ONLY = {
+    "default-src": {"'none'"},
+    **{name: {"'self'"} for name in ("style-src", "script-src", "img-src", "connect-src", "form-action")},
+    "base-uri": {"'none'"},
+    "frame-ancestors": {"'none'"},
+}
+"""What a page may load, run, send to and be shown by."""
 DEEP = b"[" * 100_000
 BODIES = (
     b"",
@@ -175,12 +192,20 @@ def _check_kept_to_itself(answer: http.client.HTTPResponse, asked: Asked) -> Non
     if "x-content-type-options" not in held and asked.method not in ("GET", "POST"):
         assert answer.status in NO_REQUEST, asked
         return
-    assert held["x-content-type-options"] == "nosniff", asked.target[:200]
-    assert held["cache-control"] == "no-store", asked.target[:200]
-    assert "default-src 'none'" in held["content-security-policy"], asked.target[:200]
+    assert {name: held[name] for name in ALWAYS} == ALWAYS, asked.target[:200]
+    assert _policy(held["content-security-policy"]) == OWN_FILES_ONLY, asked.target[:200]
+    assert not [name for name in held if name.lower().startswith("access-control-")], asked.target[:200]
+    assert re.match(r"/(?![/\\])", held.get("location", "/")), (held["location"], asked.target[:200])
     kind = held.get("content-type", "")
     assert kind or answer.status in BODILESS or answer.length == 0, asked
     assert not kind.startswith("text/") or "charset=utf-8" in kind.lower(), (kind, asked.target[:200])
+
+
+def _policy(header: str) -> dict[str, set[str]]:
+    """The directives of a Content-Security-Policy."""
+    parts = [part.split() for part in header.split(";")]
+    assert len({name for name, *_ in parts}) == len(parts), header
+    return {name: set(values) for name, *values in parts}
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
+def test_sessions_count_as_open_for_as_long_as_they_are() -> None:
+    config = Config.model_validate({"web": {"session_idle": "30m", "session_lifetime": "8h"}})
+    assert installation_of(config).session_idle == 1800.0
+
+
 def mailer(store: Store, *to: str, channels: tuple[str, ...] = ("email",)) -> AuditMailer:
     return AuditMailer(store, to, channels, installation_of(Config()), Signer(), "0.1.0")
 

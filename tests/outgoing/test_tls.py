@@ -2,6 +2,7 @@
 
 import ast
 import ssl
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -63,6 +64,25 @@ def test_one_with_an_alternative_name_is(tmp_path: Path) -> None:
     authority.issue_cert("localhost").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     handshake(verifying(str(tmp_path / "ca.pem")), server)
+
+
+@pytest.mark.parametrize(("newest", "is_taken"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
+def test_no_server_leads_us_to_a_version_before_1_2(tmp_path: Path, newest: str, is_taken: bool) -> None:
+    """Whatever the system's own settings of OpenSSL allow."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    client = verifying(str(tmp_path / "ca.pem"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        server.minimum_version, server.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion[newest]
+    for one in (server, client):
+        one.set_ciphers("ALL:@SECLEVEL=0")
+    if is_taken:
+        handshake(client, server)
+    else:
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+            handshake(client, server)
 
 
 def test_law_settings_of_tls_are_made_in_one_place() -> None:

@@ -82,6 +82,33 @@ def test_no_version_before_1_2_and_no_second_handshake_is_taken(tmp_path: Path) 
         assert httpx2.get(f"{url}/healthz", verify=trusting(authority)).status_code == 200
 
 
+WEAK = (
+    "AES128-SHA", "AES256-SHA256", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384",
+    "ECDHE-ECDSA-AES128-SHA256", "DHE-RSA-AES256-SHA", "CAMELLIA256-SHA", "PSK-AES128-CBC-SHA", "NULL-SHA256",
+    "ADH-AES128-SHA",
+)  # fmt: skip
+STRONG = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
+)  # fmt: skip
+
+
+def test_only_ciphers_with_forward_secrecy_that_authenticate_are_taken(tmp_path: Path) -> None:
+    """By a client that knows no others. The certificates of tests have keys on a curve, so no cipher of RSA fits."""
+    authority = trustme.CA()
+    certificate, key = written(tmp_path, authority, "own")
+    with running(tmp_path, certificate, key) as url:
+        place = ["-connect", f"127.0.0.1:{url.rpartition(':')[2]}"]
+
+        def taken(*options: str) -> str:
+            asked = ["openssl", "s_client", *place, *options]
+            said = subprocess.run(asked, input=b"", capture_output=True, timeout=300, check=False).stdout
+            return said.partition(b"Cipher is ")[2].partition(b"\n")[0].decode()
+
+        assert {one: taken("-tls1_2", "-cipher", one) for one in STRONG} == {one: one for one in STRONG}
+        assert {taken("-tls1_2", "-cipher", f"{one}:@SECLEVEL=0") for one in WEAK} <= {"(NONE)", ""}
+        assert taken().startswith("TLS_"), "TLS 1.3 where both can"
+
+
 @contextmanager
 def running(folder: Path, certificate: Path, key: Path, head_within: float = 10.0) -> Iterator[str]:
     """The daemon's own server in a thread, without a daemon around it."""

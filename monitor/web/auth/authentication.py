@@ -148,14 +148,24 @@ class Access:
         named = (key.id if key is not None else UNKNOWN, peer)
         if kind is KeyKind.INGEST:
             self.refused_keys.count(*named, now)
+        if self._is_due(named, now):
+            fields = {"key": named[0], "address": peer, "wanted": str(kind), "reason": reason}
+            log.warning("a key was refused", extra=fields)
+
+    def log_refused_sign_in(self, peer: str, reason: str, now: float) -> None:
+        """Log that somebody came back from the identity provider in vain: once a minute for each address and reason."""
+        if self._is_due((reason, peer), now):
+            log.warning("a sign-in was refused", extra={"address": peer, "reason": reason})
+
+    def _is_due(self, named: tuple[str, str], now: float) -> bool:
+        """Whether a refusal is to be logged."""
         with self._refusing:
             if 0 <= now - self._refused.get(named, float("-inf")) < _LOGGED_EVERY:
-                return
+                return False
             if len(self._refused) >= _MOST_REFUSED:
                 self._refused.clear()
             self._refused[named] = now
-        fields = {"key": named[0], "address": peer, "wanted": str(kind), "reason": reason}
-        log.warning("a key was refused", extra=fields)
+        return True
 
     def is_at_hand(self, headers: Mapping[str, str]) -> bool:
         """Whether `who` responds without accessing the store, which may be slow."""

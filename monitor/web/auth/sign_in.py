@@ -12,7 +12,7 @@ from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException
 from litestar.params import FromQuery, URLEncodedBody
 
-from monitor.errors import AccessError
+from monitor.errors import AccessError, WatchkeeperError
 from monitor.store import api_keys, sessions, signing_keys
 from monitor.store.api_keys import KeyKind
 from monitor.store.sessions import Session
@@ -160,10 +160,16 @@ def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Respo
 def callback(request: Request[Any, Any, Any]) -> Response[Any]:
     """The return from the identity provider."""
     services = web_services.of(request)
-    attempt, now = _attempt(request), services.clock.now()
+    now = services.clock.now()
     names = ("code", "state", "iss", "error")
     returned = Returned(*(str(request.query_params.get(name, "")) for name in names))
-    person = _provider(request).finish(attempt, returned, _return_address(request), now)
+    provider = _provider(request)
+    try:
+        attempt = _attempt(request)
+        person = provider.finish(attempt, returned, _return_address(request), now)
+    except WatchkeeperError as error:
+        services.access.log_refused_sign_in(session.address_of(request), error.message, now)
+        raise
     ends = now + services.settings.session_lifetime
     opened = Session(
         person.name,

@@ -41,6 +41,7 @@ class Desk:
     told: dict[str, Answer] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     beside: list[Any] = field(default_factory=list)
+    groups: list[str] = field(default_factory=lambda: ["ops"])
     rotates: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -65,7 +66,7 @@ class Desk:
         now = int(self.now())
         claims = {"iss": self.issuer, "sub": "ada", "aud": "w", "exp": now + 60, "iat": now}
         header = {"alg": "RS256", "kid": self.key.kid}
-        return jwt.encode(header, claims | {"nonce": self.nonce, "groups": ["ops"]}, self.key)
+        return jwt.encode(header, claims | {"nonce": self.nonce, "groups": self.groups}, self.key)
 
 
 @contextmanager
@@ -287,6 +288,60 @@ def test_a_code_comes_back_once_to_the_browser_that_asked(site: Site) -> None:
     assert answer.status_code == 303
     [ended] = [one for one in answer.headers.get_list("set-cookie") if one.startswith("watchkeeper_attempt=")]
     assert "max-age=0" in ended.lower(), "the attempt is over"
+
+
+OUTSIDE = (
+    "https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)",
+    "/staff/\\..\\evil", "/staff//evil.example", "/c/\r\nLocation: https://evil.example", " https://evil.example",
+    "/staff", "/enter/link?key=wk_x", "/leave", "https:/staff/", "\t//evil.example", "/.//evil.example", "evil.example",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("next_page", OUTSIDE)
+def test_a_sign_in_at_the_provider_leads_to_our_own_pages_only(site: Site, next_page: str) -> None:
+    """What the browser brings back is signed; a page to go to that was signed by mistake is looked at again."""
+    away = site.web.get("/staff/sign-in", params={"next": next_page})
+    asked = parse_qs(urlsplit(away.headers["location"]).query)
+    site.desk.nonce = asked["nonce"][0]
+    answer = site.web.get("/staff/callback", params={"code": "c", "state": asked["state"][0]})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/staff/")
+
+
+@pytest.mark.parametrize("next_page", OUTSIDE)
+def test_a_page_outside_in_a_signed_attempt_is_not_gone_to(
+    site: Site, next_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Provider.begin
+    monkeypatch.setattr(
+        Provider, "begin", lambda self, redirect, _, now: begin(self, redirect, next_page, now)
+    )
+    answer = site.signed_in()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/staff/")
+
+
+def test_a_sign_in_that_is_refused_is_logged_with_its_reason_and_address_once_a_minute(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether the provider says no, the browser has no attempt, or the person is in none of our groups."""
+    site.signed_in(error="access_denied")
+    site.signed_in(error="access_denied")
+    site.web.cookies.clear()
+    site.web.get("/staff/callback", params={"code": "c", "state": "s"})
+    site.desk.groups = ["others"]
+    site.signed_in()
+    logged = [
+        (one.address, one.reason)  # type: ignore[attr-defined]
+        for one in caplog.records
+        if one.message == "a sign-in was refused"
+    ]
+    assert logged == [
+        ("127.0.0.1", "the identity provider rejected the sign-in: access_denied"),
+        ("127.0.0.1", "your sign-in has expired"),
+        ("127.0.0.1", "ada is not in a group that may sign in"),
+    ]
+    site.shop.clock.advance(61)
+    site.signed_in(error="access_denied")
+    assert caplog.text.count("a sign-in was refused") == 4
 
 
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
