@@ -53,6 +53,7 @@ KEYS = {
     "web/auth/oidc.py": "sign-ins in progress",
     "web/auth/session.py": "form tokens",
     "web/auth/sign_in.py": "sign-ins in progress",
+    "web/certificate.py": "TLS",
 }
 """Each module that draws a key, signs or encrypts, with the row of the list of keys that says how."""
 
