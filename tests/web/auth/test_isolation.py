@@ -201,6 +201,7 @@ class Site:
     fingerprint: str
 
     def ask(self, method: str, path: str, who: Bearer) -> tuple[int, bytes]:
+        """The status, and the body with the headers after it: no text of another client is in either."""
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if self.tokens[who] else {}
         body = next((json.dumps(one) for start, one in BODIES.items() if path.startswith(start)), "")
         headers["Content-Type"] = "application/json" if body else "application/x-www-form-urlencoded"
@@ -208,10 +209,11 @@ class Site:
             method, self._valid(path), body or (b"csrf=" if method == "POST" else None), headers
         )
         answer = self.connection.getresponse()
+        head = str(answer.headers).encode()
         if "event-stream" in answer.headers.get("content-type", ""):
             self.connection.close()
-            return answer.status, b""
-        return answer.status, answer.read()
+            return answer.status, head
+        return answer.status, answer.read() + b"\n" + head
 
     def _valid(self, path: str) -> str:
         good = {
