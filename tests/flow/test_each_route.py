@@ -28,6 +28,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Stream
 from monitor.store import alerts, api_keys, approvals
 from monitor.store.approvals import Approval
+from tests.support.kept_to_itself import check_kept_to_itself
 from tests.support.log import NOW, send
 from tests.support.server import running
 from tests.support.thorough import THOROUGH
@@ -80,26 +81,6 @@ VALUES = (
     "0",
     "a/b/c",
 )
-NO_REQUEST = (400, 408, 431)
-"""Answers to what is no HTTP, without the headers of all others: they hold nothing."""
-BODILESS = (204, 303, 304)
-"""Answers without a body, so without a type."""
-ALWAYS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-}
-"""Headers of every answer of a daemon with TLS."""
-OWN_FILES_ONLY = {
-    "default-src": {"'none'"},
-    **{name: {"'self'"} for name in ("style-src", "script-src", "img-src", "connect-src", "form-action")},
-    "base-uri": {"'none'"},
-    "frame-ancestors": {"'none'"},
-}
-"""What a page may load, run, send to and be shown by."""
 DEEP = b"[" * 100_000
 BODIES = (
     b"",
@@ -179,33 +160,11 @@ class Site:
             with contextlib.suppress(OSError):  # refused before it was read
                 connection.send(asked.body)
             answer = connection.getresponse()
-            _check_kept_to_itself(answer, asked)
+            check_kept_to_itself(answer, asked.method, asked.target)
             is_stream = "event-stream" in answer.headers.get("content-type", "")
             return answer.status, b"" if is_stream else answer.read(1 << 20)
         finally:
             connection.close()
-
-
-def _check_kept_to_itself(answer: http.client.HTTPResponse, asked: Asked) -> None:
-    """An answer is read as what it is, loads nothing from elsewhere, and is kept by nobody."""
-    held = answer.headers
-    if "x-content-type-options" not in held and asked.method not in ("GET", "POST"):
-        assert answer.status in NO_REQUEST, asked
-        return
-    assert {name: held[name] for name in ALWAYS} == ALWAYS, asked.target[:200]
-    assert _policy(held["content-security-policy"]) == OWN_FILES_ONLY, asked.target[:200]
-    assert not [name for name in held if name.lower().startswith("access-control-")], asked.target[:200]
-    assert re.match(r"/(?![/\\])", held.get("location", "/")), (held["location"], asked.target[:200])
-    kind = held.get("content-type", "")
-    assert kind or answer.status in BODILESS or answer.length == 0, asked
-    assert not kind.startswith("text/") or "charset=utf-8" in kind.lower(), (kind, asked.target[:200])
-
-
-def _policy(header: str) -> dict[str, set[str]]:
-    """The directives of a Content-Security-Policy."""
-    parts = [part.split() for part in header.split(";")]
-    assert len({name for name, *_ in parts}) == len(parts), header
-    return {name: set(values) for name, *values in parts}
 
 
 @pytest.fixture(scope="module")
