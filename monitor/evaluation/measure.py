@@ -34,6 +34,7 @@ from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.runtime.faults import Isolation
+from monitor.runtime.threads.preemption import preemptible
 from monitor.store import measurement_queue
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
@@ -290,7 +291,7 @@ class Measurer:
         within it.
         """
         with self.store.read() as connection:
-            results = [self._measure_stream(connection, due, wanted, now) for due in some]
+            results = [self._measure_stream(connection, due, wanted, now) for due in preemptible(some)]
         with self.store.write() as connection:
             for place, due in sorted(
                 enumerate(some), key=lambda one: one[1].stream

@@ -14,6 +14,7 @@ from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
 from monitor.records import Alert, Stream
+from monitor.runtime.threads.preemption import preemptible
 from monitor.store import alerts as alert_store
 from monitor.store import daily_summaries as day_store
 from monitor.store import diagnoses, incident_notes, streams
@@ -64,7 +65,7 @@ def client(
     if not all_figures and not settings.models:
         return None
     data = history(connection, key, settings, now, span_days)
-    models = [_model(figures.stream, figures, data, span_days) for figures in all_figures]
+    models = [_model(figures.stream, figures, data, span_days) for figures in preemptible(all_figures)]
     present = {figures.stream for figures in all_figures}
     models += [
         _model(stream, None, data, span_days) for stream in without_data(key, settings.models, present)
@@ -168,7 +169,7 @@ def history(
     }
     missed: dict[Stream, Sequence[TargetPeriod]] = {
         stream: incident_history.missed_days(stream, own, periods.get(stream, ()), settings, (start, now))
-        for stream, own in figures.items()
+        for stream, own in preemptible(figures.items())
     }
     all_periods = {one: (*periods.get(one, ()), *missed.get(one, ())) for one in {*periods, *missed}}
     newest_first = [

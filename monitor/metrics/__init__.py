@@ -36,6 +36,7 @@ from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.settings import MetricSettings
 from monitor.metrics.system import daemon, errors, latency, releases, resources, rollbacks, volume
 from monitor.records import Measurement
+from monitor.runtime.threads.preemption import preemptible
 
 Family = Callable[[Subject], Iterable[Measurement]]
 
@@ -172,7 +173,7 @@ def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> Measurem
     """All measurements of the families for a window."""
     blocks: list[MeasurementTable] = []
     others: list[Measurement] = []
-    for family in families:
+    for family in preemptible(families):
         result = family(subject)
         if isinstance(result, MeasurementTable):
             blocks.append(result)

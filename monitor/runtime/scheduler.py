@@ -19,6 +19,7 @@ from apscheduler.triggers.base import BaseTrigger
 from monitor.errors import StoreError
 from monitor.runtime.faults import Faults
 from monitor.runtime.supervisor import SupervisedThread
+from monitor.runtime.threads.preemption import OF_JOBS, SHORT_REQUESTS, LongWork, long_work
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ class Scheduler:
         def run() -> None:
             started = time.monotonic()
             try:
-                with self._faults.isolate("job", name, lasts=2 * seconds + 60.0):
+                pauses = LongWork(SHORT_REQUESTS.are_of_others, OF_JOBS)
+                with self._faults.isolate("job", name, lasts=2 * seconds + 60.0), long_work(pauses):
                     job()
             except StoreError as error:  # expected at times and reported elsewhere: a line is enough
                 log.error("the job '%s' will be retried: %s", name, error)

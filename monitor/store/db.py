@@ -21,6 +21,7 @@ from sqlalchemy import Connection, MetaData, event, make_url
 from monitor.errors import StoreError
 from monitor.runtime.faults import Faults
 from monitor.runtime.sqlite_errors import errors_of_sqlite
+from monitor.runtime.threads.preemption import long_work
 from monitor.store import errors, postgresql, sqlcipher, sqlite, text_values
 from monitor.store.availability import StoreAvailability
 from monitor.store.settings import StoreSettings
@@ -100,7 +101,7 @@ class Store:
         Raises:
             StoreError: the database is locked by another process, full, or out of reach.
         """
-        with self._mapped():
+        with self._mapped(), long_work(None):  # others wait for its end
             if self.is_sqlite:
                 with self._write_alone(patience) as connection:
                     yield connection

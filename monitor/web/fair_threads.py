@@ -2,7 +2,8 @@
 
 Handlers of pages, key checks and the decompression of bodies run here. A sender that is alone has at most half of the
 threads; beside others, one, whether they ask for threads or only for the event loop: each computing thread is one more
-that they all wait for in turns. The next free thread goes to the sender with the fewest.
+that they all wait for in turns. The next free thread goes to the sender with the fewest. While a short request of
+another sender is in progress, the work of a thread pauses at its preemption points.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from monitor.runtime.threads.preemption import OF_REQUESTS, SHORT_REQUESTS, LongWork, long_work
 
 _BESIDE_SECONDS = 5.0
 """How long after its last request a sender counts as there."""
@@ -94,7 +97,8 @@ class FairThreads(ThreadPoolExecutor):
             sender, future, work = taken
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(work())
+                    with long_work(LongWork(partial(SHORT_REQUESTS.are_of_others, sender), OF_REQUESTS)):
+                        future.set_result(work())
                 except BaseException as error:  # boundary: whoever waits for it gets it
                     future.set_exception(error)
             del taken, future, work

@@ -21,6 +21,7 @@ from monitor.predictions.log.batch import decode as decode_rows
 from monitor.predictions.outcomes import join
 from monitor.predictions.outcomes.join import JoinResult
 from monitor.records import Rejected, Stream, Window
+from monitor.runtime.threads.preemption import preemptible
 from monitor.store import (
     measurement_queue,
     predictions,
@@ -240,7 +241,7 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     declared, most = in_force.of_stream(connection, stream), settings.max_segments
     count_own = partial(own_counts.count, layout=layout, most_slices=most, faults=faults_of(connection))
     added: dict[Window, Profile] = {}
-    for window, rows in _merged_batches(batches):
+    for window, rows in preemptible(_merged_batches(batches)):
         _add(added, window, count(rows, layout, most, features))
         _add(added, window, count_own(rows, metrics=declared.at(window.start), are_joined=False))
         _add(added, window, expectation_counts.count(rows, layout, declared.expectations_at(window.start)))
@@ -248,7 +249,7 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     only = seen if waiting.is_newest_first else ()
     kept = own_counts.features_of(declared.all)
     joining = join.join(connection, stream, seen[-1] if more else None, only, kept)
-    for matched in joining.matched:
+    for matched in preemptible(joining.matched):
         window, joined = matched.window, matched.joined
         _add(added, window, count_outcomes(joined, layout, most))
         _add(added, window, count_own(joined, metrics=declared.at(window.start), are_joined=True))

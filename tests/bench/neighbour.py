@@ -50,18 +50,20 @@ _MOST_AT_ONCE = 100
 """Requests of the neighbour that may wait for an answer."""
 
 
-def lines(attacks: Sequence[str] = (), sends: str = "", turns: int = 1) -> list[Line]:
+def lines(
+    attacks: Sequence[str] = (), sends: str = "", turns: int = 1, seconds: float = SECONDS
+) -> list[Line]:
     """The 99th percentile of the neighbour's request beside each kind of attack, and at the same time of a daemon that
     is not attacked.
     """
     found, sent = [], SENDS[sends or ONE]
     with _two_daemons() as both:
         _of_both(both, 3.0, SENDS[ONE])  # pages and downloads are of a model that has sent something
-        quiet, _ = _of_both(both, SECONDS, sent)
+        quiet, _ = _of_both(both, seconds, sent)
         found.append(_quiet(sent, quiet))
         for name in (name for name in attacks or ATTACKS for _ in range(turns)):
             with _attacking(both[0].port, both[0].keys, name):
-                found += _compared(f"a neighbour's {sent.name}, p99, beside {name}", both, SECONDS, sent)
+                found += _compared(f"a neighbour's {sent.name}, p99, beside {name}", both, seconds, sent)
     return found
 
 
@@ -260,9 +262,10 @@ if __name__ == "__main__":
     parser.add_argument("attacks", nargs="*", help="; ".join(ATTACKS))
     parser.add_argument("--sends", default=ONE, choices=SENDS, help="what the neighbour sends")
     parser.add_argument("--turns", type=int, default=1, help="how often each attack is measured")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
     parser.add_argument("--worst", type=int, default=0, help="minutes of everything at once instead")
     parser.add_argument("--senders", type=int, default=1, help="of each attack in --worst, at most 8")
     options = parser.parse_args()
     worst(options.worst, options.senders) if options.worst else lines(
-        options.attacks, options.sends, options.turns
+        options.attacks, options.sends, options.turns, options.seconds
     )

@@ -21,6 +21,7 @@ from monitor.predictions.texts.call_columns import FIGURES, PREFIX, is_transient
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.runtime.faults import Faults
+from monitor.runtime.threads.preemption import preemptible
 from monitor.store.texts import StoredTexts
 
 SIGNALS = "signals."
@@ -95,7 +96,7 @@ class SignalMeter:
             registered = self.registered_for(stream)
         with self.faults.isolate("signals", "calls"):
             batch = lazy_signals.batch().CallBatch(lazy_signals.calls().Calls(_calls(rows)), registered)
-            for one in (*lazy_signals.registry().SIGNALS, *self._own_signals()):
+            for one in preemptible((*lazy_signals.registry().SIGNALS, *self._own_signals())):
                 with self.faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
         return measured

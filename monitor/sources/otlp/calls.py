@@ -20,6 +20,7 @@ from monitor.predictions.intake.known_calls import read_together
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
+from monitor.runtime.threads.preemption import preemptible
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.messages import context_of, documents_of
 from monitor.sources.otlp.span import RefusedItem, Span
@@ -112,7 +113,7 @@ class DecodedCalls:
         count = len(self.records)
         requests: list[ParsedRequest] = []
         most = max(_FEW, count * _TOGETHER_BYTES // max(self.size, 1))
-        for start in range(0, count, most):
+        for start in preemptible(range(0, count, most)):
             part = slice(start, start + most)
             try:
                 parsed = self._parsed(part, rules, decoders)
@@ -170,7 +171,7 @@ def calls_of(spans: Iterable[Span | RefusedItem], body: bytes, rules: Rules) -> 
     names: list[Sequence[RequestKey]] = []
     covered: list[Sequence[RequestKey]] = []
     origins: list[Origin] = []
-    for call, frame in _innermost(calls, places):
+    for call, frame in preemptible(_innermost(calls, places)):
         record, origin = _read(call.span, rules, documents.get(call.span.trace, ()))
         client = rules.client or str(record["client"])  # no sender names the calls of another client
         of_call, of_frame = _keys(call, frame, client)

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from monitor.errors import InputError, TooLargeError
+from monitor.runtime.threads.preemption import preemptible
 
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_NAMES = ("gzip", "x-gzip")
@@ -41,7 +42,7 @@ def parts(body: bytes, encoding: str, limit: int) -> Iterator[bytes]:
 def some(left: Iterator[bytes]) -> tuple[bytes, bool]:
     """The next parts, about `AT_ONCE` bytes together, and whether these were the last."""
     taken, size = [], 0
-    for part in left:
+    for part in preemptible(left):
         taken.append(part)
         size += len(part)
         if size >= AT_ONCE:

@@ -18,6 +18,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.requests import IntakeResult, RawRequest
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
+from monitor.runtime.threads.preemption import SHORT_REQUESTS
 from monitor.sources.group import PushTarget
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
@@ -137,9 +138,11 @@ class RecordEndpoint:
         rules = self._log.rules(principal.client, principal.models, waited)
         relay_key = headers.get("watchkeeper-request", "")
         request = RawRequest(self._kind, body, kind, rules, key, identity, sender, relay_key)
-        result = None if is_large else await self._queue.commit(request)
-        if result is not None and not isinstance(result, ReadApartError):
-            return result
+        if not is_large:
+            with SHORT_REQUESTS.of(sender):
+                result = await self._queue.commit(request)
+            if not isinstance(result, ReadApartError):
+                return result
         parsed = await self._slots.read(self._log.prepared, request)
         if isinstance(parsed, IntakeResult | WatchkeeperError):
             return parsed

@@ -17,6 +17,7 @@ from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import IntakeResult, RepeatedPartError
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
+from monitor.runtime.threads.preemption import preemptible
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.calls import DecodedCalls, calls_of, only_client
@@ -139,7 +140,7 @@ class OtlpEndpoint:
         """
         rules = self._log.rules(sender.client, sender.models)
         gathered = self._runs.gather(rules)
-        arrived = calls_of(gathered.through(_DECODERS[encoding].spans(body)), body, rules)
+        arrived = calls_of(gathered.through(preemptible(_DECODERS[encoding].spans(body))), body, rules)
         calls, joined = self._waiting.spans_arrived(arrived, rules)
         refused = self._runs.spans_arrived(gathered, rules)
         joined.add(refused.count, refused.reason)
@@ -155,7 +156,7 @@ class OtlpEndpoint:
     def _together(self, calls: DecodedCalls, rules: Rules) -> list[ParsedRequest] | None:
         """The calls as few requests with their rows, if they can be read together."""
         together = calls.together(rules, self._log.decoders)
-        for request in together or ():
+        for request in preemptible(together or ()):
             self._log.prepare(request)
         return together
 
@@ -167,7 +168,7 @@ class OtlpEndpoint:
         """
         rules, client = self._log.rules(sender.client, sender.models), sender.client
         texts: list[LogRecord] = []
-        others = _without_texts(_DECODERS[encoding].logs(body), texts)
+        others = _without_texts(preemptible(_DECODERS[encoding].logs(body)), texts)
         evaluations = evaluations_of(others, rules, client or only_client(rules))
         if evaluations.scores:
             self._log.store_delivery(
@@ -182,7 +183,7 @@ class OtlpEndpoint:
     def _gauges(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Give metrics to the gauges that read them. Returns what is not accepted."""
         points, invalid = [], []
-        for one in _DECODERS[encoding].data_points(body):
+        for one in preemptible(_DECODERS[encoding].data_points(body)):
             points.append(one) if isinstance(one, DataPoint) else invalid.append(one.reason)
         if sender.models:
             return len(points) + len(invalid), "this key is bound to models, and metrics name none"

@@ -1,0 +1,1 @@
+"""What threads of one process owe each other."""
