@@ -1,5 +1,7 @@
 """TLS handshakes that are never finished, on the real daemon: they count, have a deadline and hold no other."""
 
+import os
+import signal
 import socket
 import ssl
 import time
@@ -87,4 +89,38 @@ def test_a_greeting_that_drips_and_plain_text_end_and_keep_nobody_waiting(tmp_pa
             seconds=60,
         )
         for one in (*crowd, dripping, plain):
+            one.close()
+
+
+def test_peers_that_half_close_while_their_first_bytes_wait_end_only_themselves(tmp_path: Path) -> None:
+    hello, request = greeting(), b"POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
+    with secure(tmp_path, "600s") as daemon:
+        address = ("127.0.0.1", daemon.port)
+        assert daemon.post("/v1/predictions", RECORD).status_code == 202
+        before = len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
+        os.kill(daemon.pid, signal.SIGSTOP)
+        crowd = [socket.create_connection(address) for _ in range(90)]
+        for number, one in enumerate(crowd):
+            one.sendall((hello, hello[:100], b"")[number % 3])
+            one.shutdown(socket.SHUT_WR)
+        os.kill(daemon.pid, signal.SIGCONT)
+        assert daemon.post("/v1/predictions", RECORD).status_code == 202
+        for one in crowd:
+            one.settimeout(300)
+            assert is_closed(one)
+        spoken = [
+            daemon.verify.wrap_socket(socket.create_connection(address), server_hostname="localhost")
+            for _ in range(30)
+        ]
+        for number, one in enumerate(spoken):
+            one.sendall(request[: number + 1])
+            socket.socket.shutdown(one, socket.SHUT_WR)
+        assert daemon.post("/v1/predictions", RECORD).status_code == 202
+        until(
+            lambda: len(list(Path(f"/proc/{daemon.pid}/fd").iterdir())) <= before + 2,
+            "no descriptor of theirs is left",
+            seconds=300,
+        )
+        assert "Traceback" not in daemon.said()
+        for one in (*crowd, *spoken):
             one.close()
