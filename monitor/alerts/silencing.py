@@ -15,6 +15,8 @@ from monitor.rules.language.matchers import Matcher, all_match
 from monitor.runtime.faults import Faults
 from monitor.store import silences
 
+SENT_AGAIN_WITHIN = 10.0
+"""Seconds in which the same silence of the same author is the one that was sent before."""
 LONGEST = 30.0 * DAY
 """The longest silence in seconds, so that a forgotten one expires."""
 
@@ -55,7 +57,7 @@ def add(
 ) -> Silence:
     """Store a silence for the alerts that match all matchers in `texts`; a maintenance window starts later than now.
 
-    The same silence, added twice at the same moment, is stored once.
+    The same silence, sent twice within seconds, is stored once: a form or a request may be sent again.
 
     Raises:
         InputError: no matcher, an invalid matcher, no author, no reason, or a duration that is not allowed.
@@ -71,6 +73,10 @@ def add(
         parsed = tuple(str(matchers.parse(text)) for text in texts)
     except ValueError as error:
         raise InputError(str(error)) from error
+    for one in silences.load(connection, now):
+        is_close = abs(one.starts_at - starts_at) + abs(one.ends_at - starts_at - seconds) < SENT_AGAIN_WITHIN
+        if is_close and (one.matchers, one.author, one.comment) == (parsed, author.strip(), comment.strip()):
+            return one
     content = (*parsed, author, comment, str(starts_at), str(seconds), str(now))
     name = hashlib.sha256("\0".join(content).encode()).hexdigest()[:12]
     silence = Silence(name, parsed, starts_at, starts_at + seconds, author.strip(), comment.strip())

@@ -1,6 +1,7 @@
 """Updates on incidents that the delivery lead writes for the client: on the page, in digests and in reports."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -12,6 +13,9 @@ from monitor.store.incident_notes import IncidentNote
 from monitor.texts import storable
 from monitor.visible import counted, one_line
 
+SENT_AGAIN_WITHIN = 10.0
+"""Seconds in which the same update of the same author is the one that was sent before."""
+_LATER = 1e-6
 LONGEST = 1000
 """Characters of one update."""
 _LIST = "watchkeeper incident list CLIENT"
@@ -62,15 +66,20 @@ def _paths(one: ClientIncident) -> tuple[str, str]:
 def write(
     connection: Connection, incident: ClientIncident, text: str, *, author: str, address: str, now: float
 ) -> IncidentNote:
-    """Store an update on an incident, with its entry in the audit log.
+    """Store an update on an incident, with its entry in the audit log. The same one, sent twice within seconds, is
+    stored once.
 
     Raises:
         InputError: the text is empty or too long.
     """
     client, started = incident.stream.client, int(incident.started)
     note = IncidentNote(incident.fingerprint, started, now, client, one_line(author)[:256], checked(text))
-    if incident_notes.add(connection, note):
-        _audited(connection, note.author, address, client, f"note on {incident.id}: {note.text}", now)
+    for one in incident_notes.of_client(connection, client):
+        if abs(now - one.at) < SENT_AGAIN_WITHIN and replace(one, at=now) == note:
+            return one
+    while not incident_notes.add(connection, note):  # another one was written at this moment
+        note = replace(note, at=note.at + _LATER)
+    _audited(connection, note.author, address, client, f"note on {incident.id}: {note.text}", now)
     return note
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Tabl
 from monitor.errors import InputError
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
+from monitor.store.statements import insert_or_skip
 from monitor.texts import NAME, flaw_of_name
 
 KEYS = Table(
@@ -138,11 +139,12 @@ def create(
     name: str = "",
     expires_at: float | None = None,
     bound: Bounds | None = None,
+    identity: str = "",
 ) -> tuple[Key, str]:
-    """Create a key, and return it with its secret, which is not stored.
+    """Create a key, and return it with its secret, which is not stored. `identity` is its id, by default a random one.
 
     Raises:
-        InputError: the name of the client or of the key is invalid.
+        InputError: the name of the client or of the key is invalid, or there is a key with this id.
     """
     for subject, text in (("client", client), ("name", name)):
         if text and (flaw := flaw_of_name(text)):
@@ -150,10 +152,24 @@ def create(
     token = "wk_" + secrets.token_urlsafe(32)
     bound = bound or bounds(kind, "", (), ())
     limits = bound.role, bound.models, bound.addresses
-    key = Key(secrets.token_hex(6), kind, client, name, digest(token), now, expires_at, None, None, *limits)
+    key = Key(
+        identity or secrets.token_hex(6),
+        kind,
+        client,
+        name,
+        digest(token),
+        now,
+        expires_at,
+        None,
+        None,
+        *limits,
+    )
     row = {column.name: getattr(key, column.name) for column in KEYS.columns}
     lists = {"models": "\n".join(key.models), "addresses": "\n".join(key.addresses)}
-    connection.execute(KEYS.insert(), row | {"kind": kind.value} | lists)
+    made = insert_or_skip(connection.dialect.name, KEYS).values(row | {"kind": kind.value} | lists)
+    if not connection.execute(made).rowcount:
+        hint = "its secret is in the answer to the form that was sent first; else revoke it, and make another one"
+        raise InputError(f"the key {key.id} was made already", hint=hint)
     return key, token
 
 

@@ -1,7 +1,6 @@
 """Changes from the pages of staff: alerts acknowledged or silenced, keys created and revoked; all audited."""
 
 import re
-import secrets
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,8 +10,8 @@ from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, URLEncodedBody
 from sqlalchemy import Connection
 
+from monitor.alerts import silencing
 from monitor.alerts.silencing import client_of
-from monitor.clock import iso
 from monitor.config.units import DAY, parse_duration
 from monitor.errors import InputError
 from monitor.records import Alert, Silence
@@ -22,11 +21,12 @@ from monitor.store.api_keys import KeyKind
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
-from monitor.web.pages import rendering
+from monitor.web.pages import staff
 from monitor.web.pages.overview import query as queries
 
 Form = URLEncodedBody[dict[str, str]]
 MAX_SILENCE = 30.0 * DAY
+_NEW_KEY = re.compile(r"[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9A-Za-z]{1,16}")
 
 
@@ -65,8 +65,10 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
         if alert is None or not visitor.may_read(alert.stream.client):
             raise NotFoundException
         seconds, comment = _silence_form(data)
-        silence = Silence(secrets.token_hex(6), _matchers(alert), now, now + seconds, visitor.who, comment)
-        silences.add(connection, silence)
+        silencing.add(
+            connection, _matchers(alert), starts_at=now, seconds=seconds, author=visitor.who, comment=comment,
+            now=now,
+        )  # fmt: skip
         session.note(
             request,
             connection,
@@ -111,14 +113,22 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     expires = now + int(days) * DAY if days else None
     role = data.get("role", "") if kind == KeyKind.STAFF else ""
     bound = api_keys.bounds(KeyKind(kind), role, models, addresses)
-    name = data.get("name", "")[:80]
+    name, new = data.get("name", "")[:80], data.get("new", "")
+    identity = new if _NEW_KEY.fullmatch(new) else ""
     with services.store.write() as connection:
         _, token = api_keys.create(
-            connection, KeyKind(kind), client, now, name=name, expires_at=expires, bound=bound
+            connection,
+            KeyKind(kind),
+            client,
+            now,
+            name=name,
+            expires_at=expires,
+            bound=bound,
+            identity=identity,
         )
         session.note(request, connection, visitor, client, f"make a key for {kind}")
         all_keys = api_keys.keys(connection)
-    return rendering.page("staff_keys.html", visitor=visitor, keys=all_keys, made=token, iso=iso, now=now)
+    return staff.keys_page(visitor, all_keys, token, now)
 
 
 @post("/staff/keys/{identity:str}/revoke", sync_to_thread=True, include_in_schema=False, status_code=303)

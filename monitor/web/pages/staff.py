@@ -1,5 +1,6 @@
 """The page of keys; and the state of a model."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from monitor.health import verdict
 from monitor.health.verdict import ModelHealth
 from monitor.records import Alert
 from monitor.store import api_keys
+from monitor.store.api_keys import Key
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetPeriod
 from monitor.web import services as web_services
@@ -28,7 +30,17 @@ def keys(request: Request[Any, Any, Any]) -> Response[str]:
     with services.store.read() as connection:
         all_keys = api_keys.keys(connection)
     now = services.clock.now()
-    return rendering.page("staff_keys.html", visitor=visitor, keys=all_keys, made="", iso=iso, now=now)
+    return keys_page(visitor, all_keys, "", now)
+
+
+def keys_page(visitor: Visitor, all_keys: Sequence[Key], made: str, now: float) -> Response[str]:
+    """The keys, and the secret of one that was just made. The form has the id of the next one, so that a form which is
+    sent twice makes one key.
+    """
+    new = secrets.token_hex(6)
+    return rendering.page(
+        "staff_keys.html", visitor=visitor, keys=all_keys, made=made, new=new, iso=iso, now=now
+    )
 
 
 def _unbound(visitor: Visitor) -> Visitor:
