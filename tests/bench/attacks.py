@@ -180,6 +180,7 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "single posts": _sending(lambda: json_body(1), JSON),
     "posts of 200 records": _sending(lambda: json_body(200), JSON),
     "posts of 20,000 records": _sending(lambda: json_body(20_000), JSON),
+    "posts of 10,000 rows": _sending(lambda: arrow_body(10_000), ARROW),
     "posts of 100,000 rows": _sending(lambda: arrow_body(100_000), ARROW),
     "posts of 100 kB of texts": _sending(lambda: calls("t", 50, 2000), JSON),
     "posts of 1.5 MB of texts": _sending(lambda: calls("t", 70, 20_000), JSON),

@@ -56,8 +56,10 @@ class ReaderHere:
     def read(self, request: RawRequest) -> Slices:
         """See `Reader`."""
         parsed = request.parsed(self._decoders)
-        if not isinstance(parsed, ParsedRequest):
-            return parsed
+        return self.slices_of(parsed, request) if isinstance(parsed, ParsedRequest) else parsed
+
+    def slices_of(self, parsed: ParsedRequest, request: RawRequest) -> Slices:
+        """The slices of a request that is parsed."""
         try:
             return cut(parsed, self._settings, self._meter, request.rules.clock)
         except Exception as error:  # boundary: one request must not stop the reader

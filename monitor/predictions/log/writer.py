@@ -29,6 +29,7 @@ from monitor.predictions.intake.requests import (
     portion,
 )
 from monitor.predictions.intake.schema import Rules
+from monitor.predictions.large.plain_arrow import PlainArrowReader
 from monitor.predictions.large.reading import ReaderHere, ReaderMaker
 from monitor.predictions.large.slices import Whole, is_over, stored_before
 from monitor.predictions.log import batching
@@ -94,6 +95,7 @@ class PredictionLog:
         self._store = store
         self._meter = meter or SignalMeter(store.faults)
         self._reader = reader(self.decoders, self._meter, settings)
+        self._plain = PlainArrowReader(self.decoders, self._meter, settings)
         self._most = Most(settings.base_window, 200, _PARSE_SECONDS)
         self._most_shared = Most(settings.base_window, 30, _PARSE_SECONDS_SHARED, _TEXT_BYTES_SHARED)
         self._queue = FairQueue(settings.queue_limit, settings.client_rate, clock.elapsed)
@@ -142,7 +144,9 @@ class PredictionLog:
         Raises:
             StoreError: whether it was stored before is not known.
         """
-        slices = self._reader.read(request)
+        slices = None if self._queue.is_shared else self._plain.read(request)
+        if slices is None:
+            slices = self._reader.read(request)
         if isinstance(slices, WatchkeeperError) or len(slices) == 1:
             return slices
         with self._store.read() as connection:
