@@ -33,7 +33,7 @@ def headers(*, strict_transport: str, frame_ancestors: Sequence[str] = ()) -> di
 def of_data(*, strict_transport: str) -> dict[str, str]:
     """The headers of responses that only programs read: those of `headers` without what tells browsers about pages."""
     return {
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",

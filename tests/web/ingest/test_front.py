@@ -10,7 +10,7 @@ from tests.support.echo_server import answers, asked, bodies, closed, post, runn
 from tests.support.waiting import until
 
 SECURITY = {
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"content-security-policy": b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     b"x-content-type-options": b"nosniff",
     b"cross-origin-resource-policy": b"same-origin",
     b"cache-control": b"no-store",
