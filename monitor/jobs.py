@@ -43,6 +43,7 @@ from monitor.store.db import Store
 from monitor.store.erasing import empty_log
 from monitor.store.noted_deletions import NotedDeletions
 from monitor.windows import closing
+from monitor.windows.round_robin import RoundRobin
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ COMPACT_DELAY = 300.0
 """Seconds after a window's lateness limit before its batches are compacted."""
 STUCK_AFTER = 150.0
 """Seconds without a tick after which the loop counts as stuck. A tick after a large load may take long."""
+LEARN_AT_MOST = 400
+"""Streams that one call looks at: of more, those come first in the next call that waited longest."""
 FIRST_LEARN_DELAY = 3.0
 """Seconds after the start, in case the history to learn from is already stored."""
 
@@ -84,6 +87,7 @@ class Jobs:
         self._runner = runner
         self._change_channels = change_channels
         self._forget = forget
+        self._to_learn, self._with_rows = RoundRobin(0.0), RoundRobin(0.0)
         self._evaluated_at = self._attempted_at = clock.elapsed()
         self._signing = AuditSigning(store, config.audit)
         self._sites = SiteJobs(
@@ -135,8 +139,12 @@ class Jobs:
             mailer.send_due(self._clock.now())
 
     def measure_rows(self) -> None:
-        """Measure the metrics that need rows, for the last complete hour of each stream."""
-        measure_rows(self._store, self._config.windows, self._config.measuring(), self._clock.now())
+        """Measure the metrics that need rows, for the last complete hour of each stream; one daemon of a database
+        does.
+        """
+        if self._is_leader():
+            means = self._config.windows, self._config.measuring()
+            measure_rows(self._store, *means, self._clock.now(), self._with_rows)
 
     def advance_rollouts(self) -> None:
         """Decide on every running rollout; one daemon of a database does."""
@@ -192,9 +200,11 @@ class Jobs:
         config, now = self._config, self._clock.now()
         with self._store.read() as connection:
             known = stream_rows.figures_of_all(connection)
+        wanted = {figures.stream for figures in known if only is None or figures.stream in only}
+        chosen = set(self._to_learn.serve(wanted, at_least=LEARN_AT_MOST))
         tasks = []
         for figures in known:
-            if only is not None and figures.stream not in only:
+            if figures.stream not in chosen:
                 continue
             with self._store.faults.isolate(
                 "streams", f"{figures.stream}: learning", lasts=2 * LEARN_INTERVAL

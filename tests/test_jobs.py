@@ -1,13 +1,19 @@
 """What the daemon does beside its tick."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from litestar.testing import TestClient
 
+from monitor import jobs
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
+from monitor.drift.learning import LearningTask
 from monitor.notify.settings import NotifySettings
+from monitor.records import Stream
+from monitor.store import streams
 from monitor.store.settings import StoreSettings
 from tests.support.receiver import Receiver
 
@@ -57,4 +63,29 @@ def test_a_loop_that_no_longer_goes_round_fails_the_health_check_though_http_ans
         app.tick()
         assert http.get("/healthz").status_code == 200
         assert http.get("/readyz").status_code == 200
+    app.store.close()
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_of_very_many_streams_learning_looks_at_some_and_at_others_in_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    clock, looked = ManualClock(NOW), list[Stream]()
+    app = App(Config(store=StoreSettings(url=f"sqlite:///{tmp_path}/a.db")), clock)
+    everything = [Stream("acme", f"model-{number}") for number in range(7)]
+    with app.store.write() as connection:
+        for stream in everything:
+            streams.key(connection, stream, NOW)
+
+    def note(_: object, tasks: Sequence[LearningTask], *__: object) -> list[Stream]:
+        assert all(task.models == 7 for task in tasks), "which share one budget"
+        looked.extend(task.stream for task in tasks)
+        return []
+
+    monkeypatch.setattr(jobs, "prepare", note)
+    monkeypatch.setattr(jobs, "LEARN_AT_MOST", 3)
+    for _ in range(3):
+        app.jobs.learn(everything if is_new else None)
+    assert looked[:6] == everything[:6]
+    assert set(looked[6:]) == {everything[6], *everything[:2]}
     app.store.close()

@@ -4,7 +4,7 @@ It can be interrupted and repeated: a window is evaluated in the transaction tha
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,7 +36,7 @@ from monitor.store import drift as stored_drift
 from monitor.store.completeness import first_waiting
 from monitor.store.db import faults_of
 from monitor.store.drift import StoredCalibration, StoredDriftIncident, StoredState, StoredVerdict
-from monitor.windows.baseline import Baseline, load
+from monitor.windows.baseline import Baseline, load, load_ahead
 from monitor.windows.profile import Profile
 
 WORTH_KEEPING = 0.05
@@ -107,6 +107,12 @@ def evaluate(
         note,
         stored.meaning,
     )
+
+
+def read_ahead(connection: Connection, some: Sequence[Stream]) -> None:
+    """Read what `is_due` and `evaluate` need of each of these streams."""
+    stored_drift.read_ahead(connection, some)
+    load_ahead(connection, some)
 
 
 def is_due(connection: Connection, stream: Stream, settings: DriftSettings, until: float) -> bool:

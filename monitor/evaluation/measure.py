@@ -6,12 +6,12 @@ that rules read are measured when a base window closes; the last seconds at ever
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR
-from monitor.drift.evaluate import evaluate, is_due
+from monitor.drift import evaluate as drift
 from monitor.errors import StoreError
 from monitor.evaluation import targets as target_judging
 from monitor.evaluation.clock_metrics import ClockMetrics, is_unexplained
@@ -24,12 +24,14 @@ from monitor.evaluation.stream_measurement import (
     MeasurerSettings,
     StreamMeasurements,
     StreamMeasurer,
+    StreamProgress,
     commit,
+    read_ahead,
 )
-from monitor.evaluation.targets import TargetJudge
+from monitor.evaluation.targets import TargetJudge, with_targets
 from monitor.evaluation.usual_latency import UsualLatency
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable
-from monitor.metrics import Family, families_by_length, families_of, with_families
+from monitor.metrics import Family, families_by_length
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.engine.readings import OPEN, Readings
@@ -41,8 +43,18 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
 from monitor.windows import closing
-from monitor.windows.due_windows import MEASURED, NEW, RECENT, DueWindows, by_hour, together, with_first_hour
+from monitor.windows.due_windows import (
+    MEASURED,
+    NEW,
+    RECENT,
+    DueWindows,
+    by_hour,
+    is_due_again,
+    together,
+    with_first_hour,
+)
 from monitor.windows.profile import Profile
+from monitor.windows.rolling import StoredBlocks
 from monitor.windows.round_robin import RoundRobin, first_ones
 from monitor.windows.settings import BaselineSettings
 
@@ -53,20 +65,6 @@ _LEAST_HOURS = 4
 """Hours of a stream with history that a tick measures however long they take."""
 _STRETCH = 5.0
 """How many times longer a tick may measure many streams."""
-_LONGEST_WAIT = 300
-"""Seconds after which a window is measured again, however long it is."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """The state of a stream between ticks: the end of its closed windows, and its last measurements."""
-
-    closed_until: int
-    readings: dict[int, MeasurementTable] = field(default_factory=dict)
-    drift: Sequence[Measurement] = ()
-    hours: set[int] = field(default_factory=set)
-    probed: dict[int, Sequence[Measurement]] = field(default_factory=dict)
-    judged: list[TargetFigure] | None = None
 
 
 class Measurer:
@@ -99,7 +97,7 @@ class Measurer:
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self.silent: set[Stream] = set()
-        self._progress: dict[Stream, _Progress] = {}
+        self._progress: dict[Stream, StreamProgress] = {}
         self._others: set[Stream] = set()
         self.round_robin = RoundRobin(settings.seconds, stretch=_STRETCH)
         self.last_seconds = LastSeconds(store, recent, settings.metrics, self.usual, settings.seconds)
@@ -145,7 +143,7 @@ class Measurer:
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         self.silent.clear()
         for figures in everything:
-            progress = self._progress.get(figures.stream, _Progress(0))
+            progress = self._progress.get(figures.stream, StreamProgress(0))
             always: list[Measurement] = [*progress.drift, *beside.get(figures.stream, ())]
             with self._isolated(figures.stream, "what the clock says"):
                 always += self.wall.measure(figures, now)
@@ -179,7 +177,7 @@ class Measurer:
         waiting = {one.stream: one for one in due if one.is_moved or one.hours}
         order = self.round_robin.start_tick(waiting, urgent)
         least = first_ones(order, urgent)
-        for some in together([waiting[stream] for stream in order]):
+        for some in together([waiting[one] for one in order], is_embedded=self.store.is_sqlite):
             self._attempt(some, wanted, models, now)
             self.round_robin.mark_served([one.stream for one in some])
             least -= len(some)
@@ -217,7 +215,7 @@ class Measurer:
             if progress.judged is not None
         }
 
-    def _judge(self, stream: Stream, progress: _Progress) -> Sequence[TargetFigure]:
+    def _judge(self, stream: Stream, progress: StreamProgress) -> Sequence[TargetFigure]:
         if not progress.readings:
             return ()
         if progress.judged is None:
@@ -252,7 +250,7 @@ class Measurer:
         """The windows of a stream to measure."""
         stream, until = figures.stream, closing.horizon_of(figures, now, self._settings.windows)
         edge = closing.last(until, self.base, self.base).end
-        progress = self._progress.setdefault(stream, _Progress(edge - self.base))
+        progress = self._progress.setdefault(stream, StreamProgress(edge - self.base))
         if progress.closed_until > edge + self.base:
             progress.closed_until = edge  # the clock was set back: windows that close now are measured again
         newly = closing.between(progress.closed_until, edge, self.base, MEASURED // self.base)
@@ -287,50 +285,78 @@ class Measurer:
         return replace(due, hours=measured)
 
     def _measure_and_commit(self, some: Sequence[DueWindows], wanted: FamiliesByLength, now: float) -> None:
-        """Measure outside of the write transaction, then write. A stream that changed in the meantime is measured again
-        within it.
-        """
+        """Measure, then write in a transaction, in which a stream that changed in the meantime is measured again."""
         with self.store.read() as connection:
-            results = [self._measure_stream(connection, due, wanted, now) for due in preemptible(some)]
+            windows = {due.stream: self._windows(due, wanted, now) for due in some}
+            read = read_ahead(connection, self.base, windows)
+            results = {
+                due.stream: self._measure_stream(connection, due, wanted, now, read)
+                for due in preemptible(some)
+            }
+        due_of = {due.stream: due for due in some}
         with self.store.write() as connection:
-            for place, due in sorted(
-                enumerate(some), key=lambda one: one[1].stream
-            ):  # always in one order: no deadlock
-                if not commit(connection, results[place], now):
-                    results[place] = self._measure_stream(connection, due, wanted, now)
-                    commit(connection, results[place], now)
-        for one in results:
+            for stale in commit(connection, list(results.values()), now):
+                again = self._measure_stream(connection, due_of[stale.stream], wanted, now)
+                results[stale.stream] = again
+                commit(connection, [again], now)
+        for one in results.values():
             self._remember(one, now)
-        self._on_measured((one.stream, hour) for one in results for hour in one.hours)
+        self._on_measured((one.stream, hour) for one in results.values() for hour in one.hours)
+
+    def _windows(self, due: DueWindows, wanted: FamiliesByLength, now: float) -> list[Window]:
+        """The windows that `_measure_stream` measures."""
+        windows = [one for _, some in due.hours for one in some if one.start >= now - RECENT]
+        windows += [hour for hour, _ in due.hours if self._is_hour_due(hour, due)]
+        return windows + [Window(due.edge - length, due.edge) for length, _ in self._lengths(due, wanted)]
 
     def _measure_stream(
-        self, connection: Connection, due: DueWindows, wanted: FamiliesByLength, now: float
+        self,
+        connection: Connection,
+        due: DueWindows,
+        wanted: FamiliesByLength,
+        now: float,
+        read: StoredBlocks | None = None,
     ) -> StreamMeasurements:
         """Measure the changed windows of a stream, their hours, and the longer windows that rules read."""
-        progress = self._progress[due.stream]
         context = MeasurementContext(self.base, self._settings.metrics, self.against, self.wall, self.usual)
-        measurer = StreamMeasurer(context, connection, due.stream, due.edge, now)
+        measurer = StreamMeasurer(context, connection, due.stream, due.edge, now, read)
         for hour, windows in due.hours:
             self._measure_hour(measurer, hour, windows, due, now)
         agreed = self.targets.metrics(due.stream)
-        for length, families in _with_targets(wanted, agreed).items() if due.is_moved else ():
-            if due.is_new or length not in progress.readings or self._is_due(length, due.edge, progress):
-                window = Window(due.edge - length, due.edge)
-                measurer.result.readings[length] = measurer.measure(window, families)
-                if AVAILABILITY.name in agreed:
-                    measurer.result.probed[length] = self.wall.of_window(connection, due.stream, window)
+        for length, families in self._lengths(due, wanted):
+            window = Window(due.edge - length, due.edge)
+            measurer.result.readings[length] = measurer.measure(window, families)
+            if AVAILABILITY.name in agreed:
+                measurer.result.probed[length] = self.wall.of_window(connection, due.stream, window)
         return measurer.finish()
+
+    def _lengths(self, due: DueWindows, wanted: FamiliesByLength) -> list[tuple[int, Sequence[Family]]]:
+        """The lengths of the windows to measure that rules or targets read, with their families."""
+        if not due.is_moved:
+            return []
+        progress, agreed = self._progress[due.stream], self.targets.metrics(due.stream)
+        return [
+            (length, families)
+            for length, families in with_targets(wanted, agreed).items()
+            if due.is_new
+            or length not in progress.readings
+            or is_due_again(length, due.edge, progress.closed_until, self.base)
+        ]
+
+    def _is_hour_due(self, hour: Window, due: DueWindows) -> bool:
+        """Whether an hour is measured: the current one only every few minutes, if it is not new."""
+        progress = self._progress[due.stream]
+        is_first = hour.end <= due.edge or hour.start not in progress.hours
+        return is_first or due.is_new or is_due_again(HOUR, due.edge, progress.closed_until, self.base)
 
     def _measure_hour(
         self, measurer: StreamMeasurer, hour: Window, windows: Sequence[Window], due: DueWindows, now: float
     ) -> None:
-        """Measure the changed windows of an hour, and the hour; the current one every few minutes, if it is not new."""
+        """Measure the changed windows of an hour, and the hour if it is due."""
         for window in windows:
             if window.start >= now - RECENT:
                 measurer.measure_for_store(window)
-        progress = self._progress[measurer.result.stream]
-        is_due = hour.end <= due.edge or hour.start not in progress.hours
-        if is_due or due.is_new or self._is_due(HOUR, due.edge, progress):
+        if self._is_hour_due(hour, due):
             measurer.measure_for_store(hour)
             measurer.result.hours.append(hour)
         measurer.result.windows += windows
@@ -353,11 +379,12 @@ class Measurer:
         """
         waiting: list[DueWindows] = []
         with self.store.read() as connection:
+            drift.read_ahead(connection, [due.stream for due in some])
             for due in some:
                 if due.is_moved:
                     self._progress[due.stream].drift = ()
                 with self.store.faults.isolate("streams", f"{due.stream}: drift", in_transaction=True):
-                    if is_due(connection, due.stream, self._settings.drift, due.until):
+                    if drift.is_due(connection, due.stream, self._settings.drift, due.until):
                         waiting.append(due)
                     elif due.is_moved:
                         self._decide(connection, due, models, now)
@@ -366,24 +393,7 @@ class Measurer:
                 self._decide(connection, due, models, now)
 
     def _decide(self, connection: Connection, due: DueWindows, models: int, now: float) -> None:
-        watched = evaluate(connection, due.stream, self._settings.drift, self.base, due.until, now, models)
+        watched = drift.evaluate(
+            connection, due.stream, self._settings.drift, self.base, due.until, now, models
+        )
         self._progress[due.stream].drift = watched.measurements
-
-    def _is_due(self, length: int, edge: int, progress: _Progress) -> bool:
-        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed.
-
-        Several base windows may close at once, so that no edge falls on the step.
-        """
-        step = max(self.base, min(length // 20, _LONGEST_WAIT) // self.base * self.base)
-        return edge // step > progress.closed_until // step
-
-
-def _with_targets(wanted: FamiliesByLength, agreed: Collection[str]) -> FamiliesByLength:
-    """The families to measure by length of window: those that rules read, and those of the stream's agreed targets."""
-    of_targets = families_of(agreed)
-    if not agreed:
-        return wanted
-    return {
-        length: with_families(wanted.get(length, ()), of_targets if length in target_judging.LENGTHS else ())
-        for length in sorted({*wanted, *target_judging.LENGTHS})
-    }

@@ -5,7 +5,7 @@ stream's profiles in the meantime, its profile version differs: then nothing is 
 again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -19,12 +19,13 @@ from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics import FAMILIES, Family, Subject, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.records import Measurement, Stream, Window
-from monitor.store import measurement_queue, profile_versions, profiles
+from monitor.store import definitions, lake_profiles, measurement_queue, profile_versions, profiles
 from monitor.store import measurements as stored
 from monitor.store.profiles import StoredProfile
-from monitor.windows.baseline import load
+from monitor.store.targets import TargetFigure
+from monitor.windows.baseline import load, load_ahead
 from monitor.windows.declared import in_force
-from monitor.windows.rolling import Rolling
+from monitor.windows.rolling import Rolling, StoredBlocks
 from monitor.windows.settings import WindowSettings
 
 
@@ -56,6 +57,18 @@ class MeasurementContext:
 
 
 @dataclass(slots=True)
+class StreamProgress:
+    """The state of a stream between ticks: the end of its closed windows, and its last measurements."""
+
+    closed_until: int
+    readings: dict[int, MeasurementTable] = field(default_factory=dict)
+    drift: Sequence[Measurement] = ()
+    hours: set[int] = field(default_factory=set)
+    probed: dict[int, Sequence[Measurement]] = field(default_factory=dict)
+    judged: list[TargetFigure] | None = None
+
+
+@dataclass(slots=True)
 class StreamMeasurements:
     """The measurements of a stream at a revision of its profiles, to be written.
 
@@ -74,11 +87,32 @@ class StreamMeasurements:
     sums: Sequence[tuple[Stream, StoredProfile]] = ()
 
 
+def read_ahead(
+    connection: Connection, base_seconds: int, wanted: Mapping[Stream, Collection[Window]]
+) -> StoredBlocks:
+    """Read what measuring these windows of each stream needs, in few statements."""
+    profile_versions.read_ahead(
+        connection, wanted
+    )  # before everything else, so that later changes are detected
+    load_ahead(connection, wanted)
+    definitions.read_ahead(connection, wanted)
+    lake_profiles.read_extents_ahead(connection, wanted)
+    return StoredBlocks(connection, base_seconds, wanted)
+
+
 class StreamMeasurer:
-    """Measures windows of one stream whose base windows are closed up to `edge`. Writes nothing."""
+    """Measures windows of one stream whose base windows are closed up to `edge`. Writes nothing. `read` is what was
+    read before of several streams.
+    """
 
     def __init__(
-        self, means: MeasurementContext, connection: Connection, stream: Stream, edge: int, now: float
+        self,
+        means: MeasurementContext,
+        connection: Connection,
+        stream: Stream,
+        edge: int,
+        now: float,
+        read: StoredBlocks | None = None,
     ) -> None:
         self.result = StreamMeasurements(
             stream, profile_versions.read(connection, stream)
@@ -87,7 +121,7 @@ class StreamMeasurer:
         self._baseline = load(connection, stream)
         self._declared = in_force.of_stream(connection, stream)
         self._measured: dict[tuple[Window, Sequence[Family]], MeasurementTable] = {}
-        self._rolling = Rolling(connection, means.base, settled=edge)
+        self._rolling = Rolling(connection, means.base, settled=edge, read=read)
 
     def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> MeasurementTable:
         """The measurements of a window, computed once."""
@@ -120,12 +154,15 @@ class StreamMeasurer:
         return self.result
 
 
-def commit(connection: Connection, result: StreamMeasurements, now: float) -> bool:
-    """Write measurements; returns False, and writes nothing, if the profiles changed in the meantime."""
-    if profile_versions.hold(connection, result.stream, now) != result.revision:
-        return False
-    for window, block in result.blocks.items():
-        stored.put(connection, result.stream, window, block, now)
-    profiles.put(connection, result.stream, [total for _, total in result.sums], now)
-    measurement_queue.remove(connection, result.stream, result.windows)
-    return True
+def commit(
+    connection: Connection, results: Sequence[StreamMeasurements], now: float
+) -> list[StreamMeasurements]:
+    """Write measurements of streams. Returns those that were not written because their profiles have changed since."""
+    held = profile_versions.hold_some(connection, sorted(one.stream for one in results), now)
+    valid = [one for one in results if held[one.stream] == one.revision]
+    blocks = [(one.stream, window, block) for one in valid for window, block in one.blocks.items()]
+    stored.put_of_some(connection, blocks, now)
+    sums = {one.stream: [total for _, total in one.sums] for one in valid}
+    profiles.put_of_some(connection, sums, now)
+    measurement_queue.remove(connection, {one.stream: one.windows for one in valid})
+    return [one for one in results if held[one.stream] != one.revision]

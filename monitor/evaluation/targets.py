@@ -5,7 +5,7 @@ confidence at which a model that just meets its target raises no alarm for years
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from monitor.config.units import DAY, HOUR, WEEK
 from monitor.expressions.expression import Expression, UndefinedError
@@ -14,7 +14,7 @@ from monitor.health.settings import ModelView
 from monitor.health.targets import Standing
 from monitor.health.wording import ESTIMATES
 from monitor.measurement_table import MeasurementSequence
-from monitor.metrics import METRICS
+from monitor.metrics import METRICS, Family, families_of, with_families
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.declared.ranked_scores import PRECISION_AT_TOP
@@ -216,3 +216,16 @@ def _why(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> str:
     if metric == AVAILABILITY.name:
         return "no health endpoint is configured (`probe`)"
     return f"{metric} was not measured yet"
+
+
+def with_targets(
+    wanted: Mapping[int, Sequence[Family]], agreed: Collection[str]
+) -> Mapping[int, Sequence[Family]]:
+    """The families to measure by length of window: those that rules read, and those of a stream's agreed targets."""
+    of_targets = families_of(agreed)
+    if not agreed:
+        return wanted
+    return {
+        length: with_families(wanted.get(length, ()), of_targets if length in LENGTHS else ())
+        for length in sorted({*wanted, *LENGTHS})
+    }

@@ -1,8 +1,11 @@
 """Collects the samples of one scrape from the store, the counters and the last tick, without reading rows."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from sqlalchemy import Connection
 
@@ -29,6 +32,10 @@ from monitor.store.streams import StreamFigures
 
 log = logging.getLogger(__name__)
 
+_OF_EACH = "watchkeeper_model"
+"""The metric of which each model has a series: as many of it are dropped as models are left out."""
+_FOR_RULES = 0.4
+"""Of the seconds for models, the share that what rules read may take in addition."""
 Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
 """Measurements by stream and length of window in seconds (0 for the last seconds)."""
 
@@ -61,9 +68,11 @@ class Collector:
         self._notifications: MonotonicCounter[tuple[str, str]] = MonotonicCounter()
         self._has_warned = False
 
-    def collect(self, client: str = "", *, exemplars: bool = False) -> SampleSet:
-        """All samples, or those of one client; with exemplars on request."""
-        sources, now = self._sources, self._sources.clock.now()
+    def collect(self, client: str = "", *, exemplars: bool = False, seconds: float = math.inf) -> SampleSet:
+        """All samples, or those of one client; with exemplars on request. Models that have no room left, or whose turn
+        does not come within so many `seconds`, are left out and counted as dropped.
+        """
+        sources, now, until = self._sources, self._sources.clock.now(), time.monotonic() + seconds
         samples = SampleSet(BY_NAME, sources.settings.max_series)
         measured, isolate = sources.measured(), sources.store.faults.isolate
         if client:
@@ -74,14 +83,25 @@ class Collector:
                 with isolate("figures of /metrics", "the daemon"):
                     self._daemon(samples, connection)
             models = self._models(connection, client, measured)
-            for figures in streams:
+            for place, figures in enumerate(streams):
+                if time.monotonic() >= until:
+                    samples.close()
+                if samples.is_full:
+                    samples.drop(_OF_EACH, len(streams) - place)
+                    break
                 with isolate("figures of /metrics", str(figures.stream)):
                     exemplars_of_stream = (
                         newest(connection, figures.stream, figures.watermark) if exemplars else {}
                     )
                     model_samples.write(samples, models(figures, exemplars_of_stream), sources.settings, now)
             shown = [figures.stream for figures in streams]
-            self._rules(samples, measured, shown + ([] if client else [DAEMON]), now)
+            later = until + seconds * _FOR_RULES
+
+            def is_going_on(_: Stream) -> bool:
+                return not samples.is_full and time.monotonic() < later
+
+            in_time = list(shown) + ([] if client else [DAEMON])
+            self._rules(samples, measured, takewhile(is_going_on, in_time), now)
             with isolate("figures of /metrics", "gauges"):
                 gauge_samples.write(samples, measured, client)
             with isolate("figures of /metrics", "changes of alerts"):
@@ -132,13 +152,13 @@ class Collector:
         daemon_samples.notifications(samples, connection, sources.channels, attempts)
         samples.put("watchkeeper_store_size_bytes", [], sources.store.size(connection))
 
-    def _rules(self, samples: SampleSet, measured: Measured, streams: Sequence[Stream], now: float) -> None:
+    def _rules(self, samples: SampleSet, measured: Measured, streams: Iterable[Stream], now: float) -> None:
         sources = self._sources
         rule_samples.write(
             samples,
             Readings(measured, sources.past),
             sources.rules(),
-            dict.fromkeys(streams),
+            streams,
             sources.settings.max_features,
             sources.store.faults,
             max((one.window.end for one in measured.get((DAEMON, OPEN), ())), default=now),
@@ -159,7 +179,7 @@ class Collector:
         if samples.dropped and not self._has_warned:
             self._has_warned = True
             names = ", ".join(f"{name} ({series})" for name, series in sorted(samples.dropped.items()))
-            log.warning("/metrics omits series to stay within web.metrics: %s", names)
+            log.warning("/metrics omits series to stay within web.metrics and its time: %s", names)
 
 
 def _for_client(measured: Measured, client: str, settings: ClientSettings) -> Measured:

@@ -102,6 +102,15 @@ class SampleSet:
             self._left -= series
             self._samples[name].append(sample)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no further series has room."""
+        return self._left == 0
+
+    def close(self) -> None:
+        """Take no further series: there is no more time."""
+        self._left = 0
+
     def drop(self, name: str, series: int) -> None:
         """Count dropped series."""
         if series:

@@ -24,7 +24,8 @@ from monitor.store.db import Store
 from monitor.store.timeseries import Series
 
 MOST_PAST_DAYS = 90
-_EVERY = 60.0
+_EVERY, _LONGEST, _MANY = 60.0, 600.0, 1000
+"""Seconds after which a day is rolled up again: with more than `_MANY` streams, in proportion, up to the longest."""
 _NEW_STREAMS_EVERY = 10.0
 _AT_MOST = 400
 """Days that one call rolls up."""
@@ -79,7 +80,8 @@ class DailySummaries:
         """The days to roll up, those first that waited longest, and of those that never were, the newest first."""
         with self._lock:
             before = {one: self._rolled.get(one, -math.inf) for one in self._changed}
-            due = [one for one, rolled in before.items() if now - rolled >= _EVERY]
+            many = min(_LONGEST / _EVERY, max(1.0, len(self._known or ()) / _MANY))
+            due = [one for one, rolled in before.items() if now - rolled >= _EVERY * many]
             due = nsmallest(_AT_MOST, due, key=lambda one: (before[one], -one[1].toordinal(), one[0]))
             self._rolled |= dict.fromkeys(due, now)
             self._changed -= set(due)

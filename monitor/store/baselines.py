@@ -1,5 +1,6 @@
 """Layouts and baselines as bytes. The id of a layout is a hash of it; the newest baseline of a stream is in force."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,14 @@ def current_digest(connection: Connection, stream: Stream, name: str = "baseline
     mine = {"number": streams.find(connection, stream), "of": name}
     row = _DIGEST.row(connection, mine)
     return None if row is None else row[0]
+
+
+def read_digests_ahead(connection: Connection, some: Iterable[Stream], name: str = "baseline") -> None:
+    """Read what `current_digest` gives of each of these streams."""
+    numbers = (streams.find(connection, stream) for stream in some)
+    _DIGEST.read_ahead(
+        connection, [{"number": number, "of": name} for number in numbers if number is not None]
+    )
 
 
 @dataclass(frozen=True, slots=True)

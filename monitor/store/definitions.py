@@ -5,11 +5,12 @@ A changed definition is a new row, so that windows that ended before keep the de
 empty text ends a definition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, bindparam, select
 
+from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared
 from monitor.store.rows import whole_number, words
@@ -56,6 +57,12 @@ def put(connection: Connection, some: Sequence[Definition]) -> None:
         [{name: getattr(one, name) for name in (*_KEY, "text")} for one in some],
         _KEY,
     )
+
+
+def read_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read what `of_model` gives of the models of these streams."""
+    models = dict.fromkeys((stream.client, stream.model) for stream in some)
+    _OF_MODEL.read_ahead(connection, [{"of_client": client, "of_model": model} for client, model in models])
 
 
 def of_model(connection: Connection, client: str, model: str) -> list[Definition]:

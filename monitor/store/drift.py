@@ -1,6 +1,6 @@
 """Drift: one calibration and one state per stream, its incidents, and the verdicts that explain them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +173,13 @@ def calibration(connection: Connection, stream: Stream) -> StoredCalibration | N
             raise ValueError("a window of 0 seconds")
         return StoredCalibration(*(getattr(row, name) for name in StoredCalibration.__slots__))
     return None
+
+
+def read_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read what `calibration` and `state` give of each of these streams."""
+    numbers = [number for one in some if (number := streams.find(connection, one)) is not None]
+    for statement in _ONE_A_STREAM.values():
+        statement.read_ahead(connection, [{"number": number} for number in numbers])
 
 
 def put_state(connection: Connection, stream: Stream, state: StoredState, now: float) -> None:

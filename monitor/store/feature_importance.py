@@ -59,6 +59,13 @@ def put(connection: Connection, stream: Stream, learned: LearnedImportance, now:
     replace(connection, IMPORTANCE, [row], ("stream",))
 
 
+def read_ahead(connection: Connection, layouts: Mapping[Stream, str]) -> None:
+    """Read what `get` gives of each of these streams with its layout."""
+    numbers = {streams.find(connection, stream): layout for stream, layout in layouts.items()}
+    values = [{"number": number, "of": layout} for number, layout in numbers.items() if number is not None]
+    _GET.read_ahead(connection, values)
+
+
 def get(connection: Connection, stream: Stream, layout: str) -> LearnedImportance | None:
     """What was learned with this layout; None if nothing was."""
     rows = _GET.rows(connection, {"number": streams.find(connection, stream), "of": layout})

@@ -6,7 +6,7 @@ The natural key is stream, length and start; the windows of one stream have one 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import (
     BigInteger,
@@ -94,6 +94,12 @@ def extent(connection: Connection, stream: Stream) -> Window | None:
         with faults_of(connection).isolate("history", f"{stream}: its extent"):
             return Window(int(moment(first)), int(moment(last)) + whole_number(length))
     return None
+
+
+def read_extents_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read what `extent` gives of each of these streams."""
+    numbers = (streams.find(connection, stream) for stream in some)
+    _EXTENT.read_ahead(connection, [{"number": number} for number in numbers if number is not None])
 
 
 def extent_of(connection: Connection, stream: Stream, layout: str) -> Window | None:

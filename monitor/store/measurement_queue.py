@@ -4,7 +4,7 @@ Rows are added in the transaction of the profile and deleted in the transaction 
 between the two loses nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, func, select
 
@@ -32,11 +32,16 @@ _REMOVE = Prepared(
 )
 
 
-def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: float) -> None:
-    """Queue windows to be measured."""
-    number = streams.key(connection, stream, now)
-    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
-    _NOTE.insert(connection, rows)
+def add(connection: Connection, changed: Mapping[Stream, Iterable[Window]], now: float) -> None:
+    """Queue windows of streams to be measured."""
+    _NOTE.insert(
+        connection,
+        [
+            {"stream": streams.key(connection, stream, now), "seconds": window.seconds, "start": window.start}
+            for stream, windows in changed.items()
+            for window in windows
+        ],
+    )
 
 
 def load(
@@ -65,8 +70,13 @@ def amount(connection: Connection, stream: Stream, seconds: int) -> int:
     return int(connection.scalar(select(func.count()).select_from(UNMEASURED).where(*here)) or 0)
 
 
-def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:
-    """Remove windows that were measured."""
-    number = streams.find(connection, stream)
-    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
-    _REMOVE.run_for_each(connection, rows)
+def remove(connection: Connection, measured: Mapping[Stream, Sequence[Window]]) -> None:
+    """Remove windows of streams that were measured."""
+    _REMOVE.run_for_each(
+        connection,
+        [
+            {"stream": streams.find(connection, stream), "seconds": window.seconds, "start": window.start}
+            for stream, windows in measured.items()
+            for window in windows
+        ],
+    )

@@ -6,7 +6,7 @@ window to window and so is written once. `monitor.store.timeseries` reads one fi
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -90,14 +90,25 @@ def put(
     now: float = 0.0,
 ) -> None:
     """Insert or replace the measurements of a window."""
-    block = _block(stream, window, measurements)
-    parts = _PARTS.get(block.shape)
-    if parts is None:
-        parts = _PARTS[block.shape] = _parts(block.shape)
-    at = _key(connection, stream, window, now)
-    _PUT.run_for_each(
-        connection, [at | {"part": part.number} | _written(connection, block, part) for part in parts]
-    )
+    put_of_some(connection, [(stream, window, measurements)], now)
+
+
+def put_of_some(
+    connection: Connection, measured: Iterable[tuple[Stream, Window, Sequence[Measurement]]], now: float
+) -> None:
+    """Insert or replace the measurements of windows of several streams."""
+    rows, schemas = list[dict[str, Any]](), dict[str, bytes]()
+    for stream, window, measurements in measured:
+        block = _block(stream, window, measurements)
+        parts = _PARTS.get(block.shape)
+        if parts is None:
+            parts = _PARTS[block.shape] = _parts(block.shape)
+        at = _key(connection, stream, window, now)
+        rows += [at | {"part": part.number} | _written(block, part) for part in parts]
+        schemas |= {part.id: part.raw for part in parts}
+    for identity, raw in schemas.items():  # each once
+        _SHAPES.put(connection, identity, raw)
+    _PUT.run_for_each(connection, rows)
 
 
 def put_slow(
@@ -107,15 +118,23 @@ def put_slow(
     block = _block(stream, window, measurements)
     part = _part(SLOW, block.shape, range(len(block)))
     at = _key(connection, stream, window, now)
-    _PUT.run_for_each(connection, [at | {"part": SLOW} | _written(connection, block, part)])
+    _SHAPES.put(connection, part.id, part.raw)
+    _PUT.run_for_each(connection, [at | {"part": SLOW} | _written(block, part)])
 
 
-def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
-    """Whether the slow measurements of a window are stored."""
-    columns = MEASUREMENTS.c
-    mine = (columns.stream == streams.find(connection, stream), columns.seconds == window.seconds)
-    at_window = (columns.part == SLOW, columns.start == window.start)
-    return connection.scalar(select(columns.start).where(*mine, *at_window)) is not None
+def with_slow(connection: Connection, windows: Mapping[Stream, Window]) -> set[Stream]:
+    """The streams of which the slow measurements of their window are stored; one query for 500 streams."""
+    numbers = {number: one for one in windows if (number := streams.find(connection, one)) is not None}
+    alike: dict[Window, list[int]] = {}
+    for number, stream in numbers.items():
+        alike.setdefault(windows[stream], []).append(number)
+    found, columns = set[Stream](), MEASUREMENTS.c
+    for window, mine in alike.items():
+        here = (columns.seconds == window.seconds, columns.part == SLOW, columns.start == window.start)
+        for at in range(0, len(mine), _AT_ONCE):
+            query = select(columns.stream).where(columns.stream.in_(mine[at : at + _AT_ONCE]), *here)
+            found |= {numbers[number] for number in connection.scalars(query)}
+    return found
 
 
 def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measurement]:
@@ -219,9 +238,8 @@ def part_of(labels: Labels) -> int:
     return DETAIL if any(name in _DETAILED for name, _ in labels) else HEADLINE
 
 
-def _written(connection: Connection, block: MeasurementTable, part: _Part) -> dict[str, Any]:
-    """The columns of a row that hold the measurements; a schema is stored once."""
-    _SHAPES.put(connection, part.id, part.raw)
+def _written(block: MeasurementTable, part: _Part) -> dict[str, Any]:
+    """The columns of a row that hold the measurements."""
     reasons: dict[int, str] = {}
     if block.reasons:
         of_part = map(block.reasons.get, part.places.tolist())

@@ -5,7 +5,7 @@ in `waiting` batches, which are matched with new predictions only. Matched outco
 batch of predictions, so that nothing is counted twice and the log can be recounted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -59,6 +59,10 @@ KNOWN = Table(
     Column("batch", stream_rows.KEY, primary_key=True, autoincrement=False),
     Column("blob", LargeBinary, nullable=False),
 )
+MOST = 1000
+"""Batches of outcomes that are read at once."""
+_FEW = 50
+"""Batches of a stream up to which they are read together with those of other streams."""
 _PUT_KNOWN = prepared_upsert(KNOWN, ("batch",))
 
 COUNTS = Table(
@@ -143,7 +147,7 @@ def put_back(connection: Connection, batch: NewOutcomes, received_at: float, *, 
 
 
 def pending(
-    connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000, most_rows: int | None = None
+    connection: Connection, stream: Stream, *, waiting: bool, limit: int = MOST, most_rows: int | None = None
 ) -> list[StoredOutcomes]:
     """The oldest batches of unmatched outcomes, either new or waiting; with `most_rows`, as many batches as hold that
     many rows.
@@ -159,6 +163,20 @@ def pending(
         )
         left = None if left is None else left - row.rows
     return batches
+
+
+def read_pending_ahead(connection: Connection, some: Iterable[Stream], limits: Mapping[bool, int]) -> None:
+    """Read what `pending` gives of those of these streams that have few batches, with a limit for each value of
+    `waiting`.
+    """
+    numbers = [number for one in some if (number := stream_rows.find(connection, one)) is not None]
+    c = OUTCOMES.c
+    many = select(c.stream).where(c.stream.in_(numbers)).group_by(c.stream).having(func.count() > _FEW)
+    few = set(numbers).difference(connection.scalars(many) if len(numbers) > 1 else ())
+    for waiting, limit in limits.items():
+        _PENDING[waiting].read_ahead(
+            connection, [{"number": number, "most": limit} for number in sorted(few)]
+        )
 
 
 def rows_of(connection: Connection, number: int) -> bytes:

@@ -3,7 +3,7 @@
 The natural key of a batch is stream, window and digest: a batch that is written twice is stored once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from monitor.config.units import DAY
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.checksums import HEAD
-from monitor.store.db import faults_of, metadata, whole
+from monitor.store.db import faults_of, metadata, sqlite_driver, whole
 from monitor.store.prepared import Prepared, prepared_insert
 from monitor.store.rows import FARTHEST, blob, head, moment, whole_number
 
@@ -73,7 +73,7 @@ Index(
 INGESTED = 8
 """Length in bytes of the random digest of a batch from the ingest. Loaded history has a longer hash of its content."""
 
-_SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
+SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = prepared_insert(BATCHES)
 _AT_ONCE = 64
 _MOST_ROWS = 2**31 - 1
@@ -100,15 +100,12 @@ _SEARCHED = Prepared(
     .limit(bindparam("most"))
 )
 _COUNT = Prepared(update(BATCHES).where(_THESE, _OPEN).values(counted=True))
-_SCATTERED = Prepared(
-    select(BATCHES.c.start, BATCHES.c.end)
-    .where(_MINE, BATCHES.c.start >= bindparam("first"), BATCHES.c.start < bindparam("last"))
-    .where(BATCHES.c.end > BATCHES.c.start, BATCHES.c.end <= bindparam("before"), *_SETTLED)
-    .group_by(BATCHES.c.start, BATCHES.c.end)
-    .having(func.count() > 1)
-    .order_by(BATCHES.c.start)
-)
 _SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
+_MARK_OF_SOME = {
+    _COUNT: "UPDATE prediction_batches SET counted = true WHERE id = ANY(%(ids)s::bigint[]) AND NOT counted",
+    _SEARCH: "UPDATE prediction_batches SET searched = true WHERE id = ANY(%(ids)s::bigint[])",
+}
+"""The same on PostgreSQL, where values have no limit, and each takes time."""
 
 
 def is_live(connection: Connection, stream: Stream, start: float, end: float, within: float) -> bool:
@@ -194,7 +191,7 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
     Call it in the transaction that writes the profiles. A smaller number than expected means that another process has
     counted some of them.
     """
-    return _COUNT.run_for_each(connection, _some_at_once(ids))
+    return _mark(connection, _COUNT, ids)
 
 
 def unsearched(connection: Connection, stream: Stream, last: int | None = None) -> list[tuple[int, bytes]]:
@@ -204,6 +201,13 @@ def unsearched(connection: Connection, stream: Stream, last: int | None = None) 
     values = {"number": streams.find(connection, stream), "last": _NO_LIMIT if last is None else last}
     rows = _UNSEARCHED.rows(connection, values)
     return [(row.id, _ids(row.ids)) for row in rows]
+
+
+def read_unsearched_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read what `unsearched` gives of each of these streams without a `last` batch."""
+    numbers = (streams.find(connection, stream) for stream in some)
+    values = [{"number": number, "last": _NO_LIMIT} for number in numbers if number is not None]
+    _UNSEARCHED.read_ahead(connection, values)
 
 
 def unsearched_rows(connection: Connection, stream: Stream, since: float, until: float) -> int:
@@ -234,7 +238,7 @@ def searched_ids(connection: Connection, stream: Stream) -> Iterator[list[tuple[
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
     """Mark batches as matched with all waiting outcomes."""
-    _SEARCH.run_for_each(connection, _some_at_once(ids))
+    _mark(connection, _SEARCH, ids)
 
 
 def some(connection: Connection, stream: Stream, numbers: Sequence[int]) -> Iterator[StoredBatch]:
@@ -289,19 +293,12 @@ def ids(connection: Connection, number: int) -> bytes:
     return blob(connection.execute(select(BATCHES.c.ids).where(BATCHES.c.id == number)).scalar_one())
 
 
-def scattered(connection: Connection, stream: Stream, begun: Window, before: float) -> list[Window]:
-    """Windows that began inside `begun`, ended `before`, and have several settled batches from the ingest, in order."""
-    values: dict[str, Any] = {"number": streams.find(connection, stream), "before": before}
-    values |= {"first": begun.start, "last": begun.end}
-    return [Window(row.start, row.end) for row in _SCATTERED.run(connection, values)]
-
-
 def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int, bytes]]:
     """The counted and matched batches of a window from the ingest: number, rows, and the first bytes, which tell how
     large it is in memory; oldest first.
     """
     here = (BATCHES.c.start == window.start, BATCHES.c.end == window.end)
-    mine = (BATCHES.c.stream == streams.number(stream), *here, *_SETTLED)
+    mine = (BATCHES.c.stream == streams.number(stream), *here, *SETTLED)
     first = func.substr(BATCHES.c.blob, 1, HEAD).label("head")
     query = select(BATCHES.c.id, BATCHES.c.rows, first).where(*mine).order_by(BATCHES.c.id)
     return [(row.id, row.rows, head(row.head)) for row in connection.execute(query)]
@@ -333,6 +330,13 @@ def _some_at_once(numbers: Sequence[int]) -> list[dict[str, int]]:
     """Parameters of statements for `_AT_ONCE` batches each; the last number fills up the rest."""
     parts = [numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE)]
     return [{f"batch{n}": some[min(n, len(some) - 1)] for n in range(_AT_ONCE)} for some in parts]
+
+
+def _mark(connection: Connection, statement: Prepared, ids: Sequence[int]) -> int:
+    """Mark batches; the number of rows written."""
+    if not ids or sqlite_driver(connection) is not None:
+        return statement.run_for_each(connection, _some_at_once(ids))
+    return connection.exec_driver_sql(_MARK_OF_SOME[statement], {"ids": list(ids)}).rowcount
 
 
 def _batches(stream: Stream) -> Any:

@@ -19,6 +19,9 @@ from sqlalchemy.sql.expression import ClauseElement
 from monitor.store.db import sqlite_driver
 from monitor.store.statements import Changes, insert_or_skip, upsert
 
+_AHEAD = "ahead"
+"""The execution option that holds what was read ahead on a connection."""
+_ARRAYS = {bool: "boolean[]", int: "bigint[]", float: "double precision[]", str: "text[]"}
 _VALUES = re.compile(r" VALUES (\([?, ]+\))")
 _MOST_AT_ONCE = 64
 _NAMED: Any = namedtuple
@@ -37,6 +40,7 @@ class Prepared:
         self._columns = columns
         self._texts: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
         self._named: Callable[[Sequence[Any]], Any] | None = None
+        self._ahead: dict[tuple[str, ...], str] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Execute the statement."""
@@ -47,7 +51,8 @@ class Prepared:
         """Execute the statement, and return the first row of the result; None if it is empty."""
         driver = sqlite_driver(connection)
         if driver is None:
-            return self.run(connection, values).first()
+            known = self._known(connection, values)
+            return self.run(connection, values).first() if known is None else next(iter(known), None)
         text, arranged = self._text(connection)
         rows = driver.execute(
             text, arranged(values)
@@ -58,13 +63,52 @@ class Prepared:
         """Execute the statement, and return all rows of the result, with their columns as attributes."""
         driver = sqlite_driver(connection)
         if driver is None:
-            return self.run(connection, values).all()
+            known = self._known(connection, values)
+            return self.run(connection, values).all() if known is None else known
         text, arranged = self._text(connection)
         cursor = driver.execute(text, arranged(values))
         if self._named is None:
             columns = [name.rpartition(".")[2] for name, *_ in cursor.description]
             self._named = _NAMED("Row", columns, rename=True)._make
         return list(map(self._named, cursor.fetchall()))
+
+    def read_ahead(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement that selects rows for many sets of values at once: on this connection, `row` and `rows`
+        then give what was stored now. Nothing happens on SQLite, where a statement takes no way over a network.
+        """
+        if len(values) < 2 or sqlite_driver(connection) is not None:
+            return
+        kept = connection.get_execution_options().get(_AHEAD)
+        if kept is None:
+            connection.execution_options(**{_AHEAD: (kept := {})})
+        names = tuple(name for name in values[0] if len({one[name] for one in values}) > 1)
+        text, arranged = self._text(connection)
+        arrays = {f"ahead_{name}": [one[name] for one in values] for name in names}
+        result = connection.exec_driver_sql(
+            self._for_each(text, names, values[0]), arranged(values[0]) | arrays
+        )
+        make = _NAMED("Row", list(result.keys())[1:], rename=True)._make
+        found: list[list[Any]] = [[] for _ in values]
+        for place, *row in result:
+            found[place - 1].append(make(row))
+        kept |= {(self, frozenset(one.items())): rows for one, rows in zip(values, found, strict=True)}
+
+    def _known(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The rows that were read ahead; None if they were not."""
+        kept = connection.get_execution_options().get(_AHEAD)
+        rows: Sequence[Any] | None = kept.get((self, frozenset(values.items()))) if kept else None
+        return rows
+
+    def _for_each(self, text: str, names: tuple[str, ...], example: Mapping[str, Any]) -> str:
+        """The statement for arrays of the values of these names, with the place in the arrays before each row."""
+        if names not in self._ahead:
+            for name in names:
+                text = text.replace(f"%({name})s", f'ahead."{name}"')
+            arrays = ", ".join(f"%(ahead_{name})s::{_ARRAYS[type(example[name])]}" for name in names)
+            columns = ", ".join(f'"{name}"' for name in names)
+            given = f"unnest({arrays}) WITH ORDINALITY AS ahead({columns}, place)"
+            self._ahead[names] = f"SELECT ahead.place, found.* FROM {given}, LATERAL ({text}) AS found"  # noqa: S608 - names of this code
+        return self._ahead[names]
 
     def run_for_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
         """Execute the statement for each set of values; the number of rows written."""

@@ -3,12 +3,14 @@
 A reader outside the writing transaction compares it to see whether its results are still valid.
 """
 
+from collections.abc import Iterable, Sequence
+
 from sqlalchemy import BigInteger, Column, Connection, Table, bindparam, select
 from sqlalchemy.sql.expression import ClauseElement
 
 from monitor.records import Stream
 from monitor.store import streams
-from monitor.store.db import metadata
+from monitor.store.db import metadata, sqlite_driver
 from monitor.store.prepared import Prepared
 from monitor.store.statements import upsert
 
@@ -34,6 +36,10 @@ def _raised(by: int) -> Prepared:
 
 
 _ADVANCE, _HOLD = _raised(1), _raised(0)
+_RAISE_SOME = """\
+INSERT INTO revisions (stream, number)
+SELECT raised.stream, %(more)s::bigint FROM unnest(%(streams)s::bigint[]) AS raised(stream) ORDER BY raised.stream
+ON CONFLICT (stream) DO UPDATE SET number = revisions.number + %(more)s::bigint RETURNING stream, number"""
 _READ = Prepared(select(REVISIONS.c.number).where(REVISIONS.c.stream == bindparam("key")))
 
 
@@ -46,6 +52,12 @@ def advance(connection: Connection, stream: Stream, now: float) -> int:
     return _run(_ADVANCE, connection, stream, now)
 
 
+def read_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read the numbers of streams for `read`."""
+    numbers = (streams.find(connection, stream) for stream in some)
+    _READ.read_ahead(connection, [{"key": number} for number in numbers if number is not None])
+
+
 def read(connection: Connection, stream: Stream) -> int:
     """The current number; 0 if nothing has been counted yet."""
     row = _READ.row(connection, {"key": streams.find(connection, stream)})
@@ -55,6 +67,24 @@ def read(connection: Connection, stream: Stream) -> int:
 def hold(connection: Connection, stream: Stream, now: float) -> int:
     """The current number, locked until this transaction ends."""
     return _run(_HOLD, connection, stream, now)
+
+
+def advance_some(connection: Connection, some: Sequence[Stream], now: float) -> dict[Stream, int]:
+    """As `advance`, of several streams: always in one order, so that two processes never wait for each other."""
+    return _raise_some(connection, some, 1, now)
+
+
+def hold_some(connection: Connection, some: Sequence[Stream], now: float) -> dict[Stream, int]:
+    """As `hold`, of several streams, in the same order."""
+    return _raise_some(connection, some, 0, now)
+
+
+def _raise_some(connection: Connection, some: Sequence[Stream], by: int, now: float) -> dict[Stream, int]:
+    numbers = {streams.key(connection, stream, now): stream for stream in some}
+    if sqlite_driver(connection) is not None:
+        return {stream: _run(_HOLD if by == 0 else _ADVANCE, connection, stream, now) for stream in some}
+    values = {"streams": sorted(numbers), "more": by}
+    return {numbers[row.stream]: int(row.number) for row in connection.exec_driver_sql(_RAISE_SOME, values)}
 
 
 def _run(statement: Prepared, connection: Connection, stream: Stream, now: float) -> int:

@@ -4,7 +4,7 @@ The natural key is stream, length and start. `monitor.windows.codec` reads the b
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store import streams
-from monitor.store.db import metadata, whole
+from monitor.store.db import metadata, sqlite_driver, whole
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.retention import Aged
 from monitor.store.rows import blob
@@ -60,6 +60,14 @@ _GET_SOME = Prepared(
         )
     )
 )
+_GET_OF_SOME = """\
+SELECT profiles.* FROM unnest(%(streams)s::bigint[], %(seconds)s::bigint[], %(starts)s::bigint[])
+AS wanted(stream, seconds, start) JOIN profiles ON profiles.stream = wanted.stream
+AND profiles.seconds = wanted.seconds::integer AND profiles.start = wanted.start"""
+_DELETE_OF_SOME = """\
+DELETE FROM profiles USING unnest(%(streams)s::bigint[], %(seconds)s::bigint[], %(starts)s::bigint[])
+AS gone(stream, seconds, start) WHERE profiles.stream = gone.stream
+AND profiles.seconds = gone.seconds::integer AND profiles.start = gone.start"""
 _PUT = prepared_upsert(PROFILES, ("stream", "seconds", "start"))
 _LENGTHS = tuple(range(1, 25))
 """How often a base window is doubled in the longest sum."""
@@ -105,14 +113,31 @@ class StoredProfile:
 
 def put(connection: Connection, stream: Stream, written: Iterable[StoredProfile], now: float) -> None:
     """Insert or replace the profiles of windows."""
-    number = streams.key(connection, stream, now)
-    _PUT.run_for_each(connection, [row_of(number, profile) for profile in written])
+    put_of_some(connection, {stream: list(written)}, now)
+
+
+def put_of_some(
+    connection: Connection, written: Mapping[Stream, Sequence[StoredProfile]], now: float
+) -> None:
+    """Insert or replace the profiles of windows of several streams."""
+    rows = []
+    for stream, some in written.items():
+        number = streams.key(connection, stream, now)
+        rows += [row_of(number, profile) for profile in some]
+    _PUT.run_for_each(connection, rows)
 
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
     rows = _GET.rows(connection, _key(streams.find(connection, stream), window))
     return stored(rows[0]) if rows else None
+
+
+def read_ahead(connection: Connection, wanted: Mapping[Stream, Iterable[Window]]) -> None:
+    """Read what `get` gives of each of these windows."""
+    numbers = {stream: streams.find(connection, stream) for stream in wanted}
+    values = [_key(numbers[stream], window) for stream, windows in wanted.items() for window in windows]
+    _GET.read_ahead(connection, [one for one in values if one["stream"] is not None])
 
 
 def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> list[StoredProfile]:
@@ -126,6 +151,27 @@ def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) 
             values |= {f"seconds{n}": window.seconds, f"start{n}": window.start}
         profiles += [stored(row) for row in _GET_SOME.rows(connection, values)]
     return profiles
+
+
+def get_of_some(
+    connection: Connection, keys: Collection[tuple[Stream, Window]]
+) -> dict[tuple[Stream, Window], StoredProfile]:
+    """Those of these profiles of several streams that are stored: in one statement on PostgreSQL."""
+    by_stream: dict[Stream, list[Window]] = {}
+    for stream, window in keys:
+        by_stream.setdefault(stream, []).append(window)
+    if sqlite_driver(connection) is not None:
+        some = {stream: get_some(connection, stream, windows) for stream, windows in by_stream.items()}
+        return {(stream, one.window): one for stream, found in some.items() for one in found}
+    known = {number: one for one in by_stream if (number := streams.find(connection, one)) is not None}
+    wanted = [(number, window) for number, one in known.items() for window in by_stream[one]]
+    values = {
+        "streams": [number for number, _ in wanted],
+        "seconds": [window.seconds for _, window in wanted],
+        "starts": [window.start for _, window in wanted],
+    }
+    rows = connection.exec_driver_sql(_GET_OF_SOME, values) if wanted else ()
+    return {(known[row.stream], one.window): one for row in rows for one in [stored(row)]}
 
 
 def between(
@@ -144,6 +190,18 @@ def starts(connection: Connection, stream: Stream, seconds: int, start: float, e
     number = streams.find(connection, stream)
     inside = {"stream": number, "seconds": seconds, "first": start, "last": end - seconds}
     return [int(row[0]) for row in _STARTS.rows(connection, inside)]
+
+
+def read_starts_ahead(connection: Connection, spans: Mapping[Stream, Window], seconds: int) -> None:
+    """Read what `starts` gives of each of these streams."""
+    _STARTS.read_ahead(
+        connection,
+        [
+            {"stream": number, "seconds": seconds, "first": span.start, "last": span.end - seconds}
+            for stream, span in spans.items()
+            if (number := streams.find(connection, stream)) is not None
+        ],
+    )
 
 
 def counted(
@@ -199,20 +257,34 @@ def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) 
     return first
 
 
-def delete_sums(connection: Connection, stream: Stream, windows: Iterable[Window]) -> None:
+def delete_sums(connection: Connection, changed: Mapping[Stream, Iterable[Window]]) -> None:
     """Delete the sums that cover these base windows, because they have changed.
 
-    One statement per window: SQLite's driver releases the GIL at each statement, and has to wait for it again.
+    One statement per window: SQLite's driver releases the GIL at each statement, and has to wait for it again. One for
+    all on PostgreSQL.
     """
-    number = streams.find(connection, stream)
-    rows: list[dict[str, Any]] = []
-    for window in windows:
-        values: dict[str, Any] = {"stream": number}
-        for n in _LENGTHS:
-            length = min(window.seconds << n, window.seconds * (_LONGEST // window.seconds))
-            values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
-        rows.append(values)
+    sums = {(streams.find(connection, one), window) for one, some in changed.items() for window in some}
+    covering = {key: [_doubled(key[1], n) for n in _LENGTHS] for key in sums}
+    if sqlite_driver(connection) is None:
+        keys = sorted({(number, *sum_) for (number, _), some in covering.items() for sum_ in some if number})
+        _, lengths, starts = zip(*keys, strict=True) if keys else ((), (), ())
+        arrays = {"streams": [key[0] for key in keys], "seconds": list(lengths), "starts": list(starts)}
+        if keys:
+            connection.exec_driver_sql(_DELETE_OF_SOME, arrays)
+        return
+    rows = [
+        {"stream": number}
+        | {f"seconds{n}": length for n, (length, _) in zip(_LENGTHS, some, strict=True)}
+        | {f"start{n}": start for n, (_, start) in zip(_LENGTHS, some, strict=True)}
+        for (number, _), some in covering.items()
+    ]
     _DELETE_SUMS.run_for_each(connection, rows)
+
+
+def _doubled(window: Window, times: int) -> tuple[int, int]:
+    """Length and start of the sum that holds a base window, so many times as long in powers of two."""
+    length = min(window.seconds << times, window.seconds * (_LONGEST // window.seconds))
+    return length, window.start // length * length
 
 
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:

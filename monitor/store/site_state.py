@@ -117,13 +117,14 @@ def put(connection: Connection, state: SiteState) -> None:
     replace(connection, STATE, [{name: getattr(state, name) for name in names}], ("site",))
 
 
-def note(connection: Connection, number: int, windows: Iterable[Window]) -> None:
-    """Note windows that changed, if this database is a site's. `number` is that of the stream."""
+def note(connection: Connection, changed: Mapping[int, Iterable[Window]]) -> None:
+    """Note windows that changed, by the number of their stream, if this database is a site's."""
     row = _IS_SITE.row(connection, {})
     if row is None or not row[0]:
         return
     _NOTE.insert(connection, [
         {"stream": number, "seconds": window.seconds, "start": window.start, "seq": WAITING}
+        for number, windows in changed.items()
         for window in windows
     ])  # fmt: skip
 

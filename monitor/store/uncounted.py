@@ -1,13 +1,13 @@
 """The batches of the prediction log that wait to be counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from monitor.config.units import HOUR
-from monitor.records import Stream
+from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import faults_of
 from monitor.store.predictions import BATCHES, STORED, StoredBatch, readable
@@ -24,6 +24,11 @@ _OLDEST = Prepared(
 )
 _PAGE = 50
 """Uncounted batches that are read at a time: those of a backlog are large, and few of them are counted at once."""
+_LITTLE = 500_000
+_MUCH = """\
+SELECT stream FROM prediction_batches WHERE stream = ANY(%(streams)s::bigint[]) AND NOT counted
+GROUP BY stream HAVING count(*) >= %(batches)s OR sum(length(blob)) >= %(bytes)s"""
+"""The streams of which many or large batches wait: those of a backlog are not read of many streams at once."""
 _NEWEST = Prepared(
     STORED.where(_MINE, _OPEN, BATCHES.c.start >= bindparam("start"), BATCHES.c.end >= bindparam("since"))
     .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
@@ -54,6 +59,20 @@ def oldest(
             return _sorted_out(connection, stream, rows)
         values["after"] = page[-1].id
     return _sorted_out(connection, stream, rows, more=True)
+
+
+def read_ahead(connection: Connection, some: Iterable[Stream]) -> dict[Stream, set[Window]]:
+    """Read what `oldest` gives first of those of these streams of which little waits; these, with their windows."""
+    known = {number: one for one in some if (number := streams.find(connection, one)) is not None}
+    numbers = list(known)
+    limits = {"batches": _PAGE, "bytes": _LITTLE}
+    much = {row[0] for row in connection.exec_driver_sql(_MUCH, {"streams": numbers} | limits)}
+    values = [{"number": number, "after": 0, "most": _PAGE} for number in numbers if number not in much]
+    _OLDEST.read_ahead(connection, values)
+    return {
+        known[one["number"]]: {Window(row.start, row.end) for row in _OLDEST.rows(connection, one)}
+        for one in values
+    }
 
 
 def newest(connection: Connection, stream: Stream, since: float, limit: int) -> Uncounted:

@@ -1,6 +1,6 @@
 """The baseline that a stream's windows are compared with: loaded from the store, or created from a past period."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -219,6 +219,11 @@ def load(
     loaded = _restored(connection, replace(stored, sample=b""))
     _keep((stream, name, digest), loaded)
     return loaded
+
+
+def load_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read which baselines of these streams are in force, for `load`: in one statement instead of one each."""
+    baselines.read_digests_ahead(connection, some)
 
 
 def _keep(key: tuple[Stream, str, str], loaded: Baseline) -> None:

@@ -23,14 +23,13 @@ from monitor.predictions.outcomes.join import JoinResult
 from monitor.records import Rejected, Stream, Window
 from monitor.runtime.threads.preemption import preemptible
 from monitor.store import (
-    measurement_queue,
+    definitions,
     predictions,
     profile_versions,
     profiles,
     quarantine,
-    site_state,
-    streams,
     uncounted,
+    window_totals,
 )
 from monitor.store import outcomes as stored_outcomes
 from monitor.store.db import Store, faults_of
@@ -38,7 +37,7 @@ from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
 from monitor.store.quarantine import Quarantined
 from monitor.store.uncounted import Uncounted
-from monitor.windows import codec
+from monitor.windows import baseline, codec, segment_features
 from monitor.windows.declared import expectation_counts, in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
@@ -47,14 +46,13 @@ from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
 from monitor.windows.rolling import current_layout
 from monitor.windows.round_robin import RoundRobin, first_ones
-from monitor.windows.segment_features import by_segment
 from monitor.windows.settings import WindowSettings
 
 log = logging.getLogger(__name__)
 
 OnCounted = Callable[[Stream, Window, Profile], None]
-_STREAMS_PER_TRANSACTION = 8
-"""A commit costs a write to disk, and other writers wait for it."""
+_STREAMS_PER_TRANSACTION, _OF_A_SERVER = 8, 16
+"""A commit costs a write to disk, and other writers wait for it; a server has several, and is far away."""
 _LIVE_SECONDS = 30.0
 """Streams that received records within this time are counted before a backlog: faults must be detected at once."""
 _NEW_SECONDS = 300.0
@@ -131,9 +129,8 @@ def count_in_order(
 ) -> list[tuple[Stream, Window]]:
     """As `count_new`, of some streams in order: at least the first `least`, then until `round_robin`'s time is up."""
     touched: set[tuple[Stream, Window]] = set()
-    queue = [
-        names[at : at + _STREAMS_PER_TRANSACTION] for at in range(0, len(names), _STREAMS_PER_TRANSACTION)
-    ]
+    size = _STREAMS_PER_TRANSACTION if store.is_sqlite else _OF_A_SERVER
+    queue = [names[at : at + size] for at in range(0, len(names), size)]
     backlog: list[list[Stream]] = []
     while queue or backlog:
         is_enough = touched and least <= 0
@@ -171,10 +168,11 @@ def _count_group(
     Returns the added counts, and the streams that may have more to count.
     """
     with store.read() as connection:
+        if len(group) > 1 and not store.is_sqlite:
+            _read_ahead(connection, group, settings)
         counts_of_streams = [_count(connection, stream, settings, now) for stream in group]
     with store.write() as connection:
-        for counts in counts_of_streams:
-            _commit(connection, counts, now)
+        _commit(connection, counts_of_streams, now)
     added = {
         (counts.stream, window): profile
         for counts in counts_of_streams
@@ -230,14 +228,13 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
 
     If more wait than one transaction counts, the newest come first: what fails now must not wait for a backlog.
     """
-    # Read first, so that a later change of anything below is detected.
-    revision = profile_versions.read(connection, stream)
+    revision = profile_versions.read(connection, stream)  # first: a later change of what follows is detected
     layout = current_layout(connection, stream)
     windows = _most_windows(layout)
     waiting = _waiting(connection, stream, settings, windows, now)
     batches = _limited_to_windows(waiting.uncounted.batches, windows)
     more = len(batches) < len(waiting.uncounted.batches) or waiting.is_backlog
-    features = by_segment(connection, stream, layout, settings)
+    features = segment_features.by_segment(connection, stream, layout, settings)
     declared, most = in_force.of_stream(connection, stream), settings.max_segments
     count_own = partial(own_counts.count, layout=layout, most_slices=most, faults=faults_of(connection))
     added: dict[Window, Profile] = {}
@@ -254,12 +251,11 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
         _add(added, window, count_outcomes(joined, layout, most))
         _add(added, window, count_own(joined, metrics=declared.at(window.start), are_joined=True))
     totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
-    numbers = [batch.id for batch in batches]
     return _Counted(
         stream,
         layout,
         revision,
-        numbers,
+        [batch.id for batch in batches],
         waiting.uncounted.damaged,
         joining,
         added,
@@ -268,21 +264,37 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     )
 
 
-def _commit(connection: Connection, counted: _Counted, now: float) -> None:
+def _read_ahead(connection: Connection, group: Sequence[Stream], settings: WindowSettings) -> None:
+    """Read what counting needs of each of these streams, in one statement each instead of one a stream."""
+    profile_versions.read_ahead(connection, group)  # first: a later change of what follows is detected
+    baseline.load_ahead(connection, group)
+    waiting = uncounted.read_ahead(connection, group)
+    predictions.read_unsearched_ahead(connection, waiting)
+    profiles.read_ahead(connection, waiting)
+    join.read_ahead(connection, group)
+    definitions.read_ahead(connection, group)
+    segment_features.read_ahead(connection, group, settings)
+
+
+def _commit(connection: Connection, some: Sequence[_Counted], now: float) -> None:
     """Write the profiles, mark their batches as counted and their outcomes as applied.
 
     Raises:
-        _StaleError: the counts are outdated and the stream has to be counted again.
+        _StaleError: the counts are outdated and the streams have to be counted again.
     """
-    stream = counted.stream
-    if profile_versions.advance(connection, stream, now) != counted.revision + 1:
+    raised = profile_versions.advance_some(connection, [one.stream for one in some], now)
+    if any(raised[one.stream] != one.revision + 1 for one in some):
         raise _StaleError
-    marked = predictions.mark_counted(connection, counted.batches)
-    if marked != len(counted.batches) or current_layout(connection, stream).id != counted.layout.id:
+    batches = [batch for one in some for batch in one.batches]
+    if predictions.mark_counted(connection, batches) != len(batches):
         raise _StaleError
-    _set_aside(connection, stream, counted.damaged, now)
-    join.commit(connection, stream, counted.joining, now)
-    put_totals(connection, stream, counted.totals, now)
+    baseline.load_ahead(connection, [one.stream for one in some])
+    if any(current_layout(connection, one.stream).id != one.layout.id for one in some):
+        raise _StaleError
+    for one in some:
+        _set_aside(connection, one.stream, one.damaged, now)
+    join.commit(connection, {one.stream: one.joining for one in some}, now)
+    window_totals.put(connection, {one.stream: one.totals for one in some}, now)
 
 
 def _set_aside(connection: Connection, stream: Stream, damaged: Sequence[int], now: float) -> None:
@@ -322,7 +334,10 @@ def _merged_batches(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa
         rows = decode_rows(batch.blob)
         alike = waiting.setdefault((batch.window, rows.schema.to_string(show_schema_metadata=False)), [])
         alike.append(rows)
-        is_much = sum(map(_list_bytes, alike)) >= _MERGED_LIST_BYTES
+        lists = (part.column(name).nbytes for part in alike for name in _LISTS if name in part.schema.names)
+        is_much = (
+            sum(lists) >= _MERGED_LIST_BYTES
+        )  # of items, labels and outputs, which are counted as objects
         if is_much or sum(part.num_rows for part in alike) >= _MERGED_ROWS:
             yield batch.window, concatenate(alike)
             alike.clear()
@@ -331,15 +346,10 @@ def _merged_batches(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa
             yield window, concatenate(alike)
 
 
-def _list_bytes(rows: pa.RecordBatch) -> int:
-    """The bytes of lists of items, labels and outputs, which are counted as objects."""
-    return sum(rows.column(name).nbytes for name in _LISTS if name in rows.schema.names)
-
-
 def add_to_window(connection: Connection, stream: Stream, window: Window, more: Profile, now: float) -> None:
     """Add counts to the profile of a window, and delete the rolling sums that contain it."""
     profile_versions.advance(connection, stream, now)
-    put_totals(connection, stream, [_total(connection, stream, window, more)], now)
+    window_totals.put(connection, {stream: [_total(connection, stream, window, more)]}, now)
 
 
 def _total(connection: Connection, stream: Stream, window: Window, more: Profile) -> StoredProfile:
@@ -350,17 +360,6 @@ def _total(connection: Connection, stream: Stream, window: Window, more: Profile
         with faults_of(connection).isolate("profiles", f"{stream} {window.start} {window.seconds}"):
             total = merge([codec.decode(stored.blob, more.layout), more])
     return StoredProfile(window, more.layout.id, total.rows, codec.encode(total))
-
-
-def put_totals(connection: Connection, stream: Stream, totals: Sequence[StoredProfile], now: float) -> None:
-    """Replace the profiles of windows and queue the windows for measurement. The caller advances the stream's profile
-    version first.
-    """
-    windows = [total.window for total in totals]
-    profiles.put(connection, stream, totals, now)
-    profiles.delete_sums(connection, stream, windows)
-    measurement_queue.add(connection, stream, windows, now)
-    site_state.note(connection, streams.key(connection, stream, now), windows)
 
 
 UNCOUNTABLE = "uncountable"

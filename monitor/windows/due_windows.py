@@ -17,8 +17,12 @@ MEASURED = int(RECENT) + (OLD_HOURS + 1) * HOUR
 NEW = 600
 """Seconds after its first record in which a stream's current hour is measured whenever a base window closes: the page
 of a new model is being looked at, and its first figures are those of its first seconds."""
-STREAMS = 4
-"""Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it."""
+_LONGEST_WAIT = 300
+"""Seconds after which a window is measured again, however long it is."""
+STREAMS, _ON_A_SERVER = 4, 16
+"""Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it. A server takes
+several writers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,13 @@ class DueWindows:
         return len(self.hours) > 2
 
 
-def together(due: Sequence[DueWindows]) -> Iterator[Sequence[DueWindows]]:
-    """The streams in groups that share a transaction, in order; streams with history are alone."""
-    some: list[DueWindows] = []
+def together(due: Sequence[DueWindows], *, is_embedded: bool = True) -> Iterator[Sequence[DueWindows]]:
+    """The streams in groups that share a transaction, in order; streams with history are alone. The database is
+    embedded, or a server.
+    """
+    some, most = list[DueWindows](), STREAMS if is_embedded else _ON_A_SERVER
     for one in due:
-        if some and (one.is_much or some[0].is_much or len(some) == STREAMS):
+        if some and (one.is_much or some[0].is_much or len(some) == most):
             yield some
             some = []
         some.append(one)
@@ -77,3 +83,13 @@ def with_first_hour(
     first = closing.window_of(min(figures.data_until, now), HOUR)
     is_known = figures.first_received < first.start or first.start in measured
     return hours if is_known or any(hour == first for hour, _ in hours) else [(first, ()), *hours]
+
+
+def is_due_again(length: int, edge: int, closed_until: int, base_seconds: int) -> bool:
+    """Whether a window of so many seconds that ends at `edge` is to be measured again: a twentieth of it is new since
+    `closed_until`, or a few minutes have passed.
+
+    Several base windows may close at once, so that no edge falls on the step.
+    """
+    step = max(base_seconds, min(length // 20, _LONGEST_WAIT) // base_seconds * base_seconds)
+    return edge // step > closed_until // step

@@ -15,12 +15,11 @@ from monitor.errors import InputError
 from monitor.predictions.log.stored_rows import decoded
 from monitor.predictions.outcomes import join as joining
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profile_versions, profiles, site_windows
+from monitor.store import outcomes, predictions, profile_versions, profiles, site_windows, window_totals
 from monitor.store.db import Store, faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.visible import counted
 from monitor.windows import codec
-from monitor.windows.counting import put_totals
 from monitor.windows.declared import expectation_counts, in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
@@ -166,6 +165,6 @@ def _commit(store: Store, stream: Stream, recounted: RecountedWindow, now: float
             return False
         predictions.mark_counted(connection, numbers)
         profiles.delete_all(connection, stream, window.start, window.end)
-        put_totals(connection, stream, [total], now)
+        window_totals.put(connection, {stream: [total]}, now)
         site_windows.mark(connection, stream, window, layout="")  # they are added again
     return True

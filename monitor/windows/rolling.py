@@ -9,7 +9,7 @@ Reading computes sums but writes nothing. They are stored later, in a transactio
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -27,14 +27,73 @@ _DECODED = 16
 """Stored blocks that are kept decoded: those of an hour and a few more. With 50 features they take 6 MB."""
 
 
+class StoredBlocks:
+    """What is stored of the windows of several streams, read in few statements: of some, the statements that
+    `Rolling` would need for each.
+
+    Read it after the profile versions of the streams: what changes later is then noticed.
+    """
+
+    def __init__(
+        self, connection: Connection, base_seconds: int, wanted: Mapping[Stream, Collection[Window]]
+    ) -> None:
+        self._base = base_seconds
+        self._spans = {
+            stream: Window(min(one.start for one in windows), max(one.end for one in windows))
+            for stream, windows in wanted.items()
+            if windows
+        }
+        profiles.read_starts_ahead(connection, self._spans, base_seconds)
+        self._starts = {
+            stream: profiles.starts(connection, stream, base_seconds, span.start, span.end)
+            for stream, span in self._spans.items()
+        }
+        self._found: dict[tuple[Stream, Window], StoredProfile | None] = {}
+        asked = {
+            (stream, block)
+            for stream, windows in wanted.items()
+            for window in windows
+            for block in blocks(window, base_seconds)
+        }
+        while asked := self._present(asked):
+            found = profiles.get_of_some(connection, asked)
+            self._found |= {key: found.get(key) for key in asked}
+            asked = {(stream, half) for stream, block in asked - found.keys() for half in self._halves(block)}
+
+    def _present(self, asked: Collection[tuple[Stream, Window]]) -> set[tuple[Stream, Window]]:
+        """The blocks to read for these: not those that are known, or of which nothing was counted."""
+        present = {(stream, least(block, self._starts[stream], self._base)) for stream, block in asked}
+        return {(stream, one) for stream, one in present if one is not None} - self._found.keys()
+
+    def _halves(self, block: Window) -> Sequence[Window]:
+        return halves(block) if block.seconds > self._base else ()
+
+    def starts(self, stream: Stream, window: Window) -> Sequence[int] | None:
+        """The starts of the stored base windows in a span that holds the window; None if it was not read."""
+        span = self._spans.get(stream)
+        is_read = span is not None and span.start <= window.start and window.end <= span.end
+        return self._starts[stream] if is_read else None
+
+    def knows(self, stream: Stream, block: Window) -> bool:
+        """Whether the block was read."""
+        return (stream, block) in self._found
+
+    def get(self, stream: Stream, block: Window) -> StoredProfile | None:
+        """The stored profile of a block that was read; None if it has none."""
+        return self._found[stream, block]
+
+
 class Rolling:
     """Profiles of any time range of a stream's base windows.
 
     `settled`: base windows that end by this time are closed. Sums that reach beyond it are computed each time and not
-    stored.
+    stored. `read` is what was read before of several streams.
     """
 
-    def __init__(self, connection: Connection, base_seconds: int, *, settled: float) -> None:
+    def __init__(
+        self, connection: Connection, base_seconds: int, *, settled: float, read: StoredBlocks | None = None
+    ) -> None:
+        self._read = read
         self._connection = connection
         self._base = base_seconds
         self._settled = settled
@@ -50,11 +109,11 @@ class Rolling:
         Profiles of an older layout are ignored, because they are not comparable.
         """
         layout = self._layout(stream)
-        starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
-        parts = [part for block in blocks(window, self._base) if (part := self._least(block, starts))]
+        starts = self._starts(stream, window)
+        parts = [part for block in blocks(window, self._base) if (part := least(block, starts, self._base))]
         known = {part: self._known(stream, part) for part in parts}  # before any is replaced
         missing = [part for part in parts if known[part] is None]
-        stored = {profile.window: profile for profile in profiles.get_some(self._connection, stream, missing)}
+        stored = self._stored(stream, missing)
         sums = [known[part] or self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
         present = [part for part in sums if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
@@ -79,14 +138,20 @@ class Rolling:
                 decoded.append(codec.decode(profile.blob, layout))
         return decoded
 
-    def _least(self, block: Window, starts: Sequence[int]) -> Window | None:
-        """The block, or its only base window that has a profile; None if it has none. `starts` are the starts of the
-        base windows with a profile.
-        """
-        first, end = bisect_left(starts, block.start), bisect_left(starts, block.end)
-        if end - first > 1:
-            return block
-        return Window(starts[first], starts[first] + self._base) if end > first else None
+    def _starts(self, stream: Stream, window: Window) -> Sequence[int]:
+        """The starts of the base windows with a profile, of those in the window and maybe others."""
+        read = None if self._read is None else self._read.starts(stream, window)
+        if read is not None:
+            return read
+        return profiles.starts(self._connection, stream, self._base, window.start, window.end)
+
+    def _stored(self, stream: Stream, wanted: Sequence[Window]) -> dict[Window, StoredProfile | None]:
+        """The stored profiles of blocks: those that were read before, and others in one statement per dozen."""
+        read = self._read
+        known = {one: read.get(stream, one) for one in wanted if read and read.knows(stream, one)}
+        others = [one for one in wanted if one not in known]
+        found = profiles.get_some(self._connection, stream, others)
+        return known | {profile.window: profile for profile in found}
 
     def _sum(
         self,
@@ -105,13 +170,9 @@ class Rolling:
                 return self._keep(stream, block, codec.decode(stored.blob, layout))
         if block.seconds == self._base:
             return None
-        half = block.start + block.seconds // 2
-        halves = (self._least(part, starts) for part in (Window(block.start, half), Window(half, block.end)))
-        sums = [
-            self._sum(stream, layout, part, starts, profiles.get(self._connection, stream, part))
-            for part in halves
-            if part is not None
-        ]
+        parts = [part for half in halves(block) if (part := least(half, starts, self._base))]
+        found = self._stored(stream, parts)
+        sums = [self._sum(stream, layout, part, starts, found.get(part)) for part in parts]
         present = [part for part in sums if part is not None]
         if len(present) > 1:
             total = merge(present)
@@ -137,6 +198,22 @@ class Rolling:
             (stream, StoredProfile(block, total.layout.id, total.rows, codec.encode(total)))
             for (stream, block), total in self._sums.items()
         ]
+
+
+def least(block: Window, starts: Sequence[int], base_seconds: int) -> Window | None:
+    """The block, or its only base window that has a profile; None if it has none. `starts` are the starts of the base
+    windows with a profile.
+    """
+    first, end = bisect_left(starts, block.start), bisect_left(starts, block.end)
+    if end - first > 1:
+        return block
+    return Window(starts[first], starts[first] + base_seconds) if end > first else None
+
+
+def halves(block: Window) -> tuple[Window, Window]:
+    """The two halves of a block of several base windows."""
+    half = block.start + block.seconds // 2
+    return Window(block.start, half), Window(half, block.end)
 
 
 def blocks(window: Window, base_seconds: int) -> list[Window]:

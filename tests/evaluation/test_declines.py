@@ -40,7 +40,7 @@ def test_figures_without_their_outcomes_are_not_what_is_usual(tmp_path: Path) ->
         assert settled(_Watch())
         hours = [Window(hour * HOUR, (hour + 1) * HOUR) for hour in range(30)]
         with daemon.store.write() as connection:
-            measurement_queue.add(connection, STREAM, hours, daemon.clock.now())
+            measurement_queue.add(connection, {STREAM: hours}, daemon.clock.now())
         assert not settled(watch)
         daemon.clock.advance(2 * HOUR)
         assert settled(watch), "not for ever"

@@ -148,6 +148,29 @@ def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(t
     assert day.decisions == 25
 
 
+def test_with_very_many_streams_a_day_is_rolled_up_less_often_but_a_new_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_summary, "_MANY", 2)
+    now = 1795435200.0
+    window = Window(int(now) - HOUR, int(now))
+    some = [Stream("acme", f"model-{number}") for number in range(6)]
+    with closing(Store(f"sqlite:///{tmp_path}/a.db")) as store:
+        schema.create(store)
+        with store.write() as connection:
+            for stream in some:
+                streams.key(connection, stream, now)
+                measurements.put(
+                    connection, stream, window, [Measurement(stream, window, "volume", 1.0, n=1)]
+                )
+        summaries = DailySummaries(store, {})
+        assert summaries.update(now) == len(some), "each at once"
+        summaries.touch([(some[0], window)])
+        assert summaries.update(now + 61) == 0
+        assert summaries.update(now + 179) == 0
+        assert summaries.update(now + 181) == 1, "three times as many as may be rolled up each minute"
+
+
 def test_a_stream_that_was_seen_before_it_was_measured_is_summed_up_at_its_first_figure(
     tmp_path: Path,
 ) -> None:

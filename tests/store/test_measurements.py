@@ -12,7 +12,7 @@ from monitor.store.db import Store
 from monitor.store.retention import delete_old, with_old
 from tests.support import schema
 
-STREAM = Stream("acme", "fraud")
+STREAM, OTHER = Stream("acme", "fraud"), Stream("acme", "churn")
 
 
 @pytest.fixture
@@ -99,10 +99,11 @@ def test_slow_measurements_stand_beside_the_others_whichever_comes_first(store):
     window = Window(0, 60)
     slow = [Measurement(STREAM, window, "domain_classifier_auc", 0.5, n=900)]
     with store.write() as connection:
-        assert not measurements.has_slow(connection, STREAM, window)
+        assert measurements.with_slow(connection, {STREAM: window}) == set()
         measurements.put_slow(connection, STREAM, window, slow, 0.0)
         measurements.put(connection, STREAM, window, measured(window, 0.1))
-        assert measurements.has_slow(connection, STREAM, window)
+        measurements.put(connection, OTHER, window, measured(window, 0.1))
+        assert measurements.with_slow(connection, {STREAM: window, OTHER: window}) == {STREAM}
         assert measurements.of_window(connection, STREAM, window) == [*measured(window, 0.1), *slow]
         found = timeseries.load(connection, STREAM, "domain_classifier_auc", 60, 0, 60)
     assert found.values.tolist() == [0.5]

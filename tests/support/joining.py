@@ -10,5 +10,5 @@ from monitor.records import Stream, Window
 def join(connection: Connection, stream: Stream, now: float) -> list[tuple[Window, pa.RecordBatch]]:
     """Write what outcomes found, and return it: the window and the joined batch of each batch of predictions."""
     joining = outcome_join.join(connection, stream)
-    outcome_join.commit(connection, stream, joining, now)
+    outcome_join.commit(connection, {stream: joining}, now)
     return [(news.window, news.joined) for news in joining.matched]

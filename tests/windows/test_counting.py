@@ -341,7 +341,7 @@ def test_without_a_baseline_few_windows_are_held_in_memory_and_names_of_buckets_
     held, commit = [], counting._commit
 
     def noted(connection, counted, now):
-        held.append(list(counted.added.values()))
+        held.extend(list(one.added.values()) for one in counted)
         commit(connection, counted, now)
 
     monkeypatch.setattr(counting, "_commit", noted)

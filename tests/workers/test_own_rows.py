@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with made.write() as connection:
         alerts.put(connection, rows)
         for stream in (MINE, OTHER):
-            measurement_queue.add(connection, stream, [WINDOW], 1.0)
+            measurement_queue.add(connection, {stream: [WINDOW]}, 1.0)
     yield made
     made.close()
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from monitor.config.units import HOUR
 from monitor.predictions.log.batch import concatenate, decode, decoded_size, encode
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profile_versions, streams
+from monitor.store import outcomes, predictions, profile_versions, scattered_batches, streams
 from monitor.store.db import Store
 from monitor.store.predictions import INGESTED, NewBatch
 
@@ -28,6 +29,8 @@ MOST_ROWS, MOST_BYTES = 50_000, 32_000_000
 """Maximum rows of a merged batch, and bytes in memory."""
 RECENT = 2 * HOUR
 OLDER_HOURS = 720
+_AT_ONCE = 500
+"""Streams that are looked at in one statement."""
 _FAULT_LASTS = 7200.0
 """Seconds for which a failed merge is reported as a fault: it is not retried at once."""
 
@@ -55,12 +58,17 @@ def compact(store: Store, before: float, most: int = 500, runner: Runner = HERE)
     """
     windows: list[tuple[Stream, Window]] = []
     with store.read() as connection:
-        for stream in streams.streams(connection):
-            for time_range in ranges_to_merge(before):
+        everything = streams.streams(connection)
+    for at in range(0, len(everything), _AT_ONCE):
+        some, ranges = everything[at : at + _AT_ONCE], ranges_to_merge(before)
+        with store.read() as connection:
+            for time_range in ranges:
+                scattered_batches.read_ahead(connection, some, time_range, before)
+            for stream, time_range in product(some, ranges):
                 with store.faults.isolate(
                     "batches", f"{stream} from {time_range.start}", lasts=_FAULT_LASTS, in_transaction=True
                 ):
-                    scattered = predictions.scattered(connection, stream, time_range, before)
+                    scattered = scattered_batches.windows(connection, stream, time_range, before)
                     windows += [(stream, window) for window in scattered]
     tasks = {
         f"merge of the batches of {stream} at {window.start}": (stream, window)

@@ -7,7 +7,7 @@ counts once, however often it was sent: the first value is kept. Fields that are
 was counted before stands beside what is known now, and is taken back when the whole is counted.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -121,15 +121,21 @@ def join(
     )
 
 
-def commit(connection: Connection, stream: Stream, joining: JoinResult, now: float) -> None:
-    """Write the result. Call it in the transaction that writes the profiles, after checking the profile version."""
-    outcomes.put_known(connection, {entry.batch: entry.known for entry in joining.matched})
-    outcomes.remove(connection, joining.done)
-    for entry in joining.requeued:
-        outcomes.put_back(connection, entry.batch, entry.received_at, waiting=entry.waiting)
-    if joining.counts != NOTHING:
-        outcomes.add(connection, stream, joining.counts, now)
-    predictions.mark_searched(connection, joining.searched)
+def read_ahead(connection: Connection, some: Iterable[Stream]) -> None:
+    """Read the outcomes that `join` searches for of each of these streams."""
+    outcomes.read_pending_ahead(connection, some, {False: outcomes.MOST, True: _MOST_WAITING})
+
+
+def commit(connection: Connection, results: Mapping[Stream, JoinResult], now: float) -> None:
+    """Write the results. Call it in the transaction that writes the profiles, after checking the profile versions."""
+    for stream, joining in results.items():
+        outcomes.put_known(connection, {entry.batch: entry.known for entry in joining.matched})
+        outcomes.remove(connection, joining.done)
+        for entry in joining.requeued:
+            outcomes.put_back(connection, entry.batch, entry.received_at, waiting=entry.waiting)
+        if joining.counts != NOTHING:
+            outcomes.add(connection, stream, joining.counts, now)
+    predictions.mark_searched(connection, [batch for one in results.values() for batch in one.searched])
 
 
 def with_outcomes_of(connection: Connection, batch: StoredBatch) -> pa.RecordBatch | None:

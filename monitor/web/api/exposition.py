@@ -14,6 +14,22 @@ from monitor.web import services as web_services
 from monitor.web.auth.session import principal_of
 from monitor.web.services import Services
 
+_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
+"""The header in which Prometheus says how long it waits for the answer."""
+_USUAL, _LONGEST, _SHARE = 10.0, 300.0, 0.5
+"""Seconds that a scraper waits if it does not say, and at most; the share of them for collecting: an answer with a part
+of the models is better than none.
+"""
+
+
+def _timeout(said: str) -> float:
+    """Seconds that a scraper waits for an answer."""
+    try:
+        seconds = float(said)
+    except ValueError:
+        return _USUAL
+    return min(seconds, _LONGEST) if seconds > 0 else _USUAL
+
 
 def collector(services: Services) -> Collector:
     """The collector of an application."""
@@ -64,7 +80,10 @@ def _check_access(request: Request[Any, Any, Any], client: str) -> None:
 
 def _answer(request: Request[Any, Any, Any], client: str) -> Response[bytes]:
     accept = request.headers.get("accept", "")
-    samples = request.app.state["collector"].collect(client, exemplars=wants_exemplars(accept))
+    seconds = _SHARE * _timeout(request.headers.get(_TIMEOUT, ""))
+    samples = request.app.state["collector"].collect(
+        client, exemplars=wants_exemplars(accept), seconds=seconds
+    )
     own = () if client else web_services.of(request).meters.registry.collect()
     body, kind = encode(samples, accept, own)
     return Response(body, headers={"Content-Type": kind})

@@ -11,13 +11,12 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from monitor.records import Stream, Window
-from monitor.store import profile_versions, profiles, site_windows
+from monitor.store import profile_versions, profiles, site_windows, window_totals
 from monitor.store.db import faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.store.site_windows import SiteWindow
 from monitor.windows import codec
 from monitor.windows.baseline import layout_by_id
-from monitor.windows.counting import put_totals
 from monitor.windows.delivered import bases
 from monitor.windows.delivered.epochs import EpochBase, of_site
 from monitor.windows.layout.layout import Layout
@@ -48,7 +47,7 @@ def deliver(
         grown += total.rows - _rows_of(connection, stream, window)
         totals.append(total)
         site_windows.mark(connection, stream, window, total.layout)
-    put_totals(connection, stream, totals, now)
+    window_totals.put(connection, {stream: totals}, now)
     return grown
 
 
@@ -75,7 +74,7 @@ def catch_up(connection: Connection, stream: Stream, now: float) -> int:
             total = _total(connection, stream, window, known, known)
             totals += [total] if total is not None else []
             site_windows.mark(connection, stream, window, layout.id)
-    put_totals(connection, stream, totals, now)
+    window_totals.put(connection, {stream: totals}, now)
     return len(totals)
 
 

@@ -2,17 +2,21 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+from monitor.exporters import model_samples
 from monitor.exporters.metric_names import EXPORTED
+from monitor.exporters.model_samples import Model
 from monitor.exporters.prediction_counters import PredictionCounters
+from monitor.exporters.samples import SampleSet
 from monitor.exporters.settings import MetricsSettings
 from monitor.predictions.log.batch import encode
-from monitor.records import Measurement, Window, labels
+from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
 from monitor.store.predictions import NewBatch
@@ -20,7 +24,7 @@ from monitor.web.settings import WebSettings
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
 from tests.support import clients
-from tests.support.clients import CHURN, FRAUD, NOW, Shop, fire
+from tests.support.clients import CHURN, FRAUD, NOW, PRICE, Shop, fire
 from tests.support.server import serving
 
 HOUR = Window(int(NOW) - 3600, int(NOW))
@@ -217,6 +221,41 @@ def test_a_daemon_never_exports_more_than_its_limit(shop: Shop) -> None:
     models = [key for key in found if any(label == "model" for label, _ in key[1])]
     assert len(models) <= 100
     assert sum(value for (name, _), value in found.items() if name.endswith("series_dropped_total")) > 0
+
+
+@pytest.mark.parametrize("limits", [{"max_series": 100}, {}])
+def test_models_for_which_no_room_or_no_time_is_left_are_counted_and_cost_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]
+) -> None:
+    written: list[Stream] = []
+    write = model_samples.write
+
+    def note(to: SampleSet, model: Model, *rest: Any) -> None:
+        written.append(model.figures.stream)
+        write(to, model, *rest)
+
+    monkeypatch.setattr(model_samples, "write", note)
+    settings = WebSettings(metrics=MetricsSettings(**limits))
+    hurry = {} if limits else {"X-Prometheus-Scrape-Timeout-Seconds": "0.000001"}
+    with serving(shop, measured=lambda: drift(features=500), settings=settings) as client:
+        assert client.get("/metrics", headers=hurry).status_code == 200
+        first = list(written)
+        found = samples(client.get("/metrics", headers=hurry).text)
+    everything = {FRAUD, CHURN, PRICE}
+    assert len(first) < len(everything)
+    assert found["watchkeeper_metric_series_dropped_total", (("metric", "watchkeeper_model"),)] >= len(
+        everything.difference(first)
+    )
+    assert any(name == "watchkeeper_build_info" for name, _ in found), "the daemon's own are there"
+
+
+@pytest.mark.parametrize("said", ["", "0", "-1", "NaN", "soon", "1e400"])
+def test_a_scraper_that_says_no_usable_time_is_answered_in_the_usual_one(shop: Shop, said: str) -> None:
+    with serving(shop, measured=drift) as client:
+        answer = client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": said})
+    assert answer.status_code == 200
+    models = {dict(of)["model"] for name, of in samples(answer.text) if name == "watchkeeper_model_state"}
+    assert models == {FRAUD.model, CHURN.model, PRICE.model}
 
 
 def test_a_client_s_address_tells_of_that_client_only(shop: Shop) -> None:
