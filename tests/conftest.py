@@ -7,7 +7,7 @@ import sys
 import pytest
 from hypothesis import settings
 
-from tests.support import route_signatures, shipped_packs
+from tests.support import built_commands, route_signatures, shipped_packs
 from tests.support.thorough import THOROUGH, TIMED, examples
 
 # A shared machine is slow now and then: no test is timed. The usual run draws the same examples each time, so that a
@@ -28,6 +28,7 @@ sys.dont_write_bytecode = False
 
 shipped_packs.remember()
 route_signatures.remember()
+built_commands.remember()
 
 # Hundreds of packages are loaded and stay: searching them for garbage again and again takes a third of the time.
 gc.disable()

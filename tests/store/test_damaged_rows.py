@@ -74,16 +74,17 @@ class Damage(NamedTuple):
 
 
 TABLES = [table for table in metadata.sorted_tables if table.name not in ALIKE]
-EACH = [
-    Damage(table, column, how) for table in TABLES for column, how in product(table.columns, sorted(DAMAGES))
-]
+OF_TABLE = {
+    table: [Damage(table, column, how) for column, how in product(table.columns, sorted(DAMAGES))]
+    for table in TABLES
+}
+EACH = [damage for damages in OF_TABLE.values() for damage in damages]
 
 
 def together(number: int, most: int) -> list[Damage]:
     """For each table one damage, another one for each of `most` cases."""
     chosen = []
-    for table in TABLES:
-        own = [damage for damage in EACH if damage.table is table]
+    for own in OF_TABLE.values():
         chosen.append(own[(number * max(len(own) // most, 1) + number // 7) % len(own)])
     return chosen
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ JSON = {"Content-Type": "application/json"}
 METADATA, TOKEN, KEYS = "/.well-known/openid-configuration", "/token", "/keys"
 
 
+@cache
+def usual_key() -> Any:
+    """The key of a provider that does not rotate it: making one takes as long as a whole test."""
+    return RSAKey.generate_key(2048, {"kid": "k"})
+
+
 @dataclass
 class Desk:
     """A provider whose answers may be replaced by path, with the paths that were asked for."""
@@ -37,7 +44,7 @@ class Desk:
     now: Callable[[], float]
     issuer: str = ""
     nonce: str = ""
-    key: Any = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k"}))
+    key: Any = field(default_factory=usual_key)
     told: dict[str, Answer] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     beside: list[Any] = field(default_factory=list)
