@@ -92,6 +92,10 @@ SIGNATURES: dict[str, object] = {
     "an address of keys in the header": signed(RS256 | {"jku": "https://evil.example/keys"}, OTHER),
     "a curve for an RSA key": signed({"alg": "ES256", "kid": "k1"}, CURVE),
     "a signature of other claims": ".".join([*signed(groups=["b"]).split(".")[:2], GENUINE.split(".")[2]]),
+    **{
+        f"typ {kind}": signed(RS256 | {"typ": kind})
+        for kind in ("at+jwt", "application/at+JWT", "logout+jwt")
+    },
     "cut": GENUINE[:-4],
     "encrypted": f"{encoded({'alg': 'RSA-OAEP', 'enc': 'A128GCM'})}.a.b.c.d",
     "empty": "",
@@ -111,6 +115,7 @@ def test_a_genuine_token_is_believed() -> None:
     assert Told(GENUINE).subject() == "ada"
     assert Told(signed({"alg": "ES256", "kid": "e1"}, CURVE)).subject() == "ada"
     assert Told(signed({"alg": "PS256", "kid": "k1"})).subject() == "ada"
+    assert Told(signed(RS256 | {"typ": "JWT"})).subject() == "ada"
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -123,6 +128,23 @@ def test_what_the_provider_has_not_signed_is_not_believed(name: str) -> None:
 def test_a_token_of_another_time_reader_issuer_or_nobody_is_not_believed(changed: dict[str, Any]) -> None:
     with pytest.raises(AccessError):
         Told(signed(**changed)).subject()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_for_it"),
+    [
+        ({"use": "sig"}, True), ({"key_ops": ["verify"]}, True), ({"alg": "RS256"}, True), ({"use": "enc"}, False),
+        ({"key_ops": ["encrypt"]}, False), ({"alg": "RSA-OAEP"}, False), ({"alg": "PS256"}, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_key_signs_only_what_it_was_published_for(said: dict[str, object], is_for_it: bool) -> None:
+    told = Told(GENUINE, {"keys": [OWN.as_dict(private=False) | said]})
+    if is_for_it:
+        assert told.subject() == "ada"
+    else:
+        with pytest.raises(AccessError):
+            told.subject()
 
 
 @pytest.mark.parametrize(
