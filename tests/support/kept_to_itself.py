@@ -3,6 +3,8 @@
 import re
 from http.client import HTTPResponse
 
+from werkzeug.http import parse_options_header
+
 NO_REQUEST = (400, 408, 431)
 """Answers to what is no HTTP, without the headers of all others: they hold nothing."""
 BODILESS = (204, 303, 304)
@@ -42,6 +44,10 @@ def check_kept_to_itself(answer: HTTPResponse, method: str, target: str) -> None
     assert re.match(r"/(?![/\\])", held.get("location", "/")), (held["location"], target[:200])
     kind = held.get("content-type", "")
     assert kind or answer.status in BODILESS or answer.length == 0, (method, target[:200])
+    if kind.startswith("text/csv"):
+        disposition, parameters = parse_options_header(held["content-disposition"])
+        assert disposition == "attachment", (held["content-disposition"], target[:200])
+        assert parameters["filename"], (held["content-disposition"], target[:200])
     assert not kind.startswith("text/") or "charset=utf-8" in kind.lower(), (kind, target[:200])
 
 

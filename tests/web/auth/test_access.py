@@ -173,6 +173,16 @@ def test_law_no_script_of_ours_makes_markup_or_code_of_a_text() -> None:
     assert {name: makes.findall(text) for name, text in scripts.items() if makes.search(text)} == {}
 
 
+def test_law_no_script_of_ours_hears_other_sites_or_reads_what_windows_say() -> None:
+    """Windows of our own origin tell each other that somebody signed out; whoever hears it asks the daemon again."""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in Path("monitor/web").rglob("*.js")}
+    assert "session.js" in scripts
+    hears = re.compile(
+        r"(window|self|top|parent|opener)\.(addEventListener\(.message|onmessage|postMessage)|\.data\b"
+    )
+    assert {name: hears.findall(text) for name, text in scripts.items() if hears.search(text)} == {}
+
+
 def test_an_expired_key_opens_nothing(shop: Shop) -> None:
     token = key(shop, KeyKind.PAGE, "acme", expires_at=NOW + 60)
     shop.clock.advance(120)
