@@ -143,6 +143,25 @@ def test_what_drift_waits_for_is_told_exactly_before_and_after_a_past_is_there(d
     assert re.search(r"; 9[89] more are needed, which takes at least ", text), text
 
 
+def test_while_a_past_is_being_counted_it_is_not_asked_for(daemon):
+    keep(daemon, trained(300))
+    daemon.predict(200, features={"amount": 1.0})
+
+    def later() -> str:
+        with daemon.store.read() as connection:
+            figures = streams.figures(connection, STREAM)
+            assert figures is not None
+            return "\n".join(status.notes(connection, figures, MINUTE, (), NOW + 2 * HOUR))
+
+    before = later()
+    assert "until there is enough to learn from: older predictions are still being counted, which" in before
+    assert "more are needed" not in before
+    daemon.measure()
+    after = later()
+    assert "still being counted" not in after
+    assert "more are needed" in after
+
+
 def test_a_model_that_no_configuration_names_is_unknown_to_status_and_hidden_from_the_client(daemon):
     daemon.predict(20)
     daemon.measure()

@@ -24,6 +24,7 @@ from monitor.store import (
     rollouts,
     timeseries,
 )
+from monitor.store.completeness import is_settled
 from monitor.store.streams import StreamFigures
 from monitor.visible import counted, one_line
 from monitor.windows import codec
@@ -113,7 +114,9 @@ def notes(
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
         note = "drift is reported in the digest only, until there is enough to learn from"
-        notes.append(note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift))
+        notes.append(
+            note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift, now)
+        )
     else:
         related = watched_words(baseline.layout) if baseline is not None else ""
         notes += [f"drift: {text}" for text in (learned.note, learned.meaning, related) if text]
@@ -172,10 +175,13 @@ def _missing(
     baseline: Baseline | None,
     base_seconds: int,
     settings: DriftSettings,
+    now: float,
 ) -> str:
     """What is missing before drift can be evaluated, after a colon."""
     if baseline is None:
         return ": there is no baseline"
+    if not is_settled(connection, stream, base_seconds, baseline.layout.id, Window(0, int(now) - HOUR)):
+        return ": older predictions are still being counted, which the running daemon does within minutes"
     extent = profiles.extent(connection, stream, base_seconds)
     until = float(extent[1]) if extent is not None else 0.0
     return f": {missing(connection, stream, baseline, base_seconds, until, settings)}"
