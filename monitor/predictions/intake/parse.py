@@ -127,13 +127,16 @@ class ParsedRequest(msgspec.Struct):
     @property
     def places(self) -> int:
         """The number of values as columns."""
-        places = sum([len(part.times) * part.width for part in self.parts])
-        return places + len(self.scores) * len(Score.__slots__) if self.scores else places
+        places = len(self.scores) * len(Score.__slots__)
+        for part in self.parts:
+            places += part.places
+        return places
 
     @property
     def unmeasured_bytes(self) -> int:
         """The size of a request with texts that the writer has to measure; 0 for all others."""
-        return self.size if self.rows is None and any(has_calls(part.rows) for part in self.parts) else 0
+        has_texts = self.rows is None and any(map(has_calls, [part.rows for part in self.parts]))
+        return self.size if has_texts else 0
 
     def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
         """Record the rejection of a record, or of `count` records from this one on."""

@@ -127,12 +127,13 @@ class Most(msgspec.Struct, frozen=True):
 
     def batches_of(self, request: ParsedRequest) -> int:
         """About how many batches a request becomes."""
-        return sum([min(len(part.times), _windows(part.times, self.base)) for part in request.parts])
+        batches = 0
+        for part in request.parts:
+            batches += 1 if len(part.times) == 1 else min(len(part.times), _windows(part.times, self.base))
+        return batches
 
 
 def _windows(times: Micros, base: float) -> int:
-    if len(times) == 1:
-        return 1
     first, last = (min(times), max(times)) if isinstance(times, list) else (times.min(), times.max())
     return int((int(last) - int(first)) // (base * 1e6)) + 1
 

@@ -68,7 +68,7 @@ def has_calls(rows: object) -> bool:
     """Whether rows, as they come from a request, have calls of language models."""
     if isinstance(rows, pa.RecordBatch):
         return any(map(is_transient, rows.schema.names))
-    if not isinstance(rows, Sequence) or not rows or not hasattr(rows[0], "call"):
+    if not isinstance(rows, list | tuple) or not rows or not hasattr(rows[0], "call"):
         return False
     return any(row.call is not None for row in rows)
 
