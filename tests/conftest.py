@@ -44,16 +44,35 @@ SLOW = (
     "tests/exporters/test_live",
     "tests/lake/test_spark",
     "tests/alerts/test_faults",
+    "tests/cli/test_examples",
+    "tests/cli/test_output",
+    "tests/drift/test_evaluate",
+    "tests/drift/test_hard_streams",
+    "tests/drift/test_learning",
+    "tests/evaluation/test_concurrent_counting",
+    "tests/outgoing/test_every_call",
+    "tests/predictions/test_outcomes",
+    "tests/rehearsal/",
+    "tests/rules/test_rendering",
+    "tests/sites/test_hostile_numbers",
+    "tests/test_wheel",
 )
-WAITING = ("tests/sources/", "tests/lake/", "tests/gauges/", "tests/store/test_errors")
+WAITING = (
+    "tests/sources/",
+    "tests/lake/",
+    "tests/gauges/",
+    "tests/store/test_errors",
+    "tests/outgoing/test_limits",
+    "tests/alerts/test_sigkill",
+)
 """Tests of servers that are slow to answer, to group and to give up: they need a tenth of the time as CPU."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for workers that share them out.
 
-    Files that start real daemons come first, so that workers end together. Files that mostly wait are spread among
-    them, one after two others, so that a core is busy meanwhile.
+    Files that start real daemons or take long come first, so that workers end together. Files that mostly wait are
+    spread among them, one after two others, so that a core is busy meanwhile.
     """
     files: dict[str, list[pytest.Item]] = {}
     for item in items:
