@@ -181,7 +181,7 @@ def _missing(
     if baseline is None:
         return ": there is no baseline"
     if not is_settled(connection, stream, base_seconds, baseline.layout.id, Window(0, int(now) - HOUR)):
-        return ": older predictions are still being counted, which the running daemon does within minutes"
+        return ": older predictions are still being counted by the running daemon"
     extent = profiles.extent(connection, stream, base_seconds)
     until = float(extent[1]) if extent is not None else 0.0
     return f": {missing(connection, stream, baseline, base_seconds, until, settings)}"
