@@ -3,7 +3,8 @@
 `[--streams 10000] [--features 5] [--rows 20] [--daemons 2] [--minutes 6]` writes the baselines of the models and two
 minutes of their predictions, starts the daemons, and goes on writing a batch of each model a minute, as other daemons
 would that take predictions in. All predictions of the last model by name fail. Printed are when its page arrives
-and, each 15 s, the CPU seconds and the memory of each daemon, and how many models wait to be counted and measured.
+and, each 15 s, the CPU seconds and the memory of each daemon, and how many models wait to be counted and measured; each
+minute, how long a scrape of `/metrics` takes, and how many ticks there were.
 In the end one daemon is killed, and it is printed when the other one leads and has all models.
 """
 
@@ -42,6 +43,7 @@ from tests.support.receiver import Receiver
 from tests.support.waiting import until
 
 MINUTE = 60
+_TICKS = ("watchkeeper_cycle_duration_seconds_count", "watchkeeper_cycle_duration_seconds_sum")
 CONFIG = """\
 store: {{url: "{url}"}}
 predictions: {{max_client_streams: 100000}}
@@ -212,7 +214,7 @@ def watch(
     minutes: float,
 ) -> None:
     """Print how it goes."""
-    is_paged, shown = False, began
+    is_paged, shown, rounds = False, began, 0
     while time.monotonic() < began + minutes * MINUTE:
         time.sleep(0.2)
         if not is_paged and any(failing.model.encode() in one.body for one in list(receiver.requests)):
@@ -220,6 +222,9 @@ def watch(
             print(f"{time.monotonic() - began:5.1f} s  the page of {failing} has arrived", flush=True)
         if time.monotonic() > shown + 15:
             shown = time.monotonic()
+            rounds += 1
+            if rounds % 4 == 0:
+                threading.Thread(target=scrape, args=(daemons, began), daemon=True).start()
             costs = (f"{cpu_seconds(one.pid):.1f} s CPU, {resident(one.pid)} MB" for one in daemons)
             uncounted, unmeasured = waiting(store)
             print(
@@ -228,6 +233,21 @@ def watch(
             )
     if len(daemons) > 1:
         take_over(store, daemons)
+
+
+def scrape(daemons: Sequence[Daemon], began: float) -> None:
+    """Print how long an answer of `/metrics` takes, and the ticks of each daemon so far."""
+    for number, daemon in enumerate(daemons):
+        asked = time.monotonic()
+        answer = daemon.get("/metrics")
+        took, text = time.monotonic() - asked, answer.text
+        ticks = [float(line.split()[1]) for line in text.splitlines() if line.startswith(_TICKS)]
+        many = f"{len(text) / 1e6:.1f} MB" if answer.status_code == 200 else f"status {answer.status_code}"
+        print(
+            f"{asked - began:5.0f} s  /metrics of daemon {number} took {took:.1f} s ({many}); "
+            f"{ticks[0]:.0f} ticks in {ticks[1]:.0f} s",
+            flush=True,
+        )
 
 
 def take_over(store: Store, daemons: Sequence[Daemon]) -> None:
