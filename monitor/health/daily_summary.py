@@ -44,6 +44,7 @@ class DailySummaries:
         self._rolled: dict[tuple[Stream, date], float] = {}
         self._known: set[Stream] | None = None
         self._looked_at = -math.inf
+        self._last: tuple[object, ...] = ()
         self._lock = threading.Lock()
 
     def touch(self, touched: Iterable[tuple[Stream, Window]]) -> None:
@@ -108,16 +109,20 @@ class DailySummaries:
             return
         self._looked_at = now
         with self._store.read() as connection:
+            last = stream_rows.last(connection)
+            if self._known is not None and last == self._last:
+                return
+            self._last = last
             streams = set(stream_rows.streams(connection))
             if self._known is not None and streams <= self._known:
                 return
             new = streams - (self._known or set())
-            last = daily_summaries.last_days(connection)
-            hours = measurements.first_starts(connection, new - last.keys(), HOUR)
+            days = daily_summaries.last_days(connection)
+            hours = measurements.first_starts(connection, new - days.keys(), HOUR)
         with self._lock:
             for stream in new:
                 today = self._day(stream, now)
-                first = last.get(stream) or self._first(stream, hours.get(stream), today)
+                first = days.get(stream) or self._first(stream, hours.get(stream), today)
                 first = max(first, today - timedelta(days=MOST_PAST_DAYS))
                 span = range((today - first).days + 1)
                 self._changed |= {(stream, first + timedelta(days=offset)) for offset in span}

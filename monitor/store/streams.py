@@ -135,6 +135,12 @@ def figures_of_all(connection: Connection, client: str = "") -> list[StreamFigur
     return figures_of
 
 
+def last(connection: Connection) -> tuple[object, ...]:
+    """What changes when a stream comes or goes: how many there are, the largest number, when the newest appeared."""
+    query = select(func.count(), func.max(STREAMS.c.id), func.max(STREAMS.c.first_received))
+    return tuple(connection.execute(query.select_from(STREAMS)).one())
+
+
 def amount(connection: Connection) -> int:
     """The number of streams."""
     return int(connection.scalar(select(func.count()).select_from(STREAMS)) or 0)

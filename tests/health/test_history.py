@@ -244,3 +244,24 @@ def test_days_that_there_was_no_time_for_are_summed_up_in_the_next_looks_each_on
                 streams.key(connection, Stream("acme", f"new-{number}"), NOW)
         summaries = DailySummaries(store, {})
         assert [summaries.update(NOW + after, 0.0) for after in range(4)] == [8, 8, 4, 0]
+
+
+def test_a_stream_that_replaces_another_is_noticed_and_without_change_no_list_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1795435200.0
+    with closing(Store(f"sqlite:///{tmp_path}/a.db")) as store:
+        schema.create(store)
+        with store.write() as connection:
+            streams.key(connection, FRAUD, now)
+        summaries, read = DailySummaries(store, {}), list[int]()
+        everything = streams.streams
+        monkeypatch.setattr(streams, "streams", lambda one: (read.append(1), everything(one))[1])
+        assert summaries.update(now) == 1
+        assert summaries.update(now + 20) == 0
+        assert len(read) == 1
+        with store.write() as connection:
+            connection.execute(delete(streams.STREAMS))
+            streams.key(connection, Stream("acme", "new"), now + 30)  # it gets the same number
+        assert summaries.update(now + 40) == 1
+        assert len(read) == 2
