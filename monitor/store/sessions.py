@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     LargeBinary,
@@ -115,12 +116,20 @@ def open_session(connection: Connection, session: Session) -> str:
     return secret
 
 
+def end_all_of(connection: Connection, session: Session) -> int:
+    """End every session of the same key or person; the number of rows."""
+    return connection.execute(delete(sessions).where(_is_of_same(session))).rowcount
+
+
+def _is_of_same(session: Session) -> ColumnElement[bool]:
+    if session.subject:
+        return (sessions.c.issuer == session.issuer[:_ISSUER]) & (sessions.c.subject == session.subject)
+    return (sessions.c.key_id == session.key_id) & (sessions.c.subject == "")
+
+
 def _end_oldest(connection: Connection, opened: Session) -> None:
-    is_of_same = sessions.c.key_id == opened.key_id
-    if opened.subject:
-        is_of_same = (sessions.c.issuer == opened.issuer[:_ISSUER]) & (sessions.c.subject == opened.subject)
     newest_first = sessions.c.created_at.desc(), sessions.c.hash
-    oldest = select(sessions.c.hash).where(is_of_same).order_by(*newest_first).offset(MOST_OPEN)
+    oldest = select(sessions.c.hash).where(_is_of_same(opened)).order_by(*newest_first).offset(MOST_OPEN)
     for row in connection.execute(oldest).all():
         connection.execute(delete(sessions).where(sessions.c.hash == row.hash))
 

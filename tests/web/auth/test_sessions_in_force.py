@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from litestar.routes import HTTPRoute
 from playwright.sync_api import Browser, BrowserContext
 
-from monitor.store import api_keys, sessions
+from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.sessions import CLOCK_SKEW, MOST_OPEN, Session
 from monitor.web.app import create
@@ -175,6 +176,43 @@ def test_a_key_has_a_thousand_sessions_at_most_and_takes_none_from_others(shop: 
             sessions.open_session(connection, ADA)
         people = [one for one in sessions.open_sessions(connection, NOW, 1e9) if one.subject == "ada"]
     assert len(people) == MOST_OPEN
+
+
+def test_all_sessions_of_a_person_or_key_are_ended_at_once(shop: Shop) -> None:
+    """By an admin, or by themselves. Those of others stay."""
+    _, token = made(shop, KeyKind.STAFF, role="admin")
+    key, _ = made(shop, KeyKind.PAGE, "acme")
+    admin = {"Authorization": f"Bearer {token}"}
+    ada = [opened(shop, ADA) for _ in range(3)]
+    bob = opened(shop, replace(ADA, subject="bob", who="ada"))
+    reader = [opened(shop, Session("A", "", "acme", key, NOW, NOW + 999)) for _ in range(2)]
+    with serving(shop, settings=oidc()) as web:
+
+        def end(subject: str, headers: dict[str, str], csrf: str = "") -> int:
+            with shop.store.read() as connection:
+                found = sessions.open_sessions(connection, NOW, 3600.0)
+            one = next(one for one in found if subject in (one.subject, one.key_id))
+            form = {"csrf": csrf, "all": "yes"}
+            return web.post(f"/staff/sessions/{one.id}/end", data=form, headers=headers).status_code
+
+        def open_ones() -> list[int]:
+            staff = [web.get("/staff/", headers=one).status_code for one in (*ada, bob)]
+            return staff + [web.get("/c/acme/", headers=one).status_code for one in reader]
+
+        csrf = re.findall(r'name="csrf" value="(\w+)"', web.get("/staff/", headers=bob).text)[0]
+        assert end("ada", bob, csrf) == 404, "somebody with the same name"
+        assert open_ones() == [200] * 6
+        assert web.get("/staff/sessions", headers=admin).text.count('name="all"') == 5
+        assert end("ada", admin) == 303
+        assert open_ones() == [404] * 3 + [200] * 3
+        assert end(key, admin) == 303
+        assert open_ones() == [404] * 3 + [200] + [404] * 2
+    with shop.store.read() as connection:
+        noted = [one.target for one in audit.latest(connection) if "of the same" in one.target]
+    assert [re.sub(r" \w{16} ", " ID ", one) for one in noted] == [
+        "end session ID of A and 1 other of the same",
+        "end session ID of ada and 2 others of the same",
+    ]
 
 
 FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}

@@ -1,5 +1,6 @@
 """Who is signed in, and an end for each sign-in: one's own, and for admins of all clients everybody's."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from monitor.clock import iso
 from monitor.health import wording
 from monitor.store import sessions
 from monitor.store.sessions import Session
+from monitor.visible import counted
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
@@ -27,13 +29,21 @@ def sessions_page(request: Request[Any, Any, Any]) -> Response[str]:
     """The open sessions that the visitor may end."""
     visitor = session.staff(request)
     listed, own = _listed(request, visitor, _may_end)
-    return rendering.page("staff_sessions.html", visitor=visitor, listed=listed, own=own, iso=iso)
+    count = Counter(one.principal for one in listed)
+    return rendering.page(
+        "staff_sessions.html",
+        visitor=visitor,
+        listed=listed,
+        own=own,
+        iso=iso,
+        several=lambda one: count[one.principal] > 1,
+    )
 
 
 @post("/staff/sessions/{identity:str}/end", sync_to_thread=True, include_in_schema=False, status_code=303)
 def end_session(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
-    """End a session: its user has to sign in again."""
-    _end(request, changer(request, "viewer", data), identity, _may_end)
+    """End a session, or all of the same key or person (`all`): the user has to sign in again."""
+    _end(request, changer(request, "viewer", data), identity, _may_end, of_same=bool(data.get("all")))
     return Response("", status_code=303, headers={"Location": "/staff/sessions"})
 
 
@@ -80,7 +90,14 @@ def _listed(request: Request[Any, Any, Any], visitor: Visitor, may_end: MayEnd) 
     return listed, own.id if own else ""
 
 
-def _end(request: Request[Any, Any, Any], visitor: Visitor, identity: str, may_end: MayEnd) -> None:
+def _end(
+    request: Request[Any, Any, Any],
+    visitor: Visitor,
+    identity: str,
+    may_end: MayEnd,
+    *,
+    of_same: bool = False,
+) -> None:
     services = web_services.of(request)
     now, idle = services.clock.now(), services.settings.session_idle
     with services.store.write() as connection:
@@ -88,7 +105,10 @@ def _end(request: Request[Any, Any, Any], visitor: Visitor, identity: str, may_e
         one = next((one for one in listed if one.id == identity and may_end(visitor, one)), None)
         if one is None or not sessions.end(connection, identity):
             raise NotFoundException
-        session.note(request, connection, visitor, one.client, f"end session {identity} of {one.who}")
+        others = sessions.end_all_of(connection, one) if of_same else 0
+        more = f" and {counted(others, 'other')} of the same" if of_same else ""
+        what = f"end session {identity} of {one.who}{more}"
+        session.note(request, connection, visitor, one.client, what)
 
 
 def _may_end(visitor: Visitor, one: Session) -> bool:
