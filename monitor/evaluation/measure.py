@@ -130,7 +130,7 @@ class Measurer:
             changed = measurement_queue.load(connection, is_mine)
         everything = self._mine(known, is_mine, now)
         due = []
-        for figures in everything:
+        for figures in preemptible(everything):
             with self._isolated(figures.stream):
                 due.append(self._due(figures, changed.get(figures.stream, []), now))
         first = (*urgent, self.recent.streams())
@@ -142,7 +142,7 @@ class Measurer:
         beside = {stream: some for stream, some in self._measure_beside(now).items() if is_mine(stream)}
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         self.silent.clear()
-        for figures in everything:
+        for figures in preemptible(everything):
             progress = self._progress.get(figures.stream, StreamProgress(0))
             always: list[Measurement] = [*progress.drift, *beside.get(figures.stream, ())]
             with self._isolated(figures.stream, "what the clock says"):

@@ -1,13 +1,16 @@
 """Long work pauses for the short requests of others, and others never stop it."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.metrics import FAMILIES
 from monitor.predictions.log.writer import PredictionLog
+from monitor.rules.engine.evaluate import evaluate
 from monitor.runtime.scheduler import Scheduler
 from monitor.runtime.threads.preemption import (
     OF_JOBS,
@@ -23,6 +26,8 @@ from monitor.store.db import Store
 from monitor.web.fair_threads import FairThreads, work_for
 from tests.support import otlp
 from tests.support.ingest_server import serving
+from tests.support.judging import one_rule
+from tests.support.measuring import measuring_daemon
 from tests.support.waiting import until
 
 
@@ -175,3 +180,25 @@ def test_a_short_request_is_in_progress_until_it_is_stored_and_reading_spans_is_
         answer = ingest.post(body.SerializeToString(), "/v1/traces", content_type=otlp.PROTOBUF)
         assert answer.status_code == 200
     assert len(seen) > 240, "once for each span, and once for each call"
+
+
+def test_a_tick_is_work_with_points_wherever_it_goes_through_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at: dict[str, int] = {}
+
+    def pause(self: LongWork) -> None:
+        frame = sys._getframe(2)
+        if frame.f_code.co_name == "preemptible":
+            frame = frame.f_back or frame
+        at[frame.f_code.co_name] = at.get(frame.f_code.co_name, 0) + 1
+
+    rules = one_rule(tmp_path, "{metric: error_rate, above: 0.1, over: 5m}")
+    with measuring_daemon(tmp_path) as daemon:
+        daemon.predict(3)
+        daemon.clock.advance(120)
+        monkeypatch.setattr(LongWork, "pause", pause)
+        with long_work(LongWork(lambda: False, OF_JOBS)):
+            evaluate(rules, daemon.measure(), {}, daemon.clock.now())
+    assert {"measure", "<listcomp>", "_count", "evaluate"} <= at.keys(), at
+    assert at["measure"] > len(FAMILIES), "for each family, not only for each model"

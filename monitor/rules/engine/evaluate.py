@@ -14,6 +14,7 @@ from monitor.rules.engine.state import decide
 from monitor.rules.language.wording import bound, difference, figure, label_words, render, span
 from monitor.rules.rule import Rule, RuleSet
 from monitor.runtime.faults import Faults
+from monitor.runtime.threads.preemption import preemptible
 
 STEP = 10.0
 """The longest time that one evaluation may add to a wait by default, in seconds: twice the tick."""
@@ -52,7 +53,7 @@ def evaluate(
     evaluator = _Evaluator(rules, readings, alerts, now, step, cache or ConditionCache(), faults or Faults())
     streams = set(readings.streams()) | {stream for _, stream in evaluator.active}
     evaluator.cache.keep(streams)
-    for stream in in_turn(sorted(streams)):
+    for stream in preemptible(in_turn(sorted(streams))):
         for rule in rules.for_stream(stream):
             with evaluator.faults.isolate("rules", f"{rule.name} of {stream}"):
                 evaluator.rule(rule, stream)
