@@ -116,7 +116,7 @@ OTHERS: dict[str, Callable[[], bytes]] = {
     "texts of a call": lambda: columns(**{"texts.input": category("hello")}),
     "a long entry": lambda: columns(features__kind=category("x" * 20_000)),
     "many entries": lambda: columns(
-        MOST_ROWS, **{f"features.k{k}": category(*map(str, range(3000)), rows=MOST_ROWS) for k in range(4)}
+        1200, **{f"features.k{k}": category(*map(str, range(1200)), rows=1200) for k in range(9)}
     ),
     "many columns": lambda: columns(**{f"features.c{n}": np.arange(600.0) for n in range(MOST_COLUMNS)}),
     "a dictionary that grows": lambda: stream(
