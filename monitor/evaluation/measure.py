@@ -96,7 +96,7 @@ class Measurer:
         self._beside = beside
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
-        self.silent: set[Stream] = set()
+        self.silent, self.uncounted = set[Stream](), set[Stream]()
         self._progress: dict[Stream, StreamProgress] = {}
         self._others: set[Stream] = set()
         self.round_robin = RoundRobin(settings.seconds, stretch=_STRETCH)
@@ -175,7 +175,7 @@ class Measurer:
     ) -> None:
         """Measure the windows that are due, stream by stream, in the time that a tick has for them."""
         waiting = {one.stream: one for one in due if one.is_moved or one.hours}
-        order = self.round_robin.start_tick(waiting, urgent)
+        order = self.round_robin.start_tick(waiting.keys() - self.uncounted, urgent)
         least = first_ones(order, urgent)
         for some in together([waiting[one] for one in order], is_embedded=self.store.is_sqlite):
             self._attempt(some, wanted, models, now)

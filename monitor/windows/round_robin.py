@@ -26,6 +26,7 @@ _WHATEVER_THE_TIME = 50
 class RoundRobin:
     """Divides the `seconds` of a tick among streams. Streams that were not served come first in the next tick.
 
+    `unserved` are the streams of this tick that were not served yet.
     A stream that was served is served again only in the first `again` seconds of the tick. With more than
     `_IN_TIME` streams waiting, the tick has more time in proportion, at most `stretch` times the seconds.
     """
@@ -39,6 +40,7 @@ class RoundRobin:
     ) -> None:
         self._seconds, self._elapsed, self._again = seconds, elapsed, min(again, seconds)
         self._stretch, self._limit, self._since = stretch, seconds, -math.inf
+        self.unserved: set[Stream] = set()
         self._last: dict[int, Stream] = {}
         self._group: dict[Stream, int] = {}
 
@@ -53,6 +55,7 @@ class RoundRobin:
         """
         self._since = self._elapsed()
         waiting, self._group = set(streams), {}
+        self.unserved = waiting.copy()
         self._limit = self._seconds * max(1.0, min(self._stretch, len(waiting) / _IN_TIME))
         groups: list[list[Stream]] = []
         for number, group in enumerate(urgent):
@@ -83,6 +86,7 @@ class RoundRobin:
 
     def mark_served(self, streams: Sequence[Stream]) -> None:
         """Record which streams were served, in the order that `start_tick` returned."""
+        self.unserved.difference_update(streams)
         for stream in streams:
             self._last[self._group.get(stream, _OTHERS)] = stream
 

@@ -90,6 +90,7 @@ class StreamJudge:
         """
         read = rules.reads()
         read.setdefault(HOUR, set()).update(OF_THE_HOUR)
+        self.measuring.uncounted = self.order.unserved  # their windows would be measured without their rows
         return self.measuring.measure(read, about_itself, now, is_mine, self._with_alerts(), meanwhile)
 
     def _with_alerts(self) -> Sequence[Collection[Stream]]:

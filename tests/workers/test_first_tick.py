@@ -124,3 +124,29 @@ def test_what_begins_to_fail_while_many_models_are_measured_is_paged_of_meanwhil
         assert when_paged[0] < 10, "few were measured when its page was planned"
         with app.store.read() as connection:
             assert len(outbox.waiting(connection)) == 1
+
+
+def test_a_model_is_measured_once_its_rows_are_counted_and_not_without_them(tmp_path: Path) -> None:
+    with fleet_of(tmp_path / "fleet", 24, 1) as fleet:
+        app = fleet.app
+        judge = replace(app.pipeline.judge, order=RoundRobin(0.0))  # one transaction's models a tick
+        app.pipeline = replace(app.pipeline, judge=judge)
+        rows = rows_of(fleet.clock.now(), 1)
+        for stream in fleet.streams:
+            app.log.append(split(stream, rows, MINUTE))
+        fleet.clock.advance(2 * MINUTE)
+        app.tick()
+        measured = []
+        for _ in range(4):
+            with app.store.read() as connection:
+                waiting = set(uncounted.waiting_streams(connection))
+            progress = judge.measuring._progress
+            measured.append({stream for stream in fleet.streams if progress[stream].readings})
+            assert measured[-1] == set(fleet.streams) - waiting
+            fleet.clock.advance(2.0)
+            app.tick()
+        assert 0 < len(measured[0]) < len(measured[1]) < len(fleet.streams)
+        assert measured[-1] == set(fleet.streams)
+        for stream in fleet.streams:
+            volume = next(one for one in progress[stream].readings[60 * MINUTE] if one.metric == "volume")
+            assert volume.value == rows.num_rows, "of no model without its rows"
