@@ -128,12 +128,14 @@ def test_a_clock_that_was_wrong_leaves_no_session_that_lasts_for_years(shop: Sho
     year = 365 * 86400.0
     key, _ = made(shop, KeyKind.PAGE, "acme")
     ahead = opened(shop, Session("A", "", "acme", key, NOW + year, NOW + year + 28800))
+    hour = opened(shop, Session("D", "", "acme", key, NOW + 1800, NOW + 1800 + 28800))
     skewed = opened(shop, Session("B", "", "acme", key, NOW + CLOCK_SKEW, NOW + 28800))
     seen = opened(shop, Session("C", "", "acme", key, NOW - 60, NOW + 28800))
     with shop.store.write() as connection:  # used while the clock was ahead
         connection.exec_driver_sql("UPDATE sessions SET seen_at = ? WHERE who = 'C'", (NOW + year,))
     with serving(shop) as web:
         assert web.get("/c/acme/", headers=ahead).status_code == 404
+        assert web.get("/c/acme/", headers=hour).status_code == 404
         assert web.get("/c/acme/", headers=skewed).status_code == 200, "another daemon's clock"
         assert web.get("/c/acme/", headers=seen).status_code == 404, "it would never be idle"
         shop.clock.advance(3601)
