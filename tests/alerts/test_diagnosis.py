@@ -270,6 +270,21 @@ def test_other_models_with_the_same_alert_are_named() -> None:
     assert elsewhere(alert(), [replace(other, fired_at=NOW - 7200)], NOW) == []
 
 
+def test_models_of_other_clients_with_the_same_alert_are_counted_and_not_named() -> None:
+    """Staff of one client, and channels of one client, read the causes."""
+    churn = replace(alert(), stream=replace(STREAM, model="churn"), fingerprint="e")
+    theirs = [
+        replace(alert(), stream=replace(STREAM, client=f"globex{n}", model="price"), fingerprint=f"g{n}")
+        for n in range(2)
+    ]
+    shared = "HighErrorRate since about the same time: what do they share?"
+    assert elsewhere(alert(), theirs[:1], NOW) == [f"1 model of other clients has {shared}"]
+    assert elsewhere(alert(), theirs, NOW) == [f"2 models of other clients have {shared}"]
+    assert elsewhere(alert(), [churn, *theirs], NOW) == [
+        f"acme/churn and 2 models of other clients have {shared}"
+    ]
+
+
 @given(
     shares=st.lists(st.floats(0, 1), min_size=1, max_size=5),
     kind=st.text(min_size=1, max_size=80),

@@ -12,6 +12,7 @@ from monitor.config.units import HOUR
 from monitor.records import DAEMON, Alert
 from monitor.rules.language.wording import figure
 from monitor.store.model_versions import Version
+from monitor.visible import counted
 from monitor.windows.profile import Profile
 
 BEFORE = float(HOUR)
@@ -70,18 +71,23 @@ def volume_changed(before: float, after: float, rows: int, metric: str) -> list[
 
 
 def elsewhere(alert: Alert, alerts: Iterable[Alert], since: float) -> list[str]:
-    """Other models with the same alert since about the same time."""
-    models = [
-        f"{one.stream.client}/{one.stream.model}"
+    """Other models with the same alert since about the same time. Those of other clients are counted, not named:
+    whoever reads of this client may be a stranger to them.
+    """
+    models = {
+        (one.stream.client, one.stream.model)
         for one in alerts
         if one.rule == alert.rule and one.is_open and one.stream not in (alert.stream, DAEMON)
         and abs((one.fired_at or 0.0) - max(since, alert.fired_at or since)) <= 5 * SLACK
-    ]  # fmt: skip
-    names = sorted(dict.fromkeys(models))
-    if not names:
+    }  # fmt: skip
+    own = sorted(f"{client}/{model}" for client, model in models if client == alert.stream.client)
+    others = len(models) - len(own)
+    parts = [listed(own)] if own else []
+    parts += [f"{counted(others, 'model')} of other clients"] if others else []
+    if not parts:
         return []
-    have = "has" if len(names) == 1 else "have"
-    return [f"{listed(names)} {have} {alert.rule} since about the same time: what do they share?"]
+    have = "has" if len(models) == 1 else "have"
+    return [f"{' and '.join(parts)} {have} {alert.rule} since about the same time: what do they share?"]
 
 
 def _rate(per_second: float, *, is_fast: bool) -> str:
