@@ -1,7 +1,10 @@
 """Sites of two clients: no bundle of one is taken for the other's, or keeps the other's from being merged."""
 
+import gzip
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,3 +111,34 @@ def test_bundles_that_come_in_slowly_keep_those_of_no_other_client_waiting(both:
     for one in slow:
         one.close()
     until(lambda: both.post(b"", "globex", THEIRS).status_code == 400, "their places are free again")
+
+
+def test_damaged_bundles_are_refused_and_one_that_comes_several_times_at_once_is_merged_once(
+    both: Both,
+) -> None:
+    packed, url = both.packed, f"{both.daemon.url}/v1/sites/{SITE}/bundles"
+    sent = {"Authorization": f"Bearer {both.keys['acme']}"}
+    bomb = gzip.compress(bytes(200_000_000))
+    damaged = [(packed[: len(packed) * part // 25], {}) for part in range(25)]
+    damaged += [(packed + packed, {}), (packed[::-1], {}), (bytes(1_000_000), {})]
+    damaged += [(bomb, {}), (bomb, {"Content-Encoding": "gzip"}), (packed[:-1] + b"?", {})]
+    for body, more in damaged:
+        answer = httpx2.post(url, content=body, headers=sent | more)
+        assert 400 <= answer.status_code < 500, (len(body), more, answer.status_code, answer.text)
+    assert both.stored() == []
+    meet = threading.Barrier(6)
+
+    def send(_: int) -> httpx2.Response:
+        meet.wait(300)
+        return httpx2.post(url, content=packed, headers=sent, timeout=300)
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(send, range(6)))
+    taken = [one.json()["merged"] for one in answers if one.status_code == 200]
+    assert sum(taken) == 1
+    for one in answers:  # two of a client are in work at a time
+        assert one.status_code == 200 or one.headers["retry-after"] == "10", one.text
+    after = both.stored()
+    assert both.post(packed, "acme", SITE).json()["merged"] is False
+    assert both.stored() == after
+    assert "Traceback" not in both.daemon.said()
