@@ -166,6 +166,7 @@ def test_a_key_has_a_thousand_sessions_at_most_and_takes_none_from_others(shop: 
     with shop.store.write() as connection:
         theirs = sessions.open_session(connection, Session("B", "", "acme", other, NOW - 9, NOW + 999))
         person = sessions.open_session(connection, ADA)
+        bob = sessions.open_session(connection, replace(ADA, subject="bob"))
         own = [
             sessions.open_session(connection, Session("A", "", "acme", key, NOW + n / 100, NOW + 999))
             for n in range(MOST_OPEN + 3)
@@ -177,6 +178,7 @@ def test_a_key_has_a_thousand_sessions_at_most_and_takes_none_from_others(shop: 
         for _ in range(MOST_OPEN + 1):
             sessions.open_session(connection, ADA)
         people = [one for one in sessions.open_sessions(connection, NOW, 1e9) if one.subject == "ada"]
+        assert sessions.find(connection, bob, NOW) is not None
     assert len(people) == MOST_OPEN
 
 
