@@ -11,17 +11,20 @@ import pytest
 from monitor.records import Stream
 from monitor.releases.approval.approve import decision_on
 from monitor.releases.settings import ReleasePolicy
-from monitor.store import approvals, audit, releases, sessions
+from monitor.store import api_keys, approvals, audit, releases, sessions
+from monitor.store.api_keys import KeyKind
 from monitor.store.approvals import TEAM, Approval
 from monitor.store.audit import AuditFilter
 from monitor.store.releases import Release
 from monitor.store.sessions import Session
+from monitor.web.settings import OidcSettings, Role, WebSettings
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, Shop
 from tests.support.server import serving
 
 POLICY = ReleasePolicy(approval="team")
 HOSTILE = "8<script>alert(1)</script>{{7*7}}'\"&x=1#y"
+ISSUER = "https://login.example.org"
 PATH = "/staff/m/acme/fraud/production/approval"
 
 
@@ -33,8 +36,16 @@ class Team:
     web: httpx2.Client
 
     def cookie(self, role: str, client: str = "") -> dict[str, str]:
-        session = Session(f"{role} ann", role, client, "", NOW, NOW + 3600)
+        """A person of this role, or with a `client`, somebody with a key that is bound to it."""
+        name, until = f"{role} ann", NOW + 3600
         with self.shop.store.write() as connection:
+            if client:
+                kind = KeyKind.STAFF if role else KeyKind.PAGE
+                bound = api_keys.bounds(kind, role, (), ())
+                key, _ = api_keys.create(connection, kind, client, NOW, bound=bound)
+                session = Session(name, role, client, key.id, NOW, until)
+            else:
+                session = Session(name, role, "", "", NOW, until, issuer=ISSUER, subject=name, groups=(role,))
             return {"Cookie": f"watchkeeper_session={sessions.open_session(connection, session)}"}
 
     def form(self, version: str, cookie: dict[str, str], **fields: str) -> dict[str, str]:
@@ -61,7 +72,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with shop.store.write() as connection:
         for version in ("8", HOSTILE):
             releases.add(connection, Release(FRAUD, version, "a" * 64, NOW - 60, NOW - 60))
-    with serving(shop, release_policy=lambda _stream: POLICY) as web:
+    roles: dict[str, Role] = {"operator": "operator", "viewer": "viewer"}
+    settings = WebSettings(oidc=OidcSettings(issuer=ISSUER, client_id="w", roles=roles))
+    with serving(shop, settings=settings, release_policy=lambda _stream: POLICY) as web:
         yield Team(shop, web)
 
 
@@ -73,7 +86,7 @@ def test_an_operator_approves_what_the_form_has_shown(team: Team, version: str) 
     assert "<script>alert" not in page
     assert team.post(team.form(version, ann, evidence='{"outcome": "pass", "reason": "as good"}'), ann) == 303
     [one] = team.decided(version)
-    assert (one.role, one.approved, one.who, one.note) == (TEAM, True, "operator ann", "seen")
+    assert (one.role, one.approved, one.who, one.note) == (TEAM, True, "person operator ann", "seen")
     assert one.digest == ("a" * 64 if version != "9 of tomorrow" else "")
     after = team.web.get(PATH, params={"version": version}, headers=ann).text
     assert "May be promoted" in after
@@ -81,13 +94,13 @@ def test_an_operator_approves_what_the_form_has_shown(team: Team, version: str) 
     team.shop.clock.advance(1)
     assert team.post(team.form(version, ann, decision="decline", note="a doubt"), ann) == 303
     with team.shop.store.read() as connection:
-        assert "declined by operator ann" in decision_on(connection, FRAUD, version, POLICY).reason
+        assert "declined by person operator ann" in decision_on(connection, FRAUD, version, POLICY).reason
         entries = audit.find(
             connection, AuditFilter(client="acme", action="change", target=f"version {version} of"), 0, 9
         )
     assert [(one.who, one.target.split()[0]) for one in entries] == [
-        ("operator ann", "decline"),
-        ("operator ann", "approve"),
+        ("person operator ann", "decline"),
+        ("person operator ann", "approve"),
     ]
 
 
