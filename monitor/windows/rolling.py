@@ -8,7 +8,7 @@ Windows that end together share blocks: the last ones that were decoded are kept
 Reading computes sums but writes nothing. They are stored later, in a transaction that checks that they are still valid.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
@@ -139,10 +139,10 @@ class Rolling:
         return decoded
 
     def _starts(self, stream: Stream, window: Window) -> Sequence[int]:
-        """The starts of the base windows with a profile, of those in the window and maybe others."""
+        """The starts of the base windows in the window that have a profile. A window shorter than these has none."""
         read = None if self._read is None else self._read.starts(stream, window)
         if read is not None:
-            return read
+            return read[bisect_left(read, window.start) : bisect_right(read, window.end - self._base)]
         return profiles.starts(self._connection, stream, self._base, window.start, window.end)
 
     def _stored(self, stream: Stream, wanted: Sequence[Window]) -> dict[Window, StoredProfile | None]:

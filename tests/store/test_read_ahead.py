@@ -33,7 +33,7 @@ from monitor.store.outcomes import NewOutcomes
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
 from monitor.windows.baseline_from_table import from_table
-from monitor.windows.profile import blank
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import Rolling, StoredBlocks
 from tests.bench.tables import table
 from tests.support.postgresql import postgresql
@@ -85,10 +85,10 @@ def store() -> Iterator[Store]:
                 outcomes.put_back(connection, batch, NOW + place, waiting=bool(place % 2))
                 stored = StoredProfile(Window(START, START + 3600), one.layout.id, 5, b"lake")
                 lake_profiles.put(connection, stream, stored, NOW)
-                empty = codec.encode(blank(one.layout))
                 for minute in range(0, 130, place + 1):
+                    counted = codec.encode(count(rows_of(NOW, minute).slice(0, minute + 1), one.layout))
                     window = Window(START + 60 * minute, START + 60 * minute + 60)
-                    total = StoredProfile(window, one.layout.id, minute, empty)
+                    total = StoredProfile(window, one.layout.id, minute + 1, counted)
                     profiles.put(connection, stream, [total], NOW)
         yield opened
         opened.close()
@@ -195,6 +195,7 @@ def test_sums_of_blocks_that_were_read_together_are_those_of_each_stream(store: 
     windows = [
         Window(START + 60 * at, START + 60 * (at + length)) for at in (0, 7, 64) for length in (1, 10, 60)
     ]
+    windows += [Window(START + 30, START + 60), Window(START + 570, START + 600)]  # shorter than a base window
     some = KNOWN[:5]
     with store.read() as connection:
         once = Rolling(connection, 60, settled=NOW + 1e6)
