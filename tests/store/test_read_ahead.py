@@ -195,7 +195,10 @@ def test_sums_of_blocks_that_were_read_together_are_those_of_each_stream(store: 
     windows = [
         Window(START + 60 * at, START + 60 * (at + length)) for at in (0, 7, 64) for length in (1, 10, 60)
     ]
-    windows += [Window(START + 30, START + 60), Window(START + 570, START + 600)]  # shorter than a base window
+    windows += [
+        Window(START + 30, START + 60),
+        Window(START + 570, START + 600),
+    ]  # shorter than a base window
     some = KNOWN[:5]
     with store.read() as connection:
         once = Rolling(connection, 60, settled=NOW + 1e6)
