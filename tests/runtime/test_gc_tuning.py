@@ -1,8 +1,12 @@
 """What lives on is looked at once, and what becomes garbage is still found."""
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +67,24 @@ def test_garbage_that_came_later_is_found_at_once(clock: list[float]) -> None:
     found = weakref.ref(Ring())
     gc.collect()
     assert found() is None
+
+
+STARTED = """\
+import gc, sys
+from pathlib import Path
+from monitor.cli.commands.service import run
+from monitor.app import App
+App.serve = lambda *_: print(gc.get_freeze_count(), len(gc.get_objects()))
+run(Path(sys.argv[1]))
+"""
+
+
+def test_what_the_start_made_is_set_aside_before_the_first_request(tmp_path: Path) -> None:
+    config = tmp_path / "watchkeeper.yaml"
+    config.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\nweb: {{listen: "127.0.0.1:9"}}\n')
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-c", STARTED, str(config)]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    aside, others = map(int, run.stdout.split())
+    assert aside > 20 * others

@@ -16,7 +16,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, say
 from monitor.errors import ConfigError
 from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
-from monitor.runtime.gc_tuning import tune_garbage_collector
+from monitor.runtime.gc_tuning import collect_start, tune_garbage_collector
 from monitor.runtime.imports import without_extras, without_pandas
 from monitor.runtime.termination import on_signals
 from monitor.visible import counted
@@ -76,6 +76,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         with contextlib.suppress(OSError):  # a closed or full terminal must not stop the daemon
             announce()
 
+    collect_start()
     app.serve(announce_if_heard)
     _leave()
 
