@@ -19,7 +19,6 @@ TOO_HEAVY = (
     "sklearn",
     "scipy",
     "numpy.random",
-    "numpy.ma",
     "pyspark",
     "polars",
     "nannyml",
