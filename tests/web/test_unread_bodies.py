@@ -1,5 +1,6 @@
 """Bodies that no route reads, and requests behind a stream: whoever leaves is noticed, whatever it sent."""
 
+import errno
 import socket
 from urllib.parse import urlsplit
 
@@ -45,8 +46,9 @@ def said(port, *parts, then=b""):
             line.shutdown(socket.SHUT_WR)
             while data := line.recv(65_536):
                 found += data
-        except ConnectionError:
-            pass  # closed with bytes of ours unread
+        except OSError as error:  # closed with bytes of ours unread
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
     return found
 
 
