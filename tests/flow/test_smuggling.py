@@ -2,6 +2,7 @@
 ever answers one that the other did not see.
 """
 
+import errno
 import re
 import socket
 from pathlib import Path
@@ -92,14 +93,15 @@ SPLITTING = (
 def told(port: int, sent: bytes) -> bytes:
     """All that comes back to somebody who then sends nothing more."""
     with socket.create_connection(("127.0.0.1", port), 60) as connection:
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
         found = b""
         try:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65_536):
                 found += part
-        except ConnectionResetError:
-            pass
+        except OSError as error:  # closed with bytes of ours unread
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
         return found
 
 
