@@ -361,10 +361,11 @@ class Connections:
         """Check all connections periodically."""
         while True:
             await asyncio.sleep(_CHECK_EVERY)
-            # uvloop runs timers before it reads. After a pause of ours, let it read what came and begin with it.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            # uvloop runs timers before it reads. After a pause of ours, let it read what came and begin with it. A
+            # pause that begins only now does not count: what came in it is read after the check.
             now = self.now()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             for connection in list(self._open):
                 connection.check_deadlines(now, self._limits.head_within)
 
