@@ -1,15 +1,15 @@
 """What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour
 [ATTACK ...]`, and `--worst 10` for ten minutes of all attacks at once, with `--senders` of each.
 
-Two real daemons with SQLite and two keys each, of which one is attacked. The neighbour sends to both at the same time
-and at a steady rate, each request measured from the moment it should have been sent, so that a stall counts for all
-that fell into it: one prediction twenty times a second, or what `--sends` names. It opens another connection where
-none is free: with a few of them, answers that take longer than the rate allows make a queue at the sender, which
-grows as long as the measurement lasts. It sends from an address of its own, as clients do. The other sends in a
-process of its own, as fast as it is answered. The goal is twice what the daemon that is spared needs in the same
-moments: that one has the machine's load as well, that of the attacker too. The second line of each kind is what the
-daemon computed, in all its threads, from the sending of a request until its answer, which does not depend on what
-else the machine does.
+Two real daemons with SQLite and two keys each, new ones for each kind of attack, of which one is attacked. The
+neighbour sends to both at the same time and at a steady rate, each request measured from the moment it should have been
+sent, so that a stall counts for all that fell into it: one prediction twenty times a second, or what `--sends` names.
+It opens another connection where none is free: with a few of them, answers that take longer than the rate allows make
+a queue at the sender, which grows as long as the measurement lasts. It sends from an address of its own, as clients do.
+The other sends in a process of its own, as fast as it is answered. The goal is twice what the daemon that is spared
+needs in the same moments: that one has the machine's load as well, that of the attacker too. The second line of each
+kind is what the daemon computed, in all its threads, from the sending of a request until its answer, which does not
+depend on what else the machine does.
 """
 
 import argparse
@@ -54,14 +54,15 @@ def lines(
     attacks: Sequence[str] = (), sends: str = "", turns: int = 1, seconds: float = SECONDS
 ) -> list[Line]:
     """The 99th percentile of the neighbour's request beside each kind of attack, and at the same time of a daemon that
-    is not attacked.
+    is not attacked. Each kind has two new daemons, so that it does not meet the models of the kinds before it.
     """
-    found, sent = [], SENDS[sends or ONE]
+    sent = SENDS[sends or ONE]
     with _two_daemons() as both:
         _of_both(both, 3.0, SENDS[ONE])  # pages and downloads are of a model that has sent something
-        quiet, _ = _of_both(both, seconds, sent)
-        found.append(_quiet(sent, quiet))
-        for name in (name for name in attacks or ATTACKS for _ in range(turns)):
+        found = [_quiet(sent, _of_both(both, seconds, sent)[0])]
+    for name in (name for name in attacks or ATTACKS for _ in range(turns)):
+        with _two_daemons() as both:
+            _of_both(both, 3.0, SENDS[ONE])
             with _attacking(both[0].port, both[0].keys, name):
                 found += _compared(f"a neighbour's {sent.name}, p99, beside {name}", both, seconds, sent)
     return found
