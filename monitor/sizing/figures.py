@@ -37,7 +37,7 @@ SINGLE = MeasuredFigure(
     "accepting a prediction, sent alone, at 4,400/s",
     224,
     "µs of CPU",
-    f"{_PAGE}, What safety costs the ingest, highest of three",
+    f"{_PAGE}, Figures for sizing, highest of three",
 )
 SINGLES = ((5.0, 3962.0), (50.0, 1721.0), (200.0, 1346.0), (4400.0, SINGLE.amount))
 """Predictions a second that a daemon gets one by one, and µs of CPU for each. At low rates, each has a commit alone."""
@@ -50,19 +50,19 @@ ARRAY = MeasuredFigure(
 )
 IDLE = MeasuredFigure("daemon at rest", 187, "MB", f"{_HARDWARE}, Beside a measured run")
 STREAM = MeasuredFigure(
-    "baseline, layout and buckets of a model with 50 features", 0.5, "MB", f"{_PAGE}, a thousand streams"
+    "baseline, layout and buckets of a model with 50 features", 0.5, "MB", f"{_PAGE}, Figures for sizing"
 )
 TRAFFIC = MeasuredFigure(
     "growth under 2,000 predictions/s of three models",
     32,
     "MB",
-    f"{_PAGE}, Memory after real work: 209 MB at most",
+    f"{_PAGE}, Figures for sizing: 209 MB at most",
 )
 CHILD = MeasuredFigure(
     "child process that learns 14 days of minutes of 64 features",
     610,
     "MB",
-    f"{_PAGE}, Memory after real work, highest",
+    f"{_PAGE}, Figures for sizing, highest",
 )
 MEASUREMENTS = (SINGLE, ARRAY, TICKS, IDLE, STREAM, TRAFFIC, CHILD)
 

@@ -136,6 +136,6 @@ def test_the_figures_of_the_performance_page_are_on_it() -> None:
         "160 to 181 MB",
         "about 0.5 MB",
         "430 to 610 MB",
-        "209 203",
+        "209 MB at most",
     ):
         assert words in text
