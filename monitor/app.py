@@ -16,7 +16,7 @@ from monitor.alerts.compose import runbook
 from monitor.childprocess import HERE, ChildProcesses, Runner
 from monitor.clock import Clock, SystemClock
 from monitor.config.root import Config
-from monitor.config.rule_files import ConfiguredReader, rules_of
+from monitor.config.rule_files import ConfiguredReader, rules_in_force
 from monitor.config.verdict_reading import reading_of
 from monitor.errors import StoreError
 from monitor.evaluation.self_monitoring import SelfMonitor
@@ -87,7 +87,7 @@ class App:
     ) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.rules = RuleReloader(partial(rules_of, config))
+        self.rules = RuleReloader(partial(rules_in_force, config))
         self.store = store_of(config.store)
         is_apart = self._in_children = in_children and not self.store.is_in_memory
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from monitor.config.root import Config
-from monitor.config.rule_files import rules_of
+from monitor.config.rule_files import rules_of, warnings_of
 from monitor.errors import ConfigError, WatchkeeperError
 from monitor.exporters.push.registry import kind_of as kind_of_exporter
 from monitor.exporters.push.trial import place_of, trouble_of
@@ -119,9 +119,12 @@ def _versions(config: Config, stream: Stream) -> tuple[str, ...]:
 
 def _rules(config: Config) -> Finding:
     try:
-        return Finding("rules", True, f"{len(rules_of(config).rules)} active")
+        rules = rules_of(config)
     except ConfigError as error:
         return Finding("rules", False, str(error), "fix the rule files; a running daemon keeps its old rules")
+    if flawed := warnings_of(rules, config):
+        return Finding("rules", False, "\n".join(map(str, flawed)), "shorten `predictions.base_window`")
+    return Finding("rules", True, f"{len(rules.rules)} active")
 
 
 def _store(config: Config) -> Finding:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from monitor.childprocess.messages import Ask
 from monitor.clock import Clock
 from monitor.config.root import Config
-from monitor.config.rule_files import rules_of
+from monitor.config.rule_files import rules_in_force
 from monitor.errors import StoreError
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.evaluators.judge_metrics import JudgeMetrics
@@ -164,7 +164,7 @@ class Worker:
         self._name, self._division = setup.name, Division(-1)
         self._clock, self._listening = _OrderedClock(), Listening()
         self._failures: Mapping[str, GaugeFailure] = {}
-        self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
+        self._rules, self._reloads = RuleReloader(partial(rules_in_force, config)), 0
         self._counted: list[tuple[Stream, Window, StreamCounts, tuple[str, ...]]] = []
         self._measured: list[tuple[Stream, Window]] = []
         self._sender, self._share = MeasurementSender(), Share((), setup.name)

@@ -307,7 +307,7 @@ class Measurer:
         """The windows that `_measure_stream` measures."""
         windows = [one for _, some in due.hours for one in some if one.start >= now - RECENT]
         windows += [hour for hour, _ in due.hours if self._is_hour_due(hour, due)]
-        return windows + [Window(due.edge - length, due.edge) for length, _ in self._lengths(due, wanted)]
+        return windows + [due.newest(length, self.base) for length, _ in self._lengths(due, wanted)]
 
     def _measure_stream(
         self,
@@ -324,7 +324,7 @@ class Measurer:
             self._measure_hour(measurer, hour, windows, due, now)
         agreed = self.targets.metrics(due.stream)
         for length, families in self._lengths(due, wanted):
-            window = Window(due.edge - length, due.edge)
+            window = due.newest(length, self.base)
             measurer.result.readings[length] = measurer.measure(window, families)
             if AVAILABILITY.name in agreed:
                 measurer.result.probed[length] = self.wall.of_window(connection, due.stream, window)
@@ -338,9 +338,7 @@ class Measurer:
         return [
             (length, families)
             for length, families in with_targets(wanted, agreed).items()
-            if due.is_new
-            or length not in progress.readings
-            or is_due_again(length, due.edge, progress.closed_until, self.base)
+            if due.is_to_measure(length, self.base, progress.readings, progress.closed_until)
         ]
 
     def _is_hour_due(self, hour: Window, due: DueWindows) -> bool:

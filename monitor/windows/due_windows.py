@@ -1,6 +1,6 @@
 """Which windows of a stream a tick measures: by the hour, newest first, and only some of the older hours."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.config.units import HOUR
@@ -45,6 +45,17 @@ class DueWindows:
     def is_much(self) -> bool:
         """Whether it includes history, which is not measured in one transaction with other streams."""
         return len(self.hours) > 2
+
+    def newest(self, length: int, base_seconds: int) -> Window:
+        """The newest window of whole base windows that is at most this long, in seconds."""
+        return Window(self.edge - length // base_seconds * base_seconds, self.edge)
+
+    def is_to_measure(self, length: int, base_seconds: int, known: Container[int], closed_until: int) -> bool:
+        """Whether the newest window of this length is to be measured; `known` are the lengths that were."""
+        is_first = self.is_new or length not in known
+        return length >= base_seconds and (
+            is_first or is_due_again(length, self.edge, closed_until, base_seconds)
+        )
 
 
 def together(due: Sequence[DueWindows], *, is_embedded: bool = True) -> Iterator[Sequence[DueWindows]]:

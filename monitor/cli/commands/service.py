@@ -132,13 +132,13 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
     Example: watchkeeper check-config --config config/full.yaml
     """
     from monitor.config.root import check
-    from monitor.config.rule_files import rules_of
+    from monitor.config.rule_files import rules_of, warnings_of
     from monitor.config.summary import summary
 
     checked = check(config)
     problems = list(checked.problems)
     try:
-        rules_of(checked.config)
+        problems += warnings_of(rules_of(checked.config), checked.config)
     except ConfigError as error:
         problems += error.problems
     for problem in problems:

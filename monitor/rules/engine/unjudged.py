@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from monitor.metrics import METRICS, families_of
 from monitor.records import Measurement, Stream
 from monitor.rules.engine.condition import EvaluationContext
+from monitor.rules.engine.measurable import Unmeasurable
 from monitor.rules.engine.readings import Readings
 from monitor.rules.language.level import PAST
 from monitor.rules.rule import RuleSet
@@ -36,16 +37,24 @@ def unjudged(
         {(stream, length): shorter if length <= base_seconds else longer for length in rules.windows()}
     )
     names_by_reason: dict[str, list[str]] = {}
+    never: dict[str, list[str]] = {}
     for rule in rules.for_stream(stream):
         metrics = rule.condition.metrics()
-        if metrics <= _OF_WINDOWS and not metrics.isdisjoint(figures):
+        if isinstance(rule.condition, Unmeasurable):
+            if not metrics.isdisjoint(figures):
+                never.setdefault(rule.condition.reason, []).append(rule.name)
+        elif metrics <= _OF_WINDOWS and not metrics.isdisjoint(figures):
             results = rule.condition.evaluate(EvaluationContext(stream, readings, rule.by, now))
             reasons = [result.reason for result in results.values() if result.fires is None]
             is_blind = bool(reasons) and len(reasons) == len(results)
             if is_blind and not reasons[0].endswith(_PAST):
                 names_by_reason.setdefault(_with_needs(reasons[0]), []).append(rule.name)
     return [
-        f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in names_by_reason.items()
+        *(f"{', '.join(names)} cannot be evaluated: {reason}" for reason, names in never.items()),
+        *(
+            f"{', '.join(names)} cannot be evaluated yet: {reason}"
+            for reason, names in names_by_reason.items()
+        ),
     ]
 
 
