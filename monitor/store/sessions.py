@@ -46,6 +46,7 @@ sessions = Table(
     Column("issuer", String(_ISSUER), nullable=False, server_default=""),
     Column("subject", String(256), nullable=False, server_default=""),
     Column("groups", Text, nullable=False, server_default="[]"),
+    Column("authenticated_at", Float, nullable=False, server_default="0"),
 )
 TOUCH_AFTER = 60.0
 """Seconds for which a request is not noted again."""
@@ -61,7 +62,8 @@ class Session:
 
     `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened. `issuer` and
     `subject` identify who signed in through an identity provider, `groups` are those that gave them a role; `who` is
-    only a name.
+    only a name. `authenticated_at` is when they last proved who they are, which at a provider may be long before the
+    session was opened; 0 if that is not known.
     """
 
     who: str
@@ -76,6 +78,7 @@ class Session:
     issuer: str = ""
     subject: str = ""
     groups: tuple[str, ...] = ()
+    authenticated_at: float = 0.0
 
     @property
     def principal(self) -> tuple[str, str]:
@@ -110,6 +113,7 @@ def open_session(connection: Connection, session: Session) -> str:
             "issuer": session.issuer[:_ISSUER],
             "subject": session.subject,
             "groups": json.dumps(session.groups),
+            "authenticated_at": session.authenticated_at,
         },
     )
     _end_oldest(connection, session)
@@ -183,6 +187,7 @@ def _session(row: Row[Any]) -> Session:
         words(row.issuer),
         words(row.subject),
         _groups(row.groups),
+        moment(row.authenticated_at),
     )
 
 

@@ -19,9 +19,10 @@ from monitor.errors import NotFoundError, WatchkeeperError
 from monitor.web import health_endpoints
 from monitor.web import services as web_services
 from monitor.web.api import exposition, routes, staff_changes
-from monitor.web.auth import response_headers, sign_in
+from monitor.web.auth import recent_sign_in, response_headers, sign_in
 from monitor.web.auth.audit import AuditLog
 from monitor.web.auth.oidc import Provider
+from monitor.web.auth.recent_sign_in import OldSignIn
 from monitor.web.middleware import Guard
 from monitor.web.pages import (
     actions,
@@ -165,6 +166,8 @@ async def _write_periodically(audit: AuditLog, now: Callable[[], float]) -> None
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code == 404 and _wants_page(request):
         return _with_security_headers(request, sign_in.closed(request))
+    if isinstance(error, OldSignIn) and _wants_page(request):
+        return recent_sign_in.page(error)
     message, hint = _MESSAGES.get(error.status_code, (error.detail, ""))
     return _with_security_headers(request, _error_response(request, error.status_code, message, hint))
 

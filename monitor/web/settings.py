@@ -90,6 +90,9 @@ class WebSettings(Section):
     """How long a sign-in is valid."""
     session_idle: Duration = Field(default=3600.0, ge=60.0)
     """How long a sign-in lasts while no page is open."""
+    recent_sign_in: Duration = Field(default=900.0, ge=60.0)
+    """How long after a sign-in its visitor may make and revoke keys, decide on versions, let rollbacks go on and end
+    the sign-ins of others. Later, the page asks them to sign in again."""
     first_access: Literal["this_machine", "token"] = "this_machine"
     """Who has access before the first key is made: whoever runs the daemon, from this machine; or whoever has the
     link that the daemon prints once at its start."""

@@ -22,6 +22,8 @@ _KINDS_OF_KEYS = ("RSA", "EC", "OKP")
 _METADATA_SECONDS = 3600.0
 """How long the provider's endpoints are used before they are read again. Its keys are read at each sign-in."""
 LIFETIME = 600.0
+_LEEWAY = 60.0
+"""Seconds that the provider's clock may differ."""
 SECONDS = 10.0
 """Timeout of one response of the provider."""
 
@@ -35,12 +37,14 @@ class Attempt:
     verifier: str
     next: str
     started_at: float
+    is_again: bool = False
+    """Whether the provider has to ask for the proof once more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """The signed-in user, their role, and the groups that give it. `issuer` and `subject` identify them; the name is
-    for people to read.
+    for people to read. `authenticated_at` is when the provider last made sure of them; 0 if it does not tell.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Person:
     issuer: str
     subject: str
     groups: tuple[str, ...] = ()
+    authenticated_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +75,22 @@ class Provider:
         self._metadata: Mapping[str, Any] = {}
         self._read_at = float("-inf")
 
-    def begin(self, redirect: str, next_page: str, now: float) -> tuple[str, Attempt]:
-        """The URL to send the browser to, and the values that its return must match."""
-        attempt = Attempt(
-            secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), next_page, now
-        )
+    def begin(
+        self, redirect: str, next_page: str, now: float, *, is_again: bool = False
+    ) -> tuple[str, Attempt]:
+        """The URL to send the browser to, and the values that its return must match. With `is_again`, the provider
+        must not rely on an earlier sign-in, and tells when it asked.
+        """
+        state, nonce, verifier = (secrets.token_urlsafe(size) for size in (24, 24, 48))
+        attempt = Attempt(state, nonce, verifier, next_page, now, is_again)
+        asked = {"prompt": "login", "max_age": "0"} if is_again else {}
         with self._client(redirect) as client:
             address, _ = client.create_authorization_url(
                 self._find("authorization_endpoint", client, now),
                 state=attempt.state,
                 nonce=attempt.nonce,
                 code_verifier=attempt.verifier,
+                **asked,
             )
         return str(address), attempt
 
@@ -97,7 +107,8 @@ class Provider:
         """The user of a returned code.
 
         Raises:
-            AccessError: the response does not match the attempt, is not the provider's, or the user has no role.
+            AccessError: the response does not match the attempt, is not the provider's, the user has no role, or
+                did not sign in again as they should have.
         """
         is_match = secrets.compare_digest(returned.state.encode(), attempt.state.encode())
         if not is_match or not 0 <= now - attempt.started_at < LIFETIME:
@@ -109,7 +120,7 @@ class Provider:
             self._check_issuer(returned.issuer, client, now)
             token = self._exchange(client, returned.code, attempt, now)
             id_claims = self._verified(client, token, attempt, now)
-        return self._person(id_claims)
+        return self._person(id_claims, _authentication_time(id_claims, attempt, now))
 
     def _check_issuer(self, issuer: str, client: Any, now: float) -> None:
         """Whether the response is that of our provider, where it says whose it is (RFC 9207)."""
@@ -220,20 +231,20 @@ class Provider:
             )
             _check_kind(decoded.header)
             token_of_id = CodeIDToken(decoded.claims, decoded.header, options=options, params=params)
-            token_of_id.validate(now=int(now), leeway=60)
+            token_of_id.validate(now=int(now), leeway=int(_LEEWAY))
             return dict(decoded.claims)
         except (JoseError, AuthlibBaseError, *_INVALID_CLAIMS) as error:
             reason = str(error) or type(error).__name__
             raise AccessError(f"the identity provider's response is not valid: {reason}") from error
 
-    def _person(self, id_claims: Mapping[str, Any]) -> Person:
+    def _person(self, id_claims: Mapping[str, Any], authenticated_at: float) -> Person:
         settings = self._settings
         name, subject = claims.person(id_claims), claims.subject(id_claims)
         groups = claims.groups(id_claims, settings.role_claim)
         role = settings.role_of(groups)
         if role:
             known = tuple(sorted({group for group in groups if group in settings.roles}))
-            return Person(name, role, settings.issuer, subject, known)
+            return Person(name, role, settings.issuer, subject, known, authenticated_at)
         hint = "ask an admin (web.oidc.roles)"
         if not groups:
             hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"
@@ -263,6 +274,23 @@ def _usable(published: Mapping[str, Any]) -> Any:
     if not keys:
         raise ValueError("it publishes no key that can be used")
     return KeySet(keys)
+
+
+def _authentication_time(id_claims: Mapping[str, Any], attempt: Attempt, now: float) -> float:
+    """When the provider last made sure of the user (`auth_time`); 0 if it does not say so, or it cannot be.
+
+    Raises:
+        AccessError: it was to ask them again, and did not since the attempt began.
+    """
+    told = id_claims.get("auth_time")
+    is_time = isinstance(told, (int, float)) and not isinstance(told, bool) and 0 <= told <= now + _LEEWAY
+    at = min(float(told), now) if is_time and told is not None else 0.0
+    if attempt.is_again and at < attempt.started_at - _LEEWAY:
+        raise AccessError(
+            "the identity provider did not ask you to sign in again",
+            hint="it has to know prompt=login and max_age, and to send auth_time; API keys need neither",
+        )
+    return at
 
 
 def _check_kind(header: Mapping[str, Any]) -> None:

@@ -44,6 +44,8 @@ class Visitor:
     client: str
     secret: str = ""
     principal: tuple[str, str] = ("", "")
+    authenticated_at: float = 0.0
+    """When they last proved who they are, in seconds since the epoch; 0 if that is not known."""
 
     def may_read(self, client: str) -> bool:
         """Whether the visitor may see a client's data."""
@@ -79,7 +81,9 @@ def _identify(request: Request[Any, Any, Any]) -> Visitor | None:
     if secret:
         session = _session(services, secret, address_of(request))
         if session is not None:
-            return Visitor(session.who, session.role, session.client, secret, session.principal)
+            return Visitor(
+                session.who, session.role, session.client, secret, session.principal, session.authenticated_at
+            )
     return _bearer(services, request)
 
 
@@ -241,17 +245,19 @@ def _session(services: Services, secret: str, address: str) -> Session | None:
         if stored is None:
             return None
         key = api_keys.find(connection, stored.key_id) if stored.key_id else None
-    session = _in_force(services, stored, key, address, now)
+    session = in_force(services, stored, key, address, now)
     if session is not None and abs(now - session.seen_at) > sessions.TOUCH_AFTER:
         with contextlib.suppress(StoreError), services.store.write() as connection:
             sessions.touch(connection, secret, now)
     return session
 
 
-def _in_force(
+def in_force(
     services: Services, stored: Session, key: Key | None, address: str, now: float
 ) -> Session | None:
-    """A session with what its key, or the configuration, allows today; None if that is nothing."""
+    """A session with what its `key`, or the configuration, allows today; None if that is nothing. An empty `address`
+    stands for any from which the key may be used.
+    """
     if stored.key_id == FIRST:
         return stored if services.access.is_first_valid() else None
     if stored.key_id:

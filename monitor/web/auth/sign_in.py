@@ -97,7 +97,7 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
     address = session.address_of(request)
     if services.access.take_first(token):
         ends = now + services.settings.session_lifetime
-        first = Session(session.FIRST, "admin", "", session.FIRST, now, ends)
+        first = Session(session.FIRST, "admin", "", session.FIRST, now, ends, authenticated_at=now)
         return _go("/staff/keys", session.sign_in(request, first))
     try:
         principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, address)
@@ -112,7 +112,8 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
         ends = min(ends, key.expires_at)
     role = principal.role
     who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
-    secret = session.keep(request, Session(who, role, principal.client, principal.key, now, ends))
+    opened = Session(who, role, principal.client, principal.key, now, ends, authenticated_at=now)
+    secret = session.keep(request, opened)
     home = _page_of(principal.client) if principal.client else "/staff/"
     answer = _go(_inside(next_page, home))
     partitioned_cookie = session.framed(services, "" if role else principal.client, secret, int(ends - now))
@@ -144,13 +145,20 @@ def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
 
 
 @get("/staff/sign-in", sync_to_thread=True, include_in_schema=False, status_code=303)
-def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Response[Any]:  # noqa: A002
-    """Redirect to the identity provider, which may sign in by itself: another site cannot start that."""
+def sign_in(
+    request: Request[Any, Any, Any],
+    next: FromQuery[str] = "",  # noqa: A002
+    again: FromQuery[str] = "",
+) -> Response[Any]:
+    """Redirect to the identity provider, which may sign in by itself, unless it is to ask `again`. Another site cannot
+    start that.
+    """
     services, provider = web_services.of(request), _provider(request)
     next_page = _inside(next, "/staff/")
     if _is_unasked(request):
         return rendering.page("switch.html", visitor=None, key="", next=next_page, staff=True)
-    address, attempt = provider.begin(_return_address(request), next_page, services.clock.now())
+    now = services.clock.now()
+    address, attempt = provider.begin(_return_address(request), next_page, now, is_again=bool(again))
     fields = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
     encoded = urlsafe_b64encode(fields.encode()).decode().rstrip("=")
     return _go(address, _attempt_cookie(request, f"{_signature(services, encoded)}.{encoded}", 600))
@@ -181,6 +189,7 @@ def callback(request: Request[Any, Any, Any]) -> Response[Any]:
         issuer=person.issuer,
         subject=person.subject,
         groups=person.groups,
+        authenticated_at=person.authenticated_at,
     )
     session_cookie = session.sign_in(request, opened)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
@@ -207,7 +216,10 @@ def _attempt(request: Request[Any, Any, Any]) -> Attempt:
     fields = {name: texts[0] for name, texts in parse_qs(text).items()}
     try:
         started = float(fields["started_at"])
-        attempt = Attempt(fields["state"], fields["nonce"], fields["verifier"], fields["next"], started)
+        is_again = fields["is_again"] == str(True)
+        attempt = Attempt(
+            fields["state"], fields["nonce"], fields["verifier"], fields["next"], started, is_again
+        )
     except (KeyError, ValueError):
         raise AccessError("your sign-in has expired", hint="sign in again") from None
     return replace(attempt, next=_inside(attempt.next, "/staff/"))

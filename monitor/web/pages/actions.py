@@ -19,7 +19,7 @@ from monitor.rules.language.matchers import Matcher
 from monitor.store import alerts, api_keys, incidents, silences
 from monitor.store.api_keys import KeyKind
 from monitor.web import services as web_services
-from monitor.web.auth import session
+from monitor.web.auth import recent_sign_in, session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import staff
 from monitor.web.pages.overview import query as queries
@@ -97,6 +97,7 @@ def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], dat
 def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     """Create an access key; its secret is shown in the response and never again."""
     visitor = changer(request, "admin", data)
+    recent_sign_in.check(request, visitor, staff.KEYS_PAGE)
     services = web_services.of(request)
     now = services.clock.now()
     kind, client = data.get("kind", ""), data.get("client", "").strip()
@@ -128,19 +129,20 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
         )
         session.note(request, connection, visitor, client, f"make a key for {kind}")
         all_keys = api_keys.keys(connection)
-    return staff.keys_page(visitor, all_keys, token, now)
+    return staff.keys_page(request, visitor, all_keys, token)
 
 
 @post("/staff/keys/{identity:str}/revoke", sync_to_thread=True, include_in_schema=False, status_code=303)
 def revoke_key(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
     """Revoke a key, and end the sessions opened with it."""
     visitor = changer(request, "admin", data)
+    recent_sign_in.check(request, visitor, staff.KEYS_PAGE)
     services = web_services.of(request)
     with services.store.write() as connection:
         if visitor.client or not api_keys.revoke(connection, identity, services.clock.now()):
             raise NotFoundException
         session.note(request, connection, visitor, "", f"revoke key {identity}")
-    return Response("", status_code=303, headers={"Location": "/staff/keys"})
+    return Response("", status_code=303, headers={"Location": staff.KEYS_PAGE})
 
 
 def _acknowledge(connection: Connection, alert: Alert, who: str, now: float) -> None:

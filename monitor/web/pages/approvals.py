@@ -6,6 +6,7 @@ may a program that sends the key, such as a rollout controller. No other site ma
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import NotFoundException, PermissionDeniedException, ValidationException
@@ -22,7 +23,7 @@ from monitor.store import approvals, releases
 from monitor.store.approvals import CLIENT, Approval
 from monitor.store.releases import Release
 from monitor.web import services as web_services
-from monitor.web.auth import response_headers, session
+from monitor.web.auth import recent_sign_in, response_headers, session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form
@@ -72,7 +73,7 @@ def approval_page(
     services = web_services.of(request)
     with services.store.read() as connection:
         one = _named(connection, services, key, identity)
-    return _page(services, key, visitor, one, "ask")
+    return _page(request, key, visitor, one, "ask")
 
 
 @post(
@@ -89,6 +90,7 @@ def answer(
     session.check_form(request, visitor, data.get("csrf", ""))
     if not _may_decide(visitor, key):
         raise PermissionDeniedException("only a reader who has signed in with the client's key may decide")
+    recent_sign_in.check(request, visitor, _address(key, identity))
     name, decision = data.get("name", "").strip(), data.get("decision", "")
     if not name or len(name) > LONGEST_NAME or decision not in ("approve", "decline"):
         raise ValidationException(
@@ -116,7 +118,7 @@ def answer(
                 raise NotFoundException
         except InputError as error:
             raise ValidationException(str(error)) from error
-    return _page(services, key, visitor, one, "approved" if is_approved else "declined")
+    return _page(request, key, visitor, one, "approved" if is_approved else "declined")
 
 
 def _named(connection: Connection, services: Services, client: str, identity: str) -> PendingApproval:
@@ -130,7 +132,14 @@ def _may_decide(visitor: Visitor, client: str) -> bool:
     return bool(visitor.secret) and not visitor.may("viewer") and visitor.client == client
 
 
-def _page(services: Services, key: str, visitor: Visitor, one: PendingApproval, state: str) -> Response[str]:
+def _address(client: str, identity: str) -> str:
+    return f"/c/{quote(client, safe='')}/approvals/{quote(identity, safe='')}"
+
+
+def _page(
+    request: Request[Any, Any, Any], key: str, visitor: Visitor, one: PendingApproval, state: str
+) -> Response[str]:
+    services = web_services.of(request)
     page = rendering.page(
         "approval.html",
         state=state,
@@ -139,6 +148,7 @@ def _page(services: Services, key: str, visitor: Visitor, one: PendingApproval, 
         one=one,
         iso=iso,
         may_decide=_may_decide(visitor, key),
+        again=recent_sign_in.asked_again(request, visitor, _address(key, one.approval.id)),
         visitor=visitor,
     )
     page.headers.update(response_headers.headers(strict_transport=services.settings.strict_transport))

@@ -16,30 +16,39 @@ from monitor.store.api_keys import Key
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetPeriod
 from monitor.web import services as web_services
-from monitor.web.auth import session
+from monitor.web.auth import recent_sign_in, session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.services import Services
 
+KEYS_PAGE = "/staff/keys"
 
-@get("/staff/keys", sync_to_thread=True, include_in_schema=False)
+
+@get(KEYS_PAGE, sync_to_thread=True, include_in_schema=False)
 def keys(request: Request[Any, Any, Any]) -> Response[str]:
     """Access keys, and when they were last used."""
     visitor = _unbound(session.staff(request, "admin"))
     services = web_services.of(request)
     with services.store.read() as connection:
         all_keys = api_keys.keys(connection)
-    now = services.clock.now()
-    return keys_page(visitor, all_keys, "", now)
+    return keys_page(request, visitor, all_keys, "")
 
 
-def keys_page(visitor: Visitor, all_keys: Sequence[Key], made: str, now: float) -> Response[str]:
+def keys_page(
+    request: Request[Any, Any, Any], visitor: Visitor, all_keys: Sequence[Key], made: str
+) -> Response[str]:
     """The keys, and the secret of one that was just made. The form has the id of the next one, so that a form which is
     sent twice makes one key.
     """
-    new = secrets.token_hex(6)
     return rendering.page(
-        "staff_keys.html", visitor=visitor, keys=all_keys, made=made, new=new, iso=iso, now=now
+        "staff_keys.html",
+        visitor=visitor,
+        keys=all_keys,
+        made=made,
+        new=secrets.token_hex(6),
+        iso=iso,
+        now=web_services.of(request).clock.now(),
+        again=recent_sign_in.asked_again(request, visitor, KEYS_PAGE),
     )
 
 

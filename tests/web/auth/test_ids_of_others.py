@@ -127,7 +127,7 @@ def visitors(shop: Shop) -> list[Visitor]:
             bound = bounds(kind, role, (), ())
             key, token = api_keys.create(connection, kind, "globex", NOW, bound=bound)
             made.append(Visitor(str(kind), {"Authorization": f"Bearer {token}"}))
-            opened = Session("Mallory", role, "globex", key.id, NOW, NOW + 9999)
+            opened = Session("Mallory", role, "globex", key.id, NOW, NOW + 9999, authenticated_at=NOW)
             secret = sessions.open_session(connection, opened)
             csrf = hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
             made.append(Visitor(f"{kind} session", {"Cookie": f"{COOKIE}={secret}"}, csrf))
@@ -215,7 +215,9 @@ def test_no_page_of_another_site_changes_anything_for_whoever_is_signed_in(
     known, path, wrong, count = ids(shop), Path(str(shop.store.url.database)), [], 0
     with shop.store.write() as connection:
         key, _ = api_keys.create(connection, KeyKind.STAFF, "", NOW)
-        secret = sessions.open_session(connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999))
+        secret = sessions.open_session(
+            connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999, authenticated_at=NOW)
+        )
     cookie = {"Cookie": f"{COOKIE}={secret}"}
     right = hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
     forged: list[tuple[dict[str, str], str]] = [
@@ -251,7 +253,9 @@ def test_law_no_get_changes_anything_for_whoever_is_signed_in(
     known, path, count = ids(shop), Path(str(shop.store.url.database)), 0
     with shop.store.write() as connection:
         key, _ = api_keys.create(connection, KeyKind.STAFF, "", NOW)
-        secret = sessions.open_session(connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999))
+        secret = sessions.open_session(
+            connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999, authenticated_at=NOW)
+        )
     with serving(shop, **FIELDS) as web:
         kept = state(path)[0]
         for method, address in addresses(shop, known):

@@ -49,6 +49,7 @@ class Desk:
     metadata: dict[str, Any] = field(default_factory=dict)
     beside: list[Any] = field(default_factory=list)
     groups: list[str] = field(default_factory=lambda: ["ops"])
+    claims: dict[str, Any] = field(default_factory=dict)
     rotates: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -73,7 +74,9 @@ class Desk:
         now = int(self.now())
         claims = {"iss": self.issuer, "sub": "ada", "aud": "w", "exp": now + 60, "iat": now}
         header = {"alg": "RS256", "kid": self.key.kid}
-        return jwt.encode(header, claims | {"nonce": self.nonce, "groups": self.groups}, self.key)
+        return jwt.encode(
+            header, claims | {"nonce": self.nonce, "groups": self.groups} | self.claims, self.key
+        )
 
 
 @contextmanager
@@ -320,7 +323,9 @@ def test_a_page_outside_in_a_signed_attempt_is_not_gone_to(
 ) -> None:
     begin = Provider.begin
     monkeypatch.setattr(
-        Provider, "begin", lambda self, redirect, _, now: begin(self, redirect, next_page, now)
+        Provider,
+        "begin",
+        lambda self, redirect, _, now, **more: begin(self, redirect, next_page, now, **more),
     )
     answer = site.signed_in()
     assert (answer.status_code, answer.headers["location"]) == (303, "/staff/")

@@ -43,9 +43,20 @@ class Team:
                 kind = KeyKind.STAFF if role else KeyKind.PAGE
                 bound = api_keys.bounds(kind, role, (), ())
                 key, _ = api_keys.create(connection, kind, client, NOW, bound=bound)
-                session = Session(name, role, client, key.id, NOW, until)
+                session = Session(name, role, client, key.id, NOW, until, authenticated_at=NOW)
             else:
-                session = Session(name, role, "", "", NOW, until, issuer=ISSUER, subject=name, groups=(role,))
+                session = Session(
+                    name,
+                    role,
+                    "",
+                    "",
+                    NOW,
+                    until,
+                    issuer=ISSUER,
+                    subject=name,
+                    groups=(role,),
+                    authenticated_at=NOW,
+                )
             return {"Cookie": f"watchkeeper_session={sessions.open_session(connection, session)}"}
 
     def form(self, version: str, cookie: dict[str, str], **fields: str) -> dict[str, str]:

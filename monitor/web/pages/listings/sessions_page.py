@@ -1,7 +1,7 @@
 """Who is signed in, and an end for each sign-in: one's own, and for admins of all clients everybody's."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +12,11 @@ from litestar.params import FromPath
 
 from monitor.clock import iso
 from monitor.health import wording
-from monitor.store import sessions
+from monitor.store import api_keys, sessions
 from monitor.store.sessions import Session
 from monitor.visible import counted
 from monitor.web import services as web_services
-from monitor.web.auth import session
+from monitor.web.auth import recent_sign_in, session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form, changer
@@ -29,13 +29,14 @@ def sessions_page(request: Request[Any, Any, Any]) -> Response[str]:
     """The open sessions that the visitor may end."""
     visitor = session.staff(request)
     listed, own = _listed(request, visitor, _may_end)
-    count = Counter(one.principal for one in listed)
+    count, worth = Counter(one.principal for one in listed), _worth(request, listed)
     return rendering.page(
         "staff_sessions.html",
         visitor=visitor,
         listed=listed,
         own=own,
         iso=iso,
+        worth=lambda one: worth[one.id],
         several=lambda one: count[one.principal] > 1,
     )
 
@@ -90,6 +91,18 @@ def _listed(request: Request[Any, Any, Any], visitor: Visitor, may_end: MayEnd) 
     return listed, own.id if own else ""
 
 
+def _worth(request: Request[Any, Any, Any], listed: Sequence[Session]) -> dict[str, str]:
+    """The role that each session has today, in words, by its id."""
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        keys = {key.id: key for key in api_keys.keys(connection)}
+    now, words = services.clock.now(), dict[str, str]()
+    for one in listed:
+        today = session.in_force(services, one, keys.get(one.key_id), "", now)
+        words[one.id] = "none any more" if today is None else today.role or "reader"
+    return words
+
+
 def _end(
     request: Request[Any, Any, Any],
     visitor: Visitor,
@@ -103,6 +116,8 @@ def _end(
     with services.store.write() as connection:
         listed = sessions.open_sessions(connection, now, idle)
         one = next((one for one in listed if one.id == identity and may_end(visitor, one)), None)
+        if one is not None and not _is_own(visitor, one):
+            recent_sign_in.check(request, visitor, "/staff/sessions")
         if one is None or not sessions.end(connection, identity):
             raise NotFoundException
         others = sessions.end_all_of(connection, one) if of_same else 0

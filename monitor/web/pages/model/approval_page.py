@@ -1,6 +1,7 @@
 """Approval of a version by the team: what is known of it, the decisions so far, and the form of the next one."""
 
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
@@ -14,7 +15,7 @@ from monitor.releases.approval import approve
 from monitor.store.approvals import TEAM, Approval
 from monitor.texts import LABEL, flaw_of_text
 from monitor.web import services as web_services
-from monitor.web.auth import session
+from monitor.web.auth import recent_sign_in, session
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form, changer_of
 from monitor.web.pages.model import version_rows
@@ -49,6 +50,7 @@ def approval(
         digest=_digest(row),
         decision=decision,
         may_decide=visitor.may(_ROLE),
+        again=recent_sign_in.asked_again(request, visitor, _address(stream, row.version)),
         summary=approve.summary,
         longest=approve.LONGEST_NOTE,
         iso=iso,
@@ -66,6 +68,7 @@ def decide(
     """Approve or decline for the team what the form has shown; 409 if the version was released again since then."""
     visitor = changer_of(request, _ROLE, data, client)
     services, stream = web_services.of(request), Stream(client, model, environment)
+    recent_sign_in.check(request, visitor, _address(stream, data.get("version", "")))
     version, word, note = data.get("version", ""), data.get("decision", ""), data.get("note", "").strip()
     if word not in ("approve", "decline") or not note:
         raise ValidationException("approve or decline, and say what you saw")
@@ -83,6 +86,10 @@ def decide(
     except InputError as error:
         raise ValidationException(str(error)) from error
     return Response("", status_code=303, headers={"Location": f"{address(stream)}#versions"})
+
+
+def _address(stream: Stream, version: str) -> str:
+    return f"{address(stream)}/approval?version={quote(version, safe='')}"
 
 
 def _named(connection: Connection, stream: Stream, version: str) -> VersionRow:

@@ -17,7 +17,7 @@ from monitor.rollback.procedure.plan import plan
 from monitor.rollback.procedure.plan_context import plan_context
 from monitor.store import rollback_stops, rollbacks
 from monitor.web import services as web_services
-from monitor.web.auth import session
+from monitor.web.auth import recent_sign_in, session
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form, changer_of
 from monitor.web.pages.overview.page import address
@@ -89,6 +89,8 @@ def _switch(
     is_for_all = bool(data.get("all"))
     if is_for_all and visitor.client:
         raise NotFoundException
+    if not is_stop:  # a stop cannot wait for anybody
+        recent_sign_in.check(request, visitor, f"{address(stream)}/rollback")
     services, scope = web_services.of(request), None if is_for_all else stream
     peer = session.address_of(request)
     person, now = Requester(visitor.audit_name, peer, data.get("comment", "").strip()), services.clock.now()
