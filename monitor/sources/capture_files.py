@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 
 from monitor.errors import InputError
-from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.intake.nested_json import OUTPUTS, leaves
 from monitor.sources.files import json_reader, text_stream
 from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
 from monitor.sources.files.local import PARQUET, first_line
@@ -62,7 +62,7 @@ class _Chunks:
         for records, kept in ((contents.predictions, self.predictions), (contents.outcomes, self.outcomes)):
             for record in records:
                 if isinstance(record, dict):
-                    kept.append(leaves(record))
+                    kept.append(leaves(record, OUTPUTS))
                 else:
                     self.unreadable.append(_unreadable(number, line, "a record is a JSON object"))
         for half in contents.halves:

@@ -10,10 +10,13 @@ that is not valid UTF-8, invalid bytes are replaced by question marks; - bytes, 
 other nested types cannot be measured.
 """
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions.intake.nested_json import OUTPUTS
 from monitor.predictions.log.arrays import codes, valid
 from monitor.predictions.log.columns import EMBEDDING, names
 from monitor.texts import LONGEST_PATH
@@ -134,7 +137,8 @@ def _places_of_runs(column: pa.RunEndEncodedArray) -> np.ndarray:
 
 
 def flat(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Nested objects as columns with dotted names: `features: {a: 1}` as `features.a`, at any depth.
+    """Nested objects as columns with dotted names: `features: {a: 1}` as `features.a`, at any depth. Fields that are
+    objects themselves are texts with JSON.
 
     Raises:
         pyarrow.ArrowInvalid: a dotted name has more than `LONGEST_PATH` characters.
@@ -145,7 +149,10 @@ def flat(rows: pa.RecordBatch) -> pa.RecordBatch:
     names: list[str] = []
     columns: list[pa.Array] = []
     for name, values in zip(rows.schema.names, rows.columns, strict=True):
-        if pa.types.is_struct(values.type):
+        if pa.types.is_struct(values.type) and name in OUTPUTS:
+            names.append(name)
+            columns.append(_objects_as_texts(values))
+        elif pa.types.is_struct(values.type):
             names += [f"{name}.{inner.name}" for inner in values.type]
             columns += values.flatten()
         else:
@@ -154,6 +161,15 @@ def flat(rows: pa.RecordBatch) -> pa.RecordBatch:
     return flat(
         pa.RecordBatch.from_arrays(columns, names=names).replace_schema_metadata(rows.schema.metadata)
     )
+
+
+def _objects_as_texts(values: pa.StructArray) -> pa.Array:
+    """Numbers by output as texts with JSON; an output that is null in a row is none of that row."""
+    given = (
+        one and {name: value for name, value in one.items() if value is not None}
+        for one in values.to_pylist()
+    )
+    return pa.array([json.dumps(one, default=str) if one else None for one in given], pa.string())
 
 
 def check_paths(schema: pa.Schema) -> None:
@@ -178,6 +194,10 @@ def check_paths(schema: pa.Schema) -> None:
 def flat_table(table: pa.Table) -> pa.Table:
     """As `flat`, for a table."""
     check_paths(table.schema)
+    for place, (name, kind) in enumerate(zip(table.schema.names, table.schema.types, strict=True)):
+        if name in OUTPUTS and pa.types.is_struct(kind):
+            chunks = [_objects_as_texts(chunk) for chunk in table.column(place).chunks]
+            table = table.set_column(place, name, pa.chunked_array(chunks, pa.string()))
     while any(pa.types.is_struct(kind) for kind in table.schema.types):
         table = table.flatten()
     return table

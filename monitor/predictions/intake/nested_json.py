@@ -3,12 +3,14 @@ it at once.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import accumulate
 from typing import Any
 
 from monitor.texts import LONGEST_PATH
 
+OUTPUTS = ("outputs", "true_outputs", "outcome.true_outputs")
+"""Fields that are objects themselves: a number of each output. Their members are no columns."""
 DEEPEST = 200
 """Objects and lists inside each other in a record of a file, at most."""
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -29,12 +31,12 @@ def is_too_deep(text: bytes) -> bool:
     return any(depth > DEEPEST for depth in accumulate(steps))
 
 
-def leaves(record: Mapping[str, Any]) -> dict[str, Any]:
+def leaves(record: Mapping[str, Any], whole: Collection[str] = ()) -> dict[str, Any]:
     """Flatten nested objects to dotted names, like those of Arrow structs (`arrow_types.flat`): `{"user": {"lat":
     50.1}}` becomes `{"user.lat": 50.1}`. Of two values with the same name, the first is used.
 
-    A dotted name is cut after `LONGEST_PATH` characters, which no field accepts: ten thousand values in an object whose
-    name has a million characters would take ten gigabytes.
+    Objects named in `whole` stay as they are. A dotted name is cut after `LONGEST_PATH` characters, which no field
+    accepts: ten thousand values in an object whose name has a million characters would take ten gigabytes.
     """
     if not any(isinstance(value, dict) for value in record.values()):
         return dict(record)
@@ -44,7 +46,7 @@ def leaves(record: Mapping[str, Any]) -> dict[str, Any]:
         prefix, members = outer[-1]
         for inner, value in members:
             name = (prefix + inner)[:LONGEST_PATH]
-            if isinstance(value, dict):
+            if isinstance(value, dict) and name not in whole:
                 outer.append((f"{name}.", iter(value.items())))
                 break
             flat.setdefault(name, value)

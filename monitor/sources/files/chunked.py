@@ -31,6 +31,8 @@ NUMERIC = (
     *of_type(FieldType.PROBABILITY, FieldType.MILLISECONDS, FieldType.NUMBER, FieldType.LABEL),
 )
 """Fields that are or may be numbers, and therefore may have decimal commas."""
+EXACT = of_type(FieldType.ID, FieldType.VERSION)
+"""Fields in which each digit of a number counts: two ids of 64 bits may be one float."""
 _CHUNK_ROWS = 65_536
 
 
@@ -41,12 +43,13 @@ def chunks(
     dialect: Dialect = DETECTED,
     wanted: Callable[[str], bool] = lambda _name: True,
     numeric: Sequence[str] = NUMERIC,
+    exact: Sequence[str] = EXACT,
 ) -> Iterator[CsvChunk]:
     """The rows of a file in chunks.
 
     `groups` selects row groups of a Parquet file. Columns in `read_as_text` stay texts in text files. `dialect` is the
     configured format of a CSV file. Of Parquet files, only the `wanted` columns are read. The texts of `numeric`
-    columns may have decimal commas.
+    columns may have decimal commas; numbers of `exact` ones keep all their digits.
 
     Raises:
         InputError: the file cannot be read, or its suffix is not in `monitor.sources.files.local.KINDS`.
@@ -59,7 +62,7 @@ def chunks(
         if place.suffix in DELIMITED:
             yield from csv_reader.read(place, read_as_text, dialect, numeric)
         elif place.suffix in JSON:
-            yield from json_reader.read(place, read_as_text)
+            yield from json_reader.read(place, read_as_text, exact)
         elif place.suffix in ARROW:
             yield from _arrow(place)
         else:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from monitor.predictions.intake.arrow_types import flat
-from monitor.predictions.intake.nested_json import DEEPEST, is_too_deep, leaves
+from monitor.predictions.intake.nested_json import DEEPEST, OUTPUTS, is_too_deep, leaves
 from monitor.predictions.log.columns import Value, column, name_of, nearest_float
 from monitor.sources.files import text_stream
 from monitor.sources.files.csv_dialect import encoding_of
@@ -30,8 +30,11 @@ _NEW_LINE, _OPENING, _BOTH_OPENINGS = 0x0A, 0x5B, 0xDF
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
 
-def read(file: ReadableFile, as_text: Collection[str] = ()) -> Iterator[CsvChunk]:
-    """The records of a file; fields in `as_text` are texts if Arrow cannot read the file.
+def read(
+    file: ReadableFile, as_text: Collection[str] = (), exact: Collection[str] = ()
+) -> Iterator[CsvChunk]:
+    """The records of a file; fields in `as_text` are texts if Arrow cannot read the file. Numbers in `exact` keep all
+    their digits.
 
     Raises:
         pyarrow.ArrowInvalid: the file is empty, or starts as an array and is not one.
@@ -45,7 +48,7 @@ def read(file: ReadableFile, as_text: Collection[str] = ()) -> Iterator[CsvChunk
     rows = 0
     options = pa.json.ReadOptions(block_size=_BLOCK_SIZE)
     try:
-        parse = _as_written(file, options)
+        parse = _as_written(file, options, exact)
         with (
             text_stream.opened(file, _encoding(file)) as text,
             pa.json.open_json(_shallow(text.stream), options, parse) as reader,
@@ -89,13 +92,24 @@ def _encoding(file: ReadableFile) -> str:
     return text_stream.BYTES if encoding == text_stream.UTF_8 else encoding
 
 
-def _as_written(file: ReadableFile, options: pa.json.ReadOptions) -> pa.json.ParseOptions:
-    """Parse options that keep texts which look like times as texts: Arrow would lose how they were written."""
+def _as_written(
+    file: ReadableFile, options: pa.json.ReadOptions, exact: Collection[str]
+) -> pa.json.ParseOptions:
+    """Parse options that keep texts which look like times as texts: Arrow would lose how they were written.
+
+    Raises:
+        pyarrow.ArrowInvalid: it would also lose digits of whole numbers that are names, such as ids of 64 bits, or
+            whether an output is null.
+    """
     with (
         text_stream.opened(file, _encoding(file)) as opened,
         pa.json.open_json(_shallow(opened.stream), options) as reader,
     ):
         schema = reader.schema
+    for field in schema:
+        if (field.name in exact and pa.types.is_floating(field.type)) or field.name in OUTPUTS:
+            msg = f"{field.name} is read record by record"
+            raise pa.ArrowInvalid(msg)
     kept = pa.schema([(field.name, _without_times(field.type)) for field in schema])
     if kept == schema:
         return pa.json.ParseOptions()
@@ -178,9 +192,9 @@ def _record(raw: bytes | msgspec.Raw) -> dict[str, object]:
     if is_too_deep(bytes(raw)):
         raise RecursionError
     try:
-        return leaves(msgspec.json.decode(raw, type=dict[str, object]))
+        return leaves(msgspec.json.decode(raw, type=dict[str, object]), OUTPUTS)
     except (msgspec.DecodeError, RecursionError) as error:
-        return leaves(_with_nan(bytes(raw), dict, error))
+        return leaves(_with_nan(bytes(raw), dict, error), OUTPUTS)
 
 
 def _with_nan(text: bytes, kind: type[_Kind], error: Exception) -> _Kind:

@@ -9,7 +9,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources import capture_files
 from monitor.sources.files import locations, outcome_rows
-from monitor.sources.files.chunked import CHECKED, NAMED, NUMERIC, TIMES, chunks
+from monitor.sources.files.chunked import CHECKED, EXACT, NAMED, NUMERIC, TIMES, chunks
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
 from monitor.sources.files.csv_reader import CsvChunk
 from monitor.sources.files.date_order import order_of
@@ -90,5 +90,6 @@ class HistoryReader(FileReader):
     def _chunks(self, place: Location, as_text: Sequence[str]) -> Iterator[CsvChunk]:
         if self._form is None:
             numeric = self.columns.file_names(NUMERIC)
-            return chunks(place, read_as_text=as_text, dialect=self._dialect, numeric=numeric)
+            exact = self.columns.file_names(EXACT)
+            return chunks(place, read_as_text=as_text, dialect=self._dialect, numeric=numeric, exact=exact)
         return capture_files.read(place, self._form, as_text, self._halves)
