@@ -9,6 +9,7 @@ import sys
 
 from monitor.cli import output_streams
 from monitor.cli.compare import compare_at_once
+from monitor.cli.daemon import run_at_once
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 from monitor.runtime.abandoned import leave
@@ -66,7 +67,7 @@ def _reported(arguments: list[str]) -> int | str | None:
 
 
 def _run(arguments: list[str]) -> None:
-    if compare_at_once(arguments):
+    if compare_at_once(arguments) or run_at_once(arguments):
         return
     from monitor.cli.registry import app
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.config.location import find
+from monitor.config.location import CONFIG_VARIABLE, find
 
 DEFAULT_CONFIG = Path("watchkeeper.yaml")
 
@@ -25,7 +25,7 @@ ConfigOption = Annotated[
         "-c",
         help="The configuration file. Default: watchkeeper.yaml in the current folder or above it, "
         "a demonstration in var/demo, ~/.config/watchkeeper, /etc/watchkeeper.",
-        envvar="WATCHKEEPER_CONFIG",
+        envvar=CONFIG_VARIABLE,
         show_default=False,
         callback=_located,
     ),

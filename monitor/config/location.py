@@ -7,6 +7,8 @@ from pathlib import Path
 from monitor.errors import NotFoundError
 
 NAME = "watchkeeper.yaml"
+CONFIG_VARIABLE = "WATCHKEEPER_CONFIG"
+"""In the environment: the file."""
 DEMONSTRATION = Path("var", "demo")
 """Where `watchkeeper demo` writes its configuration by default."""
 
