@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server as UvicornServer
 
 from monitor.config.units import DAY
 from monitor.web.certificate import Certificate, Handshakes
@@ -33,7 +34,7 @@ _SWITCH_INTERVAL = 0.0002
 steps of a commit, and would otherwise wait five milliseconds for each while rows are counted."""
 
 
-class _Uvicorn(uvicorn.Server):
+class _Uvicorn(UvicornServer):
     """uvicorn, which leaves signals to the process: it would raise each again after it has stopped."""
 
     @contextlib.contextmanager
@@ -48,7 +49,7 @@ class Server:
     def __init__(self, application: Any, settings: WebSettings) -> None:
         limits = Limits(settings.max_connections, settings.head_within)
         self.connections = Connections(limits, _log_broken, proxies_among(settings.allowed_proxies))
-        self._config = uvicorn.Config(
+        self._config = Config(
             application,
             host=settings.host,
             port=settings.port,

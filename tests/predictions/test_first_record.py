@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 STORED = """\
 import json, sys
 from queue import Queue
@@ -13,12 +15,14 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.requests import RawRequest
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.runtime.imports import without_extras, without_pandas
+from monitor.runtime.imports import without_extras, without_masked_arrays, without_pandas
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 
 without_pandas()
 without_extras()
+if sys.argv[2] == "daemon":
+    without_masked_arrays()
 store = Store(f"sqlite:///{sys.argv[1]}")
 migrate(store)
 log = PredictionLog(store, PredictionSettings(), ManualClock(1e9))
@@ -35,9 +39,10 @@ log.stop()
 """
 
 
-def test_law_the_first_record_loads_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("process", ["daemon", "another"])
+def test_law_the_first_record_loads_nothing(tmp_path: Path, process: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", STORED, str(tmp_path / "a.db")],
+        [sys.executable, "-c", STORED, str(tmp_path / "a.db"), process],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(Path.cwd())},

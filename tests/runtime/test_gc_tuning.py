@@ -72,7 +72,7 @@ def test_garbage_that_came_later_is_found_at_once(clock: list[float]) -> None:
 STARTED = """\
 import gc, sys
 from pathlib import Path
-from monitor.cli.commands.service import run
+from monitor.cli.daemon import run
 from monitor.app import App
 App.serve = lambda *_: print(gc.get_freeze_count(), len(gc.get_objects()))
 run(Path(sys.argv[1]))
