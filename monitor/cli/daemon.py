@@ -49,11 +49,7 @@ def run(config: Path) -> None:
         WatchkeeperError: the configuration is wrong, or the daemon cannot start.
     """
     on_signals(lambda: sys.exit(0))  # until the daemon handles them itself
-    without_pandas()
-    without_extras()
-    without_masked_arrays()
-    tune_garbage_collector()
-    share_freed_memory()
+    _prepare()
     from monitor.app import App
     from monitor.config.root import check
     from monitor.runtime.logs import configure
@@ -89,6 +85,15 @@ def run(config: Path) -> None:
     collect_start()
     app.serve(announce_if_heard)
     _leave()
+
+
+def _prepare() -> None:
+    """Keep what is not needed out of this process, and its pauses short. Called before anything is loaded."""
+    without_pandas()
+    without_extras()
+    without_masked_arrays()
+    tune_garbage_collector()
+    share_freed_memory()
 
 
 def _reread(file: Path, started_with: "Config") -> "Config":
