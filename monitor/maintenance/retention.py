@@ -120,7 +120,9 @@ def _steps(
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),
         lambda c: outbox.delete_before(c, deliveries),
-        lambda c: webhook_deliveries.delete_before(c, deliveries),
+        lambda c: webhook_deliveries.delete_before(
+            c, min(deliveries, now - HOUR)
+        ),  # repeats are refused so long
         lambda c: sessions.delete_expired(c, now),
         lambda c: alerts.delete_before(c, figures),
         lambda c: diagnoses.delete_before(c, figures),

@@ -47,6 +47,7 @@ sessions = Table(
     Column("subject", String(256), nullable=False, server_default=""),
     Column("groups", Text, nullable=False, server_default="[]"),
     Column("authenticated_at", Float, nullable=False, server_default="0"),
+    Column("sid", String(256), nullable=False, server_default=""),
 )
 TOUCH_AFTER = 60.0
 """Seconds for which a request is not noted again."""
@@ -63,7 +64,7 @@ class Session:
     `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened. `issuer` and
     `subject` identify who signed in through an identity provider, `groups` are those that gave them a role; `who` is
     only a name. `authenticated_at` is when they last proved who they are, which at a provider may be long before the
-    session was opened; 0 if that is not known.
+    session was opened; 0 if that is not known. `sid` is the session at the provider, if it names them.
     """
 
     who: str
@@ -79,6 +80,7 @@ class Session:
     subject: str = ""
     groups: tuple[str, ...] = ()
     authenticated_at: float = 0.0
+    sid: str = ""
 
     @property
     def principal(self) -> tuple[str, str]:
@@ -114,6 +116,7 @@ def open_session(connection: Connection, session: Session) -> str:
             "subject": session.subject,
             "groups": json.dumps(session.groups),
             "authenticated_at": session.authenticated_at,
+            "sid": session.sid,
         },
     )
     _end_oldest(connection, session)
@@ -123,6 +126,22 @@ def open_session(connection: Connection, session: Session) -> str:
 def end_all_of(connection: Connection, session: Session) -> int:
     """End every session of the same key or person; the number of rows."""
     return connection.execute(delete(sessions).where(_is_of_same(session))).rowcount
+
+
+def end_at_provider(connection: Connection, issuer: str, subject: str, sid: str) -> list[str]:
+    """End the sessions of somebody who signed out at the provider; the subject of each. `subject` or `sid` may be
+    empty, not both. Of somebody with both, those whose `sid` is not known end, too.
+    """
+    assert subject or sid
+    mine = [sessions.c.issuer == issuer[:_ISSUER]]
+    if subject:
+        mine.append(sessions.c.subject == subject)
+    if sid:
+        mine.append(sessions.c.sid.in_(["", sid] if subject else [sid]))
+    return [
+        str(row.subject)
+        for row in connection.execute(delete(sessions).where(*mine).returning(sessions.c.subject))
+    ]
 
 
 def _is_of_same(session: Session) -> ColumnElement[bool]:
@@ -188,6 +207,7 @@ def _session(row: Row[Any]) -> Session:
         words(row.subject),
         _groups(row.groups),
         moment(row.authenticated_at),
+        words(row.sid),
     )
 
 

@@ -19,7 +19,7 @@ from monitor.errors import NotFoundError, WatchkeeperError
 from monitor.web import health_endpoints
 from monitor.web import services as web_services
 from monitor.web.api import exposition, routes, staff_changes
-from monitor.web.auth import recent_sign_in, response_headers, sign_in
+from monitor.web.auth import backchannel_logout, recent_sign_in, response_headers, sign_in
 from monitor.web.auth.audit import AuditLog
 from monitor.web.auth.oidc import Provider
 from monitor.web.auth.recent_sign_in import OldSignIn
@@ -79,6 +79,7 @@ _MODULES = (
     approvals,
     events,
     sign_in,
+    backchannel_logout,
     overview,
     staff,
     engineer,

@@ -39,6 +39,12 @@ def subject(claims: Mapping[str, Any]) -> str:
     raise AccessError("the identity provider's token does not identify the user (sub)")
 
 
+def provider_session(claims: Mapping[str, Any]) -> str:
+    """The user's session at the provider (`sid`), by which it says that they signed out; empty if it names none."""
+    value = claims.get("sid")
+    return str(value) if _is_name(value) and len(str(value)) < _MAX_LENGTH else ""
+
+
 def _is_name(value: object) -> bool:
     return (
         isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= _MAX_LENGTH

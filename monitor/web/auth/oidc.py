@@ -4,23 +4,31 @@ authlib is an optional dependency and is imported only if sign-in is configured.
 """
 
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from monitor import outgoing
 from monitor.errors import AccessError, WatchkeeperError
-from monitor.outgoing.client import DeadlineTransport
+from monitor.outgoing.budget import CallBudget
+from monitor.outgoing.client import BUDGET, DeadlineTransport
 from monitor.visible import one_line
-from monitor.web.auth import claims
+from monitor.web.auth import claims, logout_token
+from monitor.web.auth.logout_token import LogoutToken
 from monitor.web.settings import OidcSettings, Role
 
 _INVALID_CLAIMS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """Errors from claims that do not follow the standard."""
 _RSA_BITS = 2048
+_ALGORITHMS = ["RS256", "ES256", "PS256", "EdDSA"]
 _KINDS_OF_KEYS = ("RSA", "EC", "OKP")
 _METADATA_SECONDS = 3600.0
 """How long the provider's endpoints are used before they are read again. Its keys are read at each sign-in."""
+_KEYS_SECONDS, _READ_AGAIN = 300.0, 10.0
+"""How long the provider's keys are used for signing out, and how soon they are read again for a token that none of
+them signed: anybody may send one.
+"""
 LIFETIME = 600.0
 _LEEWAY = 60.0
 """Seconds that the provider's clock may differ."""
@@ -44,7 +52,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Person:
     """The signed-in user, their role, and the groups that give it. `issuer` and `subject` identify them; the name is
-    for people to read. `authenticated_at` is when the provider last made sure of them; 0 if it does not tell.
+    for people to read. `authenticated_at` is when the provider last made sure of them; 0 if it does not tell. `sid`
+    is their session at the provider, if it names it.
     """
 
     name: str
@@ -53,6 +62,7 @@ class Person:
     subject: str
     groups: tuple[str, ...] = ()
     authenticated_at: float = 0.0
+    sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,10 @@ class Returned:
     error: str = ""
 
 
+class _UnknownSignatureError(AccessError):
+    """A token that none of the known keys signed."""
+
+
 class Provider:
     """The identity provider. Its endpoints and keys are read when they are first needed."""
 
@@ -74,6 +88,9 @@ class Provider:
         self._settings = settings
         self._metadata: Mapping[str, Any] = {}
         self._read_at = float("-inf")
+        self._keys: Any = None
+        self._keys_read_at = float("-inf")
+        self._reading = threading.Lock()
 
     def begin(
         self, redirect: str, next_page: str, now: float, *, is_again: bool = False
@@ -122,6 +139,56 @@ class Provider:
             id_claims = self._verified(client, token, attempt, now)
         return self._person(id_claims, _authentication_time(id_claims, attempt, now))
 
+    def logout(self, token: str, now: float) -> LogoutToken:
+        """What a token says with which the provider signs somebody out.
+
+        Raises:
+            AccessError: it is not the provider's, not for us, or not of this time.
+            WatchkeeperError: the provider's keys cannot be read.
+        """
+        if not 0 < len(token) <= logout_token.LARGEST:
+            raise AccessError("the logout token is missing or too long")
+        with self._client("") as client:
+            keys = self._logout_keys(client, now, _KEYS_SECONDS)
+            try:
+                return self._logout(token, keys, now)
+            except _UnknownSignatureError:
+                keys = self._logout_keys(client, now, _READ_AGAIN)
+                return self._logout(token, keys, now)
+
+    def _logout(self, token: str, keys: Any, now: float) -> LogoutToken:
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
+        try:
+            decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+        except (JoseError, *_INVALID_CLAIMS) as error:
+            reason = one_line(str(error))[:200] or type(error).__name__
+            raise _UnknownSignatureError(f"the logout token is not the provider's: {reason}") from error
+        issuer, client_id = self._settings.issuer, self._settings.client_id
+        try:
+            return logout_token.checked(decoded.header, decoded.claims, issuer, client_id, now)
+        except _INVALID_CLAIMS as error:
+            raise AccessError(f"the logout token is not valid: {error}") from error
+
+    def _logout_keys(self, client: Any, now: float, age: float) -> Any:
+        """The provider's keys, read within `age` seconds, and by one thread at a time."""
+        if not self._reading.acquire(timeout=SECONDS):
+            raise WatchkeeperError("the identity provider cannot be reached: no response")
+        try:
+            if not 0 <= now - self._keys_read_at < (_READ_AGAIN if self._keys is None else age):
+                self._keys, self._keys_read_at = None, now  # also if this fails: not at once again
+                budget = CallBudget(SECONDS)
+                address = self._find("jwks_uri", client, now, budget)
+                self._keys = _usable(self._get(client, address, budget))
+        except _INVALID_CLAIMS as error:
+            raise WatchkeeperError(f"the identity provider's keys cannot be used: {error}") from error
+        finally:
+            self._reading.release()
+        if self._keys is None:
+            raise WatchkeeperError("the identity provider's keys could not be read a moment ago")
+        return self._keys
+
     def _check_issuer(self, issuer: str, client: Any, now: float) -> None:
         """Whether the response is that of our provider, where it says whose it is (RFC 9207)."""
         is_told = self._read(client, now).get("authorization_response_iss_parameter_supported") is True
@@ -144,8 +211,8 @@ class Provider:
             timeout=None,
         )
 
-    def _find(self, name: str, client: Any, now: float) -> str:
-        address = self._read(client, now).get(name)
+    def _find(self, name: str, client: Any, now: float, budget: CallBudget | None = None) -> str:
+        address = self._read(client, now, budget).get(name)
         if not isinstance(address, str):
             raise WatchkeeperError(
                 f"the identity provider does not publish {name}", hint="check web.oidc.issuer"
@@ -158,11 +225,11 @@ class Provider:
             )
         return address
 
-    def _read(self, client: Any, now: float) -> Mapping[str, Any]:
+    def _read(self, client: Any, now: float, budget: CallBudget | None = None) -> Mapping[str, Any]:
         """The provider's metadata. Only what has the configured issuer is kept."""
         if not 0 <= now - self._read_at < _METADATA_SECONDS:
             address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-            metadata = self._get(client, address)
+            metadata = self._get(client, address, budget)
             if metadata.get("issuer") != self._settings.issuer:
                 raise WatchkeeperError(
                     f"the identity provider has another issuer: {metadata.get('issuer')!r}"[:300],
@@ -171,9 +238,11 @@ class Provider:
             self._metadata, self._read_at = metadata, now
         return self._metadata
 
-    def _get(self, client: Any, address: str) -> Mapping[str, Any]:
+    def _get(self, client: Any, address: str, budget: CallBudget | None = None) -> Mapping[str, Any]:
+        """What is at an address; within a budget that several requests share, if one is given."""
+        shared = {BUDGET: budget} if budget else {}
         try:
-            response = client.request("GET", address, withhold_token=True)
+            response = client.request("GET", address, withhold_token=True, extensions=shared)
             response.raise_for_status()
             content: Mapping[str, Any] = dict(response.json())
         except (*outgoing.FAILURES, TypeError, RecursionError) as error:
@@ -226,9 +295,7 @@ class Provider:
         params["access_token"] = str(token.get("access_token", ""))
         try:
             keys = _usable(published)
-            decoded = jwt.decode(
-                str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"]
-            )
+            decoded = jwt.decode(str(token.get("id_token", "")), keys, algorithms=_ALGORITHMS)
             _check_kind(decoded.header)
             token_of_id = CodeIDToken(decoded.claims, decoded.header, options=options, params=params)
             token_of_id.validate(now=int(now), leeway=int(_LEEWAY))
@@ -244,7 +311,8 @@ class Provider:
         role = settings.role_of(groups)
         if role:
             known = tuple(sorted({group for group in groups if group in settings.roles}))
-            return Person(name, role, settings.issuer, subject, known, authenticated_at)
+            sid = claims.provider_session(id_claims)
+            return Person(name, role, settings.issuer, subject, known, authenticated_at, sid)
         hint = "ask an admin (web.oidc.roles)"
         if not groups:
             hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"

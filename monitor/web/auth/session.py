@@ -15,13 +15,14 @@ from litestar.exceptions import NotFoundException, PermissionDeniedException
 from sqlalchemy import Connection
 
 from monitor.errors import AccessError, StoreError
-from monitor.store import api_keys, audit, sessions
+from monitor.store import advisory_locks, api_keys, audit, sessions, webhook_deliveries
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.audit import AuditEntry
 from monitor.store.sessions import Session
 from monitor.web import host_names
 from monitor.web import services as web_services
 from monitor.web.auth.authentication import Access, Principal
+from monitor.web.auth.logout_token import ended_session
 from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.services import Services
 from monitor.web.settings import RANKS
@@ -29,6 +30,8 @@ from monitor.web.settings import RANKS
 COOKIE = "watchkeeper_session"
 FIRST = "first token"
 """The key of a session that was opened with the token of the start."""
+PROVIDER = "sessions of the identity provider"
+"""The lock of what opens and ends them."""
 LOCAL = "this machine"
 """The visitor who needs no key while none exists."""
 
@@ -175,11 +178,24 @@ def keep(request: Request[Any, Any, Any], opened: Session) -> str:
     )
     about(request, opened.client)
     with services.store.write() as connection:
+        if opened.sid:
+            _check_provider_session(connection, opened)
         if before is not None and before.secret:
             sessions.close(connection, before.secret)
         secret = sessions.open_session(connection, replace(opened, address=address_of(request)))
         note(request, connection, visitor, opened.client, "sign in")
     return secret
+
+
+def _check_provider_session(connection: Connection, opened: Session) -> None:
+    """Open no session of somebody who signed out at the provider while they were on their way from there.
+
+    Raises:
+        AccessError: they did.
+    """
+    advisory_locks.lock(connection, PROVIDER)
+    if webhook_deliveries.is_known(connection, ended_session(opened.issuer, opened.sid)):
+        raise AccessError("you have signed out at the identity provider", hint="sign in again")
 
 
 def sign_in(request: Request[Any, Any, Any], opened: Session) -> Cookie:

@@ -190,6 +190,7 @@ def callback(request: Request[Any, Any, Any]) -> Response[Any]:
         subject=person.subject,
         groups=person.groups,
         authenticated_at=person.authenticated_at,
+        sid=person.sid,
     )
     session_cookie = session.sign_in(request, opened)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))

@@ -36,6 +36,7 @@ NEEDED = {
 }
 NOT_NEEDED = {
     "/enter": "it is the sign-in",
+    "/staff/backchannel-logout": "the provider's token is the proof, and no session",
     "/leave": "it takes the visitor's own access away",
     "/c/{key:str}/sessions/{identity:str}/end": "one's own sign-ins only, in a hurry when a cookie was stolen",
     "/staff/alerts/{fingerprint:str}/acknowledge": "at night, from the page; changes no alert",
