@@ -363,7 +363,7 @@ def test_an_endpoint_without_tls_is_not_used(name: str) -> None:
     told = {"issuer": issuer} | endpoints | {name: "http://login.example.org/x"}
 
     class Told(Provider):
-        def _get(self, client: Any, address: str) -> Mapping[str, Any]:
+        def _get(self, client: Any, address: str, budget: object = None) -> Mapping[str, Any]:
             assert address == f"{issuer}/.well-known/openid-configuration"
             return told
 
