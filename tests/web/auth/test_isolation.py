@@ -142,10 +142,7 @@ def _never(_who: Bearer, _method: str, _path: str) -> bool:
 PUBLIC = None
 """Open to all, and without data of a client: what signs in, what a signed link opens, and what is the same for all."""
 POLICIES: tuple[tuple[str, Callable[[Bearer, str, str], bool] | None], ...] = (
-    (
-        r"/|/healthz|/readyz|/static/.*|/enter.*|/leave|/staff/sign-in|/staff/callback|/staff/backchannel-logout",
-        PUBLIC,
-    ),
+    (r"/|/healthz|/readyz|/static/.*|/enter.*|/leave|/staff/(sign-in|callback|backchannel-logout)", PUBLIC),
     (r"/changes/.*|/subscribe/.*|/unsubscribe/.*|/api/v1/openapi.json|/runbooks/.*", PUBLIC),
     (r"/metrics|/c/\{key:str\}/metrics", _scrapes),
     (r"/c/\{key:str\}.*", _reads_page),
