@@ -28,7 +28,7 @@ from monitor.jobs import Jobs
 from monitor.maintenance.clock_watch import ClockWatch
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
-from monitor.maintenance.upgrade import upgrade_apart
+from monitor.maintenance.upgrade import upgrade_in_child
 from monitor.notify import build
 from monitor.outgoing.service_manager import ServiceManager
 from monitor.pipeline import Pipeline, Tick
@@ -91,7 +91,7 @@ class App:
         self.store = store_of(config.store)
         is_apart = self._in_children = in_children and not self.store.is_in_memory
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
-        upgrade_apart(self.store) if is_apart else migrate(self.store)
+        upgrade_in_child(self.store) if is_apart else migrate(self.store)
         _check_file(self.store)
         wiring.declare(config, self.store, self.clock)
         needs_token = config.web.first_access == "token"

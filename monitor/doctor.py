@@ -17,7 +17,7 @@ from monitor.config.root import Config
 from monitor.config.rule_files import rules_of, warnings_of
 from monitor.errors import ConfigError, WatchkeeperError
 from monitor.exporters.push.registry import kind_of as kind_of_exporter
-from monitor.exporters.push.trial import place_of, trouble_of
+from monitor.exporters.push.trial import connection_problem, place_of
 from monitor.notify import build
 from monitor.notify.delivery.reachability import check_reachability
 from monitor.records import Stream
@@ -29,7 +29,7 @@ from monitor.store import faults, model_versions
 from monitor.store.db import store_of
 from monitor.store.integrity import full_check
 from monitor.store.migrate import migrate
-from monitor.store.scratch import delete_abandoned
+from monitor.store.temporary_database import delete_abandoned
 from monitor.web.auth.oidc import Provider
 from monitor.web.listen_address import problem
 
@@ -81,7 +81,7 @@ def _exporters(config: Config) -> Iterator[Finding]:
     """Whether the address of each exporter can be reached. Failures of a running daemon are among the faults."""
     for name, section in config.exporters.items():
         what = f"exporter {name} ({kind_of_exporter(section)}) at {place_of(section)}"
-        problem = trouble_of(section)
+        problem = connection_problem(section)
         hint = f"check the address and the network; then run: watchkeeper exporters test {name}"
         yield Finding(what, not problem, problem or "can be reached", hint)
 

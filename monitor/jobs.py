@@ -31,7 +31,7 @@ from monitor.releases.recording import change_events as release_changes
 from monitor.rollback import change_events as rollback_changes
 from monitor.rollouts import change_events as rollout_changes
 from monitor.rollouts import running as rollouts
-from monitor.runtime.cpu_tuning import give_back_freed_memory
+from monitor.runtime.cpu_tuning import release_freed_memory
 from monitor.runtime.scheduler import Scheduler
 from monitor.sites.site_jobs import SiteJobs
 from monitor.sources.probes import ProbeSettings, probe
@@ -39,9 +39,9 @@ from monitor.store import outbox, probes, rollbacks
 from monitor.store import releases as release_rows
 from monitor.store import rollouts as rollout_rows
 from monitor.store import streams as stream_rows
+from monitor.store.audited_deletions import AuditedDeletions
 from monitor.store.db import Store
 from monitor.store.erasing import empty_log
-from monitor.store.noted_deletions import NotedDeletions
 from monitor.windows import closing
 from monitor.windows.round_robin import RoundRobin
 
@@ -221,7 +221,7 @@ class Jobs:
         before = self._clock.now() - self._config.windows.lateness - COMPACT_DELAY
         if self._is_leader():
             compact(self._store, before, runner=self._runner)
-        give_back_freed_memory()  # of the batches that were compacted, and of ticks
+        release_freed_memory()  # of the batches that were compacted, and of ticks
 
     def delete_expired(self) -> None:
         """Delete data past its retention, and outcomes whose predictions have not arrived in time."""
@@ -235,7 +235,7 @@ class Jobs:
         )
         with self._store.read() as connection:
             known = stream_rows.figures_of_all(connection)
-        run = NotedDeletions(self._store, "give up outcomes without a prediction", now)
+        run = AuditedDeletions(self._store, "give up outcomes without a prediction", now)
         for stream in (figures.stream for figures in known):
             isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
             with isolated, run.write() as connection:

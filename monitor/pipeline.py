@@ -30,7 +30,7 @@ from monitor.store import alerts as alert_rows
 from monitor.store import judgements
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
-from monitor.store.fenced import LeaseLostError
+from monitor.store.fenced_store import LeaseLostError
 from monitor.workers import judgement
 from monitor.workers.judge import SECONDS, StreamJudge
 from monitor.workers.judgement import Judgement
@@ -93,7 +93,7 @@ class Pipeline:
             return
         self.workers.renew(now)
         if self.leader.is_held:
-            self.leader.is_ours(now)
+            self.leader.acquire(now)
 
     def _tick(self, now: float) -> Tick:
         rules = self.rules.rules()
@@ -120,7 +120,7 @@ class Pipeline:
             Evaluation(evaluated=others.evaluated, errors=others.errors),
             0,
         )
-        if self.leader.is_ours(now):
+        if self.leader.acquire(now):
             return self._lead(rules, readings, others, done)
         if not others.is_worker:
             return done
@@ -166,7 +166,7 @@ class Pipeline:
 
     def _decide(self, others: Elsewhere, judged: Judgement, now: float) -> None:
         """The leader plans pages of what was found in a triage at once; others store it."""
-        if self.leader.is_ours(now):
+        if self.leader.acquire(now):
             self._plan(judged, others, now)
         else:
             self.judge.put(judged, now)

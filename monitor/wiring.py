@@ -15,7 +15,7 @@ from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.digest import Sender
 from monitor.digest.capacity import DiskForecast, Measured, usage_of
-from monitor.digest.changes.mails import ChangeMailer
+from monitor.digest.changes.emails import ChangeMailer
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
@@ -31,10 +31,10 @@ from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
-from monitor.predictions.large.in_child import ReaderInChild
+from monitor.predictions.large.child_reader import ChildReader
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.texts.measuring import SignalMeter
-from monitor.predictions.texts.registered import RegisteredByStream
+from monitor.predictions.texts.registered_prompts import RegisteredByStream
 from monitor.records import Stream, Window
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
@@ -43,7 +43,7 @@ from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import streams
 from monitor.store.db import Store
-from monitor.store.fenced import FencedStore
+from monitor.store.fenced_store import FencedStore
 from monitor.store.worker_leases import Division
 from monitor.web.api.exposition import collector
 from monitor.web.api.mlflow import routes as mlflow_routes
@@ -58,7 +58,7 @@ from monitor.web.ingest.front import Front, HotEndpoint
 from monitor.web.public_path import behind
 from monitor.web.server import Server
 from monitor.web.services import Services, Surroundings
-from monitor.windows.declared import in_force
+from monitor.windows.declared import current_definitions
 from monitor.windows.profile import Profile
 from monitor.worker import WorkerSetup, declare_words, judge_of, make, rollback_settings
 from monitor.workers.judge import SECONDS
@@ -80,10 +80,10 @@ def declare(config: Config, store: Store, clock: Clock) -> None:
     """Store what the configuration declares to be counted, and name it in the words of clients."""
     with store.write() as connection:
         known = {(one.client, one.model) for one in streams.streams(connection)}
-        wanted = config.own_metrics(known)
+        wanted = config.custom_metrics(known)
         base = int(config.predictions.base_window)
-        in_force.register(connection, wanted, base, clock.now())
-        in_force.register_suites(connection, config.suites(known), base, clock.now())
+        current_definitions.register(connection, wanted, base, clock.now())
+        current_definitions.register_suites(connection, config.suites(known), base, clock.now())
     declare_words(config, wanted)
 
 
@@ -248,7 +248,7 @@ def prediction_log(config: Config, clock: Clock, store: Store, outage: OutageEva
     """The log of the daemon, which reads large requests in child processes."""
     clients = frozenset(config.clients) or None
     meter = signal_meter(config, clock, store)
-    return PredictionLog(store, config.predictions, clock, clients, outage.add_refused, meter, ReaderInChild)
+    return PredictionLog(store, config.predictions, clock, clients, outage.add_refused, meter, ChildReader)
 
 
 def ingest(

@@ -34,19 +34,19 @@ from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_extras
 from monitor.runtime.logs import configure
 from monitor.runtime.secrets import secrets_of
-from monitor.sites.judging import judged_elsewhere
+from monitor.sites.alert_owner import judged_elsewhere
 from monitor.store import streams as stream_rows
 from monitor.store import worker_leases
 from monitor.store.db import Store
-from monitor.store.fenced import FencedStore
+from monitor.store.fenced_store import FencedStore
 from monitor.store.worker_leases import Division
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
+from monitor.workers.assignment import Share
 from monitor.workers.judge import SECONDS, StreamJudge
 from monitor.workers.messages import Report, TickOrder
 from monitor.workers.progress import Throttled
 from monitor.workers.sent_measurements import MeasurementSender
-from monitor.workers.share import Share
 
 _BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
 """Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
@@ -172,7 +172,7 @@ class Worker:
         self._store = FencedStore(config.store.url, self._is_in_force, key=key)
         with self._store.read() as connection:
             known = {(one.client, one.model) for one in stream_rows.streams(connection)}
-        declare_words(config, config.own_metrics(known))
+        declare_words(config, config.custom_metrics(known))
         self._judge = judge_of(
             config,
             self._clock,

@@ -16,7 +16,7 @@ CLIENT = ROOT / "client" / "watchkeeper_client"
 # A room imports only what stands before it. Rooms on one line do not know each other. The room `config` stands at both
 # ends: `sections`, `units` and `yaml` are what every room's settings are made of; `schema` joins those settings.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "clock", "shipped", "config.units", "texts", "visible"),
+    ("errors", "records", "clock", "shipped", "config.units", "text_limits", "visible"),
     (
         "config.location",
         "config.sections",
@@ -89,7 +89,7 @@ CATCH_ALLS = {
     "notify/delivery/worker.py",
     "outgoing/names.py",
     "predictions/intake/requests.py",
-    "predictions/large/in_child.py",
+    "predictions/large/child_reader.py",
     "predictions/large/reading.py",
     "predictions/log/writer.py",
     "relay/buffer.py",
@@ -111,7 +111,7 @@ CATCH_ALLS = {
     "sources/runner.py",
     "web/app.py",
     "web/transport/accepting.py",
-    "web/transport/turns.py",
+    "web/transport/fair_turns.py",
     "web/connections.py",
     "web/ingest/front.py",
     "web/ingest/otlp.py",
@@ -119,7 +119,7 @@ CATCH_ALLS = {
     "windows/counting.py",
     "windows/declared/expectation_counts.py",
     "windows/declared/functions.py",
-    "windows/declared/own_counts.py",
+    "windows/declared/custom_counts.py",
     "windows/recount.py",
     "workers/pool.py",
 }

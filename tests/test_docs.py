@@ -9,7 +9,7 @@ from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
 from monitor.exporters.metric_names import BY_NAME
 from monitor.metrics import METRICS
-from monitor.relay import exposition
+from monitor.relay import metrics_text
 from tests.cli.test_commands import commands
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def test_every_shipped_rule_is_in_the_rules_page() -> None:
 
 
 def test_exported_metrics_that_the_docs_name_exist() -> None:
-    known = {*BY_NAME, *exposition.METRICS}
+    known = {*BY_NAME, *metrics_text.METRICS}
     for page in PAGES:
         for name in re.findall(r"\bwatchkeeper_(?!client\b)[a-z_]+", page.read_text(encoding="utf-8")):
             base = re.sub(r"_(bucket|sum|count)$", "", name)

@@ -26,7 +26,7 @@ OVERRIDDEN = {
 MADE = {
     "sources/brokers/nats_limits.py": ("nats.aio.client.Client", "nats.protocol.parser.Parser"),
     "store/text_values.py": ("sqlalchemy.String",),
-    "sources/brokers/redis_answers.py": ("redis.asyncio.connection.BaseParser",),
+    "sources/brokers/redis_replies.py": ("redis.asyncio.connection.BaseParser",),
 }
 """The classes that a file extends by a name of its own, because their package is loaded when it is used."""
 

@@ -19,7 +19,7 @@ PRIVATE_PARTS = {
     "sources/brokers/nats_limits.py": {"_process_msg", "_process_info"},
     "sources/brokers/nats_pull.py": {"_send_command", "_id"},
     # a parser is given its stream in no other way
-    "sources/brokers/redis_answers.py": {"_reader"},
+    "sources/brokers/redis_replies.py": {"_reader"},
     # trees are taken out of a fitted model, whose answers they are compared with
     "windows/error_trees/fit.py": {"_predictors", "_baseline_prediction"},
 }

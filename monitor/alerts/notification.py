@@ -37,9 +37,9 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A ready text for e-mail and chat, such as a digest. The action of its notification is `message`.
+    """A ready text for email and chat, such as a digest. The action of its notification is `message`.
 
-    `to`, `headers` (name, value) and `files` are for e-mail; `blocks` are Slack blocks as JSON; `text` is complete
+    `to`, `headers` (name, value) and `files` are for email; `blocks` are Slack blocks as JSON; `text` is complete
     without them. The `kind` of a file is a media type such as `image/png`.
     """
 

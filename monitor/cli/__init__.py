@@ -12,7 +12,7 @@ from monitor.cli.compare import compare_at_once
 from monitor.cli.daemon import run_at_once
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
-from monitor.runtime.abandoned import leave
+from monitor.runtime.call_timeout import leave
 from monitor.runtime.cpu_tuning import tune_process
 from monitor.runtime.file_modes import write_privately
 from monitor.runtime.imports import load_less

@@ -14,7 +14,7 @@ from monitor.cli import output_streams
 from monitor.cli.output import say
 from monitor.config.location import CONFIG_VARIABLE, find
 from monitor.errors import ConfigError
-from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
+from monitor.runtime.cpu_tuning import release_freed_memory, share_freed_memory
 from monitor.runtime.gc_tuning import collect_start, tune_garbage_collector
 from monitor.runtime.imports import without_extras, without_masked_arrays, without_pandas
 from monitor.runtime.termination import on_signals
@@ -67,16 +67,16 @@ def run(config: Path) -> None:
     app = App(_located(settings, config), in_children=True, reread=partial(_reread, config, settings))
 
     def announce() -> None:
-        give_back_freed_memory()  # memory of the start
+        release_freed_memory()  # memory of the start
         if token := app.access.first_token():
             say(
-                f"No key exists yet. Sign in with this link, once, and make one: {app.url}/enter/link?key={token}"
+                f"No key exists yet. Sign in with this link, once, and create one: {app.url}/enter/link?key={token}"
             )
         if as_json:  # stdout has JSON lines only; the start was logged
             return
         say(f"Watchkeeper {__version__} is ready at {app.url}")
         if app.access.is_open():
-            say("Until a key is made, only you have access, from this machine: watchkeeper key create staff")
+            say("Until a key exists, only you have access, from this machine: watchkeeper key create staff")
 
     def announce_if_heard() -> None:
         with contextlib.suppress(OSError):  # a closed or full terminal must not stop the daemon

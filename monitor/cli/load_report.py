@@ -9,7 +9,7 @@ from monitor.visible import counted
 _EXAMPLES = 5
 
 
-def tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rejected]) -> None:
+def report_rejected(refused: Mapping[str, int], others: int, examples: Iterable[Rejected]) -> None:
     """Print rejected rows by reason, the first of them, and the number of rows of other models."""
     for reason, count in sorted(refused.items()):
         say(f"  {count:,} rejected: {reason.replace('_', ' ')}")
@@ -19,7 +19,7 @@ def tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rej
         say(f"  {counted(others, 'row')} of other models skipped")
 
 
-def tell_ignored(names: Collection[str]) -> None:
+def report_ignored(names: Collection[str]) -> None:
     """Print columns that have no use."""
     if names:
-        say(f"  columns skipped, because their name or type has no use here: {', '.join(sorted(names))}")
+        say(f"  columns skipped, because their name or type is not supported: {', '.join(sorted(names))}")

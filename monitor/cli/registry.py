@@ -49,7 +49,7 @@ def _print_version(*, is_asked: bool) -> None:
 
 app = typer.Typer(
     name="watchkeeper",
-    help="Keep watch over machine-learning models in production.\n\n"
+    help="Monitor machine-learning models in production.\n\n"
     "Example: watchkeeper run --config watchkeeper.yaml",
     no_args_is_help=True,
     add_completion=False,

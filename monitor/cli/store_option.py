@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.cli import through_daemon
+from monitor.cli import daemon_client
 from monitor.cli.output import say
 from monitor.config.root import Config
 from monitor.errors import StoreError
@@ -51,7 +51,7 @@ class AuditedStore(Store):
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """As the parent's."""
         if not self.is_noted:
-            through_daemon.ask_leave(self._settings, entry("change"))
+            daemon_client.ask_permission(self._settings, entry("change"))
             if not is_current(self):
                 raise StoreError(
                     "the database is of an earlier version, and cannot be changed", hint=_UPGRADE
@@ -70,7 +70,7 @@ def opened(settings: Config) -> Store:
         StoreError: there is none, and reading must not create one; or a newer version has written it.
         AccessError: the daemon runs, and does not let the key of whoever calls read it.
     """
-    through_daemon.ask_leave(settings, entry("read"))
+    daemon_client.ask_permission(settings, entry("read"))
     store = AuditedStore(settings)
     if store.path is not None and not store.path.exists():
         raise StoreError(f"no store at {store.path}", hint=_HINT)

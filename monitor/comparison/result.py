@@ -28,7 +28,7 @@ _SHOWN = (
 )
 _UNREADABLE = {
     ColumnKind.EMBEDDING: "are vectors of another length or with gaps",
-    ColumnKind.TIME: "are no times",
+    ColumnKind.TIME: "are not times",
 }
 """How unreadable values are described; by default as texts."""
 _SHARES = ("missing_share", "new_category_share")
@@ -226,9 +226,7 @@ class Comparison:
     @property
     def _legend(self) -> str:
         line = self.drifted_psi
-        return (
-            f"drifted: PSI beyond what chance alone gives is {line:g} or more; moved: {line / 2:g} or more."
-        )
+        return f"drifted: PSI beyond chance is {line:g} or more; moved: {line / 2:g} or more."
 
     @property
     def _vanished(self) -> set[str]:

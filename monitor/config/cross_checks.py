@@ -11,12 +11,12 @@ from monitor.config.yaml import Document, not_a_share, suggest
 from monitor.config.yaml_text import Key
 from monitor.errors import ConfigError, Problem
 from monitor.expectations import suite
-from monitor.health.declared.own_metric_settings import OwnMetrics
+from monitor.health.declared.custom_metric_settings import CustomMetrics
 from monitor.metrics import METRICS
 from monitor.notify import CHANNELS as CHANNEL_CLASSES
 from monitor.records import DAEMON
-from monitor.sources.pushed import HttpSettings
-from monitor.texts import flaw_of_name
+from monitor.sources.http_push import HttpSettings
+from monitor.text_limits import flaw_of_name
 from monitor.visible import visible
 
 CHANNELS = tuple(channel.name for channel in CHANNEL_CLASSES)
@@ -59,7 +59,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
             if flaw := flaw_of_name(model):
                 yield document.problem(key, f"the name {visible(model)!r} {flaw}")
             yield from _model(settings, key, document, section.metrics)
-        yield from _own_metrics(section.metrics, ("clients", client), document)
+        yield from _custom_metrics(section.metrics, ("clients", client), document)
         for model in section.sampled:
             if section.models and model not in section.models:
                 reason = f"is none of the models of {client}: {', '.join(map(visible, section.models))}"
@@ -139,7 +139,9 @@ def _missing(file: Path | None, key: Key, document: Document) -> Iterator[Proble
     yield document.problem(key, f"the file {shown}")
 
 
-def _model(settings: ModelSettings, key: Key, document: Document, metrics: OwnMetrics) -> Iterator[Problem]:
+def _model(
+    settings: ModelSettings, key: Key, document: Document, metrics: CustomMetrics
+) -> Iterator[Problem]:
     """The baseline's file, and whether each target is one that the metric can have."""
     yield from _missing(settings.baseline.file, (*key, "baseline", "file"), document)
     yield from _expectations(settings.expectations, (*key, "expectations"), document)
@@ -157,9 +159,11 @@ def _model(settings: ModelSettings, key: Key, document: Document, metrics: OwnMe
     yield from _targets(settings, key, document, metrics)
 
 
-def _targets(settings: ModelSettings, key: Key, document: Document, metrics: OwnMetrics) -> Iterator[Problem]:
+def _targets(
+    settings: ModelSettings, key: Key, document: Document, metrics: CustomMetrics
+) -> Iterator[Problem]:
     """The own metrics of a model, and its targets; `metrics` are those of its client."""
-    yield from _own_metrics(settings.metrics, key, document)
+    yield from _custom_metrics(settings.metrics, key, document)
     for name, limit in settings.targets.items():
         own = settings.metrics.get(name) or metrics.get(name)
         is_share = name in _SHARES if own is None else own.shown_unit == "share"
@@ -182,7 +186,7 @@ def _expectations(file: Path | None, key: Key, document: Document) -> Iterator[P
             yield from error.problems
 
 
-def _own_metrics(metrics: OwnMetrics, key: Key, document: Document) -> Iterator[Problem]:
+def _custom_metrics(metrics: CustomMetrics, key: Key, document: Document) -> Iterator[Problem]:
     for name, one in metrics.items():
         if name in _NAMES:
             yield document.problem(
@@ -207,7 +211,7 @@ def _digest(section: ClientConfig, key: Key, document: Document) -> Iterator[Pro
         reason = "these digests cannot be sent: configure `notify.slack`"
         yield document.problem((*key, "slack"), reason, "warning")
     if digest.service_reports and not digest.to:
-        reason = "service reports are sent by e-mail: add `to: [name@example.org]`"
+        reason = "service reports are sent by email: add `to: [name@example.org]`"
         yield document.problem((*key, "service_reports"), reason, "warning")
     elif key in document.positions and not digest.to and not digest.slack:
         reason = "this digest has no recipients: add `to: [name@example.org]` or `slack: true`"

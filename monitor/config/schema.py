@@ -35,9 +35,9 @@ from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
 from monitor.windows.declared import agent_definitions
 from monitor.windows.declared.agent_definitions import Agent
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.forecast import Forecast, definitions
-from monitor.windows.declared.of_baseline import DeclaredBaseline
-from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
@@ -228,18 +228,18 @@ class Config(Section):
         files = {key: self.model(Stream(*key)).expectations for key in sorted({*configured, *models})}
         return {key: suite.load(file) if file is not None else [] for key, file in files.items()}
 
-    def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
+    def custom_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[CustomMetric]]:
         """The own metrics of the configured models, and of `models`, by client and model; with those of
         forecasts, scores and agents.
         """
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
-        return {key: _own_metrics_of(view) for key, view in views.items()}
+        return {key: _custom_metrics_of(view) for key, view in views.items()}
 
     def declared_of(self, stream: Stream) -> DeclaredBaseline:
         """What the baseline of a stream counts beside its columns."""
         view = self.model(stream)
-        return DeclaredBaseline.of(_own_metrics_of(view), Forecast(**dict(view.forecast)).learned)
+        return DeclaredBaseline.of(_custom_metrics_of(view), Forecast(**dict(view.forecast)).learned)
 
     def release_policy(self, stream: Stream) -> ReleasePolicy:
         """What a version needs before it is promoted to the stream's environment."""
@@ -249,10 +249,10 @@ class Config(Section):
         return ReleasePolicy(parity=model.releases.parity, gate=model.releases.gate)
 
 
-def _own_metrics_of(view: ModelSettings) -> list[OwnMetric]:
+def _custom_metrics_of(view: ModelSettings) -> list[CustomMetric]:
     """The own metrics of a model, with those of its kind of task."""
     return [
-        *(OwnMetric(name, one.compiled, one.shown_unit, one.better) for name, one in view.metrics.items()),
+        *(CustomMetric(name, one.compiled, one.shown_unit, one.better) for name, one in view.metrics.items()),
         *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
         *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
         *agent_definitions.definitions(Agent(**dict(view.agent))),

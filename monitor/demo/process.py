@@ -89,7 +89,7 @@ def answering(process: "subprocess.Popen[bytes]", folder: Path, url: str) -> Ite
         with (folder / _RUNNING).open("a+", encoding="utf-8") as file:
             if not _locked(file):
                 raise InputError(
-                    f"a demonstration already runs in {folder}", hint="stop it, or choose another --dir"
+                    f"a demonstration is already running in {folder}", hint="stop it, or choose another --dir"
                 )
             file.truncate(0)
             file.write(url)

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx2
 
 from monitor.demo import flights, history, process, rollout
-from monitor.demo.following import follow
 from monitor.demo.incidents import MEANING, SECONDS, FaultKind, Switch
 from monitor.demo.model import LateModel, load_or_train
+from monitor.demo.notifications import follow
 from monitor.demo.process import STREAM
 from monitor.demo.serving import PER_SECOND, Serving, endless
 from monitor.errors import InputError

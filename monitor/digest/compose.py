@@ -11,8 +11,8 @@ from monitor.digest.schedule import Due
 from monitor.digest.section import ModelSection, Observed, section
 from monitor.health import targets, wording
 from monitor.health.client_state import local_date
+from monitor.health.model_state import ClientHealth, Health, ModelHealth
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Stream
 from monitor.store.daily_summaries import DayFigures
 from monitor.visible import one_line

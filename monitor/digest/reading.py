@@ -6,13 +6,13 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY
-from monitor.digest import compared_groups, expected_rows, moved_inputs, own_figures, rolled_out
+from monitor.digest import compared_groups, custom_metrics, expectations, moved_inputs, version_changes
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed
 from monitor.health import answers, client_state
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import ClientHealth, state_sentence
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, state_sentence
 from monitor.records import Alert, Severity, State, Stream, Transition
 from monitor.store import alerts, targets
 from monitor.store.db import faults_of
@@ -35,12 +35,12 @@ def observed(
     happened = alerts.load_transitions(connection, start, end, client)
     last = end - one.days * DAY
     with faults_of(connection).isolate("digests", f"{client}: last digest", in_transaction=True):
-        last = rolled_out.since(connection, client, one, settings)
+        last = version_changes.since(connection, client, one, settings)
     by_stream = {}
     for model in health.models:
         rollouts = ""
         with faults_of(connection).isolate("digests", f"{model.stream}: rollouts", in_transaction=True):
-            rollouts = rolled_out.load(connection, model.stream, last, one, settings.zone)
+            rollouts = version_changes.load(connection, model.stream, last, one, settings.zone)
         by_stream[model.stream] = Observed(periods=periods.get(model.stream, ()), rolled_out=rollouts)
         with faults_of(connection).isolate("digests", f"{model.stream}: answers", in_transaction=True):
             sentence = answers.sentence(
@@ -53,10 +53,10 @@ def observed(
             by_stream[model.stream] = replace(by_stream[model.stream], groups=groups)
         with faults_of(connection).isolate("digests", f"{model.stream}: own metrics", in_transaction=True):
             view = settings.view(model.stream.model)
-            own = own_figures.of_period(connection, model.stream, view, (start, end), base_seconds)
+            own = custom_metrics.of_period(connection, model.stream, view, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], own=tuple(own))
         with faults_of(connection).isolate("digests", f"{model.stream}: expectations", in_transaction=True):
-            expected = expected_rows.of_period(connection, model.stream, (start, end), base_seconds)
+            expected = expectations.of_period(connection, model.stream, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], expected=expected)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)

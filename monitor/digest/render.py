@@ -10,10 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from monitor.alerts.notification import Enclosure, Message
 from monitor.digest.compose import Digest, Picture
-from monitor.digest.mailing import list_headers
+from monitor.digest.email_delivery import list_headers
 from monitor.digest.section import ModelSection
 from monitor.health import wording
-from monitor.health.verdict import Health
+from monitor.health.model_state import Health
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -11,9 +11,9 @@ from monitor.digest.schedule import Due
 from monitor.health import targets, wording
 from monitor.health.attainment import attained
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import ClientIncident, Health, ModelHealth, naming
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientIncident, Health, ModelHealth, naming
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetPeriod
 from monitor.visible import counted, one_line
@@ -212,7 +212,7 @@ def incident_words(run: Sequence[ClientIncident], now: float, settings: ClientSe
     length = wording.span((now if one.ended is None else one.ended) - one.started)
     lasted = f"ongoing for {length}" if one.ended is None else f"lasted {length}"
     parts = [f"{wording.moment(one.started, zone, now)}, {lasted}: {sentence}"]
-    parts += [f"Possible cause, as it began: {one.cause}."] if one.cause else []
+    parts += [f"Possible cause at the start: {one.cause}."] if one.cause else []
     newest = sorted((note for incident in run for note in incident.notes), key=lambda note: note.at)
     updates = [_cut(f"Update {wording.moment(n.at, zone, now)}: {n.text}") for n in newest[-1:]]
     return " ".join((_cut(" ".join(parts)), *updates))
@@ -237,7 +237,10 @@ def _coming(
     if seen.compared_since is not None and due.at - seen.compared_since > OLD_DAYS * DAY:
         age = counted(int((due.at - seen.compared_since) // DAY), "day")
         when = wording.day(seen.compared_since, settings.zone)
-        yield f"What the model is compared with is {age} old ({when}). Check whether it still describes the usual."
+        yield (
+            f"The reference data of the model is {age} old ({when}). "
+            "Check whether it still describes normal behaviour."
+        )
 
 
 def _bounds(due: Due, settings: ClientSettings) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from monitor.config.units import HOUR
 from monitor.digest import reading, render
 from monitor.digest.capacity import DiskForecast, Measured, resource_notes
 from monitor.digest.compose import Digest, compose
-from monitor.digest.mailing import EMAIL, mailing
+from monitor.digest.email_delivery import EMAIL, mailing
 from monitor.digest.schedule import Due, due
 from monitor.digest.service import periods, posting, report
 from monitor.digest.service.periods import Period

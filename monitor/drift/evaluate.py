@@ -22,9 +22,9 @@ from monitor.drift.decision.verdict import METRIC, DriftVerdict, measurements, v
 from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
 from monitor.drift.explain.drivers import drivers
+from monitor.drift.explain.holidays import like_another_day
 from monitor.drift.explain.impact import Impact, impacts
 from monitor.drift.explain.incident_summary import ALL, CAUSES, page
-from monitor.drift.explain.other_day import like_another_day
 from monitor.drift.explain.repetition import repetition
 from monitor.drift.explain.segments import AffectedSegment, affected_segments, confined
 from monitor.drift.learning import budget_of, is_special

@@ -24,7 +24,7 @@ from monitor.store import measurements as stored
 from monitor.store.profiles import StoredProfile
 from monitor.store.targets import TargetFigure
 from monitor.windows.baseline import load, load_ahead
-from monitor.windows.declared import in_force
+from monitor.windows.declared import current_definitions
 from monitor.windows.rolling import Rolling, StoredBlocks
 from monitor.windows.settings import WindowSettings
 
@@ -119,7 +119,7 @@ class StreamMeasurer:
         )  # read before everything else, so that later changes are detected
         self._means, self._connection, self._stream, self._now = means, connection, stream, now
         self._baseline = load(connection, stream)
-        self._declared = in_force.of_stream(connection, stream)
+        self._declared = current_definitions.of_stream(connection, stream)
         self._measured: dict[tuple[Window, Sequence[Family]], MeasurementTable] = {}
         self._rolling = Rolling(connection, means.base, settled=edge, read=read)
 
@@ -158,11 +158,11 @@ def commit(
     connection: Connection, results: Sequence[StreamMeasurements], now: float
 ) -> list[StreamMeasurements]:
     """Write measurements of streams. Returns those that were not written because their profiles have changed since."""
-    held = profile_versions.hold_some(connection, sorted(one.stream for one in results), now)
+    held = profile_versions.hold_for_streams(connection, sorted(one.stream for one in results), now)
     valid = [one for one in results if held[one.stream] == one.revision]
     blocks = [(one.stream, window, block) for one in valid for window, block in one.blocks.items()]
-    stored.put_of_some(connection, blocks, now)
+    stored.put_for_streams(connection, blocks, now)
     sums = {one.stream: [total for _, total in one.sums] for one in valid}
-    profiles.put_of_some(connection, sums, now)
+    profiles.put_for_streams(connection, sums, now)
     measurement_queue.remove(connection, {one.stream: one.windows for one in valid})
     return [one for one in results if held[one.stream] != one.revision]

@@ -16,12 +16,12 @@ from monitor.health.wording import ESTIMATES
 from monitor.measurement_table import MeasurementSequence
 from monitor.metrics import METRICS, Family, families_of, with_families
 from monitor.metrics.business.target import TARGET_SHORTFALL
-from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
+from monitor.metrics.declared.custom_metrics import NAME, OWN_METRIC
 from monitor.metrics.declared.ranked_scores import PRECISION_AT_TOP
 from monitor.metrics.recommendation import shown_items
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import Better, Measurement, Stream, Window, labels
-from monitor.rules.engine.threshold import PROPORTIONS, edge, is_surely_beyond
+from monitor.rules.engine.threshold import PROPORTIONS, edge, is_significantly_beyond
 from monitor.store.targets import TargetFigure, TargetPeriod
 
 SHARP: Mapping[int, float] = {300: 0.999999, HOUR: 0.99999}
@@ -188,7 +188,7 @@ def _proves(one: Measurement, limit: float, confidence: float, *, least: bool) -
     if targets.standing(one.value, one.low, one.high, limit, least=least) is not Standing.MISSED:
         return False
     if one.metric in PROPORTIONS:
-        return is_surely_beyond(one.value * one.n, one.n, limit, confidence, is_above=not least)
+        return is_significantly_beyond(one.value * one.n, one.n, limit, confidence, is_above=not least)
     return targets.is_short(edge(one, confidence, upper=least), limit, least=least)
 
 

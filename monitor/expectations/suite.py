@@ -60,7 +60,7 @@ class CheckSection(Section):
     @classmethod
     def _is_type(cls, value: str | None) -> str | None:
         if value is not None and value not in TYPES:
-            raise ValueError(f"{value!r} is no type: use one of {', '.join(TYPES)}")
+            raise ValueError(f"{value!r} is not a type: use one of {', '.join(TYPES)}")
         return value
 
     @field_validator("regex")
@@ -70,7 +70,7 @@ class CheckSection(Section):
             try:
                 pc.match_substring_regex(pa.array([""]), f"^(?:{value})$")
             except pa.ArrowInvalid as error:
-                raise ValueError(f"is no regular expression of RE2: {error}") from error
+                raise ValueError(f"is not a valid RE2 regular expression: {error}") from error
         return value
 
     @model_validator(mode="after")
@@ -92,7 +92,7 @@ class CheckSection(Section):
         if self.least is not None and self.most is not None and self.least > self.most:
             raise ValueError("least is more than most")
         if self.check in (Check.CONDITION, Check.ROWS):
-            raise ValueError(f"{self.check} is not about a column: write it beside `columns`")
+            raise ValueError(f"{self.check} is not about a column: move it out of `columns`")
         return self
 
     def expectation(self, column: str) -> Expectation:

@@ -12,7 +12,7 @@ from monitor.expressions.condition import compile_condition
 from monitor.expressions.rows import BatchEvaluation
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
-from monitor.texts import number_in
+from monitor.text_limits import number_in
 from monitor.times.columns import micros_of_column
 
 

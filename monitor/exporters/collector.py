@@ -18,7 +18,7 @@ from monitor.exporters.monotonic_counter import MonotonicCounter
 from monitor.exporters.prediction_counters import PredictionCounters, StreamCounts
 from monitor.exporters.samples import SampleSet
 from monitor.exporters.settings import MetricsSettings
-from monitor.health.declared import own_metrics
+from monitor.health.declared import custom_metrics
 from monitor.health.settings import ClientSettings
 from monitor.metrics import AGAINST
 from monitor.predictions.log.writer import IntakeStats
@@ -186,7 +186,7 @@ def _for_client(measured: Measured, client: str, settings: ClientSettings) -> Me
     """The measurements of one client, without those of own metrics that are for engineers."""
     return {
         (stream, seconds): [
-            one for one in some if not own_metrics.is_for_engineers(settings.view(stream.model), one)
+            one for one in some if not custom_metrics.is_for_engineers(settings.view(stream.model), one)
         ]
         for (stream, seconds), some in measured.items()
         if stream.client == client

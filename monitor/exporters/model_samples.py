@@ -10,12 +10,12 @@ from monitor.exporters.exemplars import ByVersion
 from monitor.exporters.prediction_counters import DURATION_BOUNDS, SCORE_BOUNDS, StreamCounts, VersionCounts
 from monitor.exporters.samples import Bucket, Exemplar, SampleSet
 from monitor.exporters.settings import MetricsSettings
-from monitor.health import verdict
+from monitor.health import model_state
 from monitor.health.settings import ClientSettings
 from monitor.measurement_table import Key, valued
 from monitor.metrics import business
 from monitor.metrics.declared import agents, forecasts, ranked_scores
-from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
+from monitor.metrics.declared.custom_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
 from monitor.metrics.quality import (
     calibration_error,
@@ -160,7 +160,7 @@ def _state(samples: SampleSet, model: Model, versions: Mapping[str, VersionCount
         values = [*b, release.version, release.released_by]
         samples.put("watchkeeper_model_release_timestamp_seconds", values, release.released_at)
     received = figures.data_until if figures.rows else None
-    health = verdict.model_health(
+    health = model_state.model_health(
         figures.stream,
         view.title,
         model.alerts,

@@ -211,7 +211,7 @@ def _quantile(
             or not isinstance(asked.value, float)
             or not 0 < asked.value < 1
         ):
-            raise source.error(asked, "is no share between 0 and 1, such as 0.95")
+            raise source.error(asked, "is not a share between 0 and 1, such as 0.95")
         share = asked.value
     return Expression(source.text, source.body, columns, outcome, (Term(_ONE), pair[0]), share)
 
@@ -293,7 +293,7 @@ def _power(base: Dual, exponent: float) -> Dual:
         value = base.value**exponent
         slope = exponent * base.value ** (exponent - 1) if base.value else 0.0
     except (ZeroDivisionError, OverflowError) as error:
-        raise UndefinedError("a power that is no number") from error
+        raise UndefinedError("a power that is not a number") from error
     if isinstance(value, complex) or isinstance(slope, complex):
         raise UndefinedError("the root of a negative number")
     return Dual(value, base.slope * slope)

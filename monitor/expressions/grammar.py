@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from monitor.signals.plugins.plugin_names import target_of
-from monitor.texts import LABEL
+from monitor.text_limits import LABEL
 
 MOST_CHARACTERS, MOST_NODES, DEEPEST = 1000, 200, 40
 OF_PREDICTION = frozenset((
@@ -170,7 +170,7 @@ def check_row(source: SyntaxTree, node: ast.expr) -> None:
     match node:
         case ast.Constant(value=value):
             if not isinstance(value, str | bool | int | float | None) or not _is_finite(value):
-                raise source.error(node, "is no number, text, True, False or None")
+                raise source.error(node, "is not a number, text, True, False or None")
         case ast.BinOp(op=op) if not isinstance(op, ARITHMETIC):
             raise source.error(node, "is an unknown operator: use + - * / **")
         case ast.Compare():

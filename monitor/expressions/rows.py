@@ -13,7 +13,7 @@ import pyarrow as pa
 from monitor.expressions.grammar import column_of, function_call
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
-from monitor.texts import composed, number_in
+from monitor.text_limits import composed, number_in
 
 Labels = tuple[np.ndarray, list[str], np.ndarray]
 """Codes of rows, shape (n,), the texts that they stand for, and the reasons of rows without any."""

@@ -169,7 +169,7 @@ def _groups(labels: pa.Array, name: str) -> np.ndarray:
     if labels.null_count:
         raise InputError(
             f"without a value in the group {one_line(name)!r}: {labels.null_count:,} of {counted(len(labels), 'item')}",
-            hint="give each of them a group of its own, or leave them out",
+            hint="give each of them its own group, or leave them out",
         )
     encoded = labels.dictionary_encode()
     ranks = np.argsort(np.argsort(np.array(encoded.dictionary.to_pylist(), dtype=object)))

@@ -47,7 +47,7 @@ def from_dict(stored: Any) -> GateResult:
             **{**values, "outcome": Outcome(values["outcome"]), "notes": tuple(values["notes"])}
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableError(f"this is no gate's result: {error}") from error
+        raise UnreadableError(f"this is not a gate result: {error}") from error
 
 
 def _with_outcome(values: dict[str, Any]) -> dict[str, Any]:

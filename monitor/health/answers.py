@@ -71,15 +71,15 @@ def sentence(rates: Mapping[str, SignalRate], period: str, *, is_leaking: bool =
     unsupported = [known[name] for name in UNSUPPORTED if name in known]
     if unsupported:
         most = max(unsupported, key=lambda rate: rate.value)
-        words = "had numbers, dates or names that their sources do not have"
+        words = "had numbers, dates or names that are not in their sources"
         parts.append(f"{_figure(most)} {words}{_usually(most)}")
     leaks = [rates[name] for name in LEAKS if name in rates and rates[name].n]
     if not parts and not any(rate.value for rate in leaks):
         return ""
     worst = max((rate.value for rate in leaks), default=0.0)
     if leaks and (worst or not is_leaking):
-        none = "none was found to give away data"
-        parts.append(f"{_share(worst)} gave away data that they should not have" if worst else none)
+        none = "none was found to leak data"
+        parts.append(f"{_share(worst)} leaked data" if worst else none)
     return f"Of the answers {period}, {_listed(parts)}."
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.health import wording
+from monitor.health.model_state import ClientIncident, Health
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientIncident, Health
 from monitor.records import Stream
 from monitor.store.targets import TargetPeriod
 

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from monitor.health import incident_history, notes, targets, verdict, wording
+from monitor.health import incident_history, model_state, notes, targets, wording
 from monitor.health.attainment import within_limits
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
 from monitor.health.settings import ClientSettings, ModelView
-from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
 from monitor.records import Alert, Stream
 from monitor.runtime.threads.preemption import preemptible
 from monitor.store import alerts as alert_store
@@ -70,12 +70,12 @@ def client(
     models += [
         _model(stream, None, data, span_days) for stream in without_data(key, settings.models, present)
     ]
-    headline, health = verdict.headline(models)
+    headline, health = model_state.headline(models)
     start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
     first = min([figures.first_received for figures in all_figures], default=now)
     first = min(first, data.first_data(default=now))
     within = within_limits(data.incidents, len(all_figures), max(start, first), now)
-    ordered = verdict.worst_first(models)
+    ordered = model_state.worst_first(models)
     since = first if first > start else None
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within, since)
 
@@ -183,7 +183,7 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
     settings, now = data.settings, data.now
     received = figures.data_until if figures is not None and figures.rows else None
     standing = [one for one in data.periods.get(stream, ()) if one.until is None]
-    health = verdict.model_health(
+    health = model_state.model_health(
         stream,
         settings.title(stream.model),
         data.alerts_of.get(stream, ()),

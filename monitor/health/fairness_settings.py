@@ -47,5 +47,5 @@ class FairnessSection(Section):
                 )
         for name in self.reference:
             if name not in self.groups:
-                raise ValueError(f"reference names {name}, which is none of the groups")
+                raise ValueError(f"reference names {name}, which is not one of the groups")
         return self

@@ -10,9 +10,16 @@ from zoneinfo import ZoneInfo
 
 from monitor.health import targets, wording
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import (
+    ClientIncident,
+    Day,
+    Health,
+    end_sentence,
+    past_sentence,
+    state_sentence,
+)
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientIncident, Day, Health, end_sentence, past_sentence, state_sentence
 from monitor.records import Alert, Diagnosis, Severity, State, Stream, Transition, fingerprint
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetPeriod

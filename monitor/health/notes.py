@@ -6,11 +6,11 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from monitor.errors import InputError, NotFoundError
-from monitor.health.verdict import ClientIncident
+from monitor.health.model_state import ClientIncident
 from monitor.store import audit, incident_notes
 from monitor.store.audit import AuditEntry
 from monitor.store.incident_notes import IncidentNote
-from monitor.texts import storable
+from monitor.text_limits import storable
 from monitor.visible import counted, one_line
 
 SENT_AGAIN_WITHIN = 10.0

@@ -20,8 +20,8 @@ PHRASES: dict[str, Phrase] = {
         explains="Share of the model's answers that turned out to be right, once the outcomes were known.",
     ),
     "balanced_accuracy": Phrase(
-        "Right answers, all groups alike",
-        "is right in {value} of cases, each group counted alike",
+        "Right answers, all groups weighted equally",
+        "is right in {value} of cases, each group weighted equally",
         explains="Right answers, where small groups count as much as large ones.",
     ),
     "precision": Phrase(
@@ -41,7 +41,7 @@ PHRASES: dict[str, Phrase] = {
     ),
     "roc_auc": Phrase(
         "Ranking",
-        "puts a true case before another in {value} of comparisons",
+        "ranks a true case above another one in {value} of comparisons",
         explains="How often the model ranks a true case above one that is not. 50 % would be chance.",
     ),
     "estimated_accuracy": Phrase(
@@ -69,34 +69,34 @@ PHRASES: dict[str, Phrase] = {
     "wape": Phrase(
         "Error of the forecasts",
         "has errors of {value} of the actual values",
-        explains="All errors of the forecasts together, as a share of all actual values together.",
+        explains="The total error of the forecasts, as a share of the total of the actual values.",
     ),
     "bias_share": Phrase(
         "Forecasts too high or too low",
-        "is {value} of the actual values too high on the whole (below 0: too low)",
-        explains="Above 0, the forecasts are too high on the whole; below 0, too low.",
+        "is too high by {value} of the actual values overall (below 0: too low)",
+        explains="Above 0, the forecasts are too high overall; below 0, too low.",
     ),
     "mase": Phrase(
-        "Error beside a simple forecast",
+        "Error compared with a simple forecast",
         "errs {value} times as much as repeating the last season did",
         "number",
         "Below 1, the forecasts err less than repeating the last season did in the data that the model learned from.",
     ),
     "relative_mae": Phrase(
-        "Error beside a simple forecast for the same times",
+        "Error compared with a simple forecast for the same times",
         "errs {value} times as much as a simple forecast",
         "number",
         "Below 1, the forecasts err less than a simple forecast for the same times.",
     ),
     "interval_coverage": Phrase(
         "Actual values within the stated range",
-        "states ranges that hold {value} of the actual values",
+        "states ranges that contain {value} of the actual values",
         explains="How often the actual value lay in the range that the forecast stated.",
     ),
     "coverage_shortfall": Phrase(
-        "Actual values that the stated range missed",
-        "has {value} more of the actual values outside of its stated ranges than it should",
-        explains="A range that should hold 80 of 100 actual values misses 20. This is how many it missed beyond that.",
+        "Actual values outside the stated range",
+        "has {value} more of the actual values outside its stated ranges than it should",
+        explains="A range that should contain 80 of 100 actual values misses 20. This is how many more it missed.",
     ),
     "hit_rate_at_k": Phrase(
         "Lists with something chosen",
@@ -120,13 +120,13 @@ PHRASES: dict[str, Phrase] = {
     ),
     "tool_error_rate": Phrase(
         "Tools that failed",
-        "gets an error from {value} of its calls of tools",
-        explains="A tool is another program that the model asks, such as a search. Share of these calls that failed.",
+        "gets an error from {value} of its tool calls",
+        explains="A tool is another program that the model calls, such as a search. Share of these calls that failed.",
     ),
     "loop_rate": Phrase(
         "Runs that repeat themselves",
-        "repeats a call of a tool in {value} of its runs",
-        explains="Share of the runs that called a tool again with what it was asked before.",
+        "repeats a tool call in {value} of its runs",
+        explains="Share of the runs that called a tool a second time with the same arguments.",
     ),
     "alert_precision": Phrase(
         "Alerts that were right",
@@ -146,7 +146,7 @@ PHRASES: dict[str, Phrase] = {
     "subset_accuracy": Phrase(
         "All labels right",
         "gets all labels right in {value} of all cases",
-        explains="Share of the cases in which no label was missing and none was too many.",
+        explains="Share of the cases with no missing label and no extra one.",
     ),
     "micro_f1": Phrase(
         "Labels found and right",
@@ -154,8 +154,8 @@ PHRASES: dict[str, Phrase] = {
         explains="One figure for two aims: finding all labels, and giving no wrong ones. 100 % is perfect.",
     ),
     "macro_f1": Phrase(
-        "Labels found and right, all labels alike",
-        "reaches a score of {value} for finding labels without wrong ones, each label counted alike",
+        "Labels found and right, all labels weighted equally",
+        "reaches a score of {value} for finding labels without wrong ones, each label weighted equally",
         explains="Labels found and right, where rare labels count as much as frequent ones.",
     ),
     "output_mae": Phrase(
@@ -166,8 +166,8 @@ PHRASES: dict[str, Phrase] = {
     ),
     "concordance_at_horizon": Phrase(
         "Order of risks",
-        "puts who was affected before who was not in {value} of comparisons",
-        explains="How often who was affected had a higher risk than who was not. 50 % would be chance.",
+        "ranks a case that was affected above one that was not in {value} of comparisons",
+        explains="How often a case that was affected had a higher risk than one that was not. 50 % would be chance.",
     ),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
@@ -186,19 +186,19 @@ PHRASES: dict[str, Phrase] = {
         "Usual time to answer",
         "usually answers within {value}",
         "seconds",
-        "Half of all answers come at least this fast.",
+        "Half of all answers are at least this fast.",
     ),
     "latency_p95": Phrase(
         "Time to answer",
         "answers 95 of 100 requests within {value}",
         "seconds",
-        "95 of 100 answers come at least this fast.",
+        "95 of 100 answers are at least this fast.",
     ),
     "latency_p99": Phrase(
         "Slowest answers",
         "answers 99 of 100 requests within {value}",
         "seconds",
-        "99 of 100 answers come at least this fast.",
+        "99 of 100 answers are at least this fast.",
     ),
     "confidence_mean": Phrase(
         "How sure the model is",
@@ -211,8 +211,8 @@ PHRASES: dict[str, Phrase] = {
         explains="Share of answers in which the model was not sure.",
     ),
     "automation_rate": Phrase(
-        "Decided without a person",
-        "decides {value} of all cases without a person",
+        "Decided automatically",
+        "decides {value} of all cases automatically",
         explains="Share of cases that needed no person.",
     ),
     "review_rate": Phrase(
@@ -237,7 +237,7 @@ PHRASES: dict[str, Phrase] = {
     "drifted_share": Phrase(
         "Inputs that look different",
         "sees {value} of its inputs differ from before",
-        explains="Share of the model's inputs that look different from the time in which it learned.",
+        explains="Share of the model's inputs that look different from those it was trained on.",
     ),
 }
 """The metrics that clients can see; others are shown to engineers only."""

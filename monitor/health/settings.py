@@ -13,8 +13,8 @@ from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
 from monitor.health.declared.agent_settings import AgentSection
+from monitor.health.declared.custom_metric_settings import CustomMetrics
 from monitor.health.declared.forecast_settings import ForecastSection
-from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.declared.ranking_settings import RankingSection
 from monitor.health.declared.score_settings import AnomalySection, SurvivalSection
 from monitor.health.fairness_settings import FairnessSection
@@ -77,8 +77,8 @@ class ModelView(Section):
     cost_matrix: dict[str, dict[str, RealNumber]] = Field(default_factory=dict)
     """What an answer costs, by answer and then by truth, such as `{approve: {default: 900}, decline: {repaid: 40}}`.
     What is not named costs nothing. For `estimated_cost`."""
-    metrics: OwnMetrics = Field(default_factory=dict)
-    """Metrics of your own, by name; each is an expression, or a section with one."""
+    metrics: CustomMetrics = Field(default_factory=dict)
+    """Custom metrics, by name; each is an expression, or a section with one."""
     fairness: FairnessSection = FairnessSection()
     """The groups between which answers are compared. Without groups, nothing is measured."""
     forecast: ForecastSection = ForecastSection()
@@ -110,7 +110,7 @@ class DigestSettings(Section):
     """When a summary goes out, and to whom."""
 
     to: tuple[str, ...] = ()
-    """E-mail recipients."""
+    """Email recipients."""
     slack: bool = False
     """Also send digests to the Slack channel in `notify`."""
     at: TimeOfDay = "08:00"
@@ -120,7 +120,7 @@ class DigestSettings(Section):
     weekly: Weekday | None = "mon"
     """Day of the weekly digest; null for none."""
     service_reports: Literal["weekly", "monthly"] | None = None
-    """Service reports by e-mail, to the same recipients: `weekly` on Mondays, `monthly` on the first day."""
+    """Service reports by email, to the same recipients: `weekly` on Mondays, `monthly` on the first day."""
     when: Literal["always", "changes"] = "always"
     """`changes` sends no digest for days without anything to report."""
 
@@ -152,8 +152,8 @@ class ClientSettings(Section):
     sampled: dict[str, SampledShare] = Field(default_factory=dict)
     """Models of which the platform captures a share of the calls only, such as `{churn: 20%}`. Counts are marked as
     those of the sample."""
-    metrics: OwnMetrics = Field(default_factory=dict)
-    """Metrics of your own for all models of the client, by name."""
+    metrics: CustomMetrics = Field(default_factory=dict)
+    """Custom metrics for all models of the client, by name."""
     models: Mapping[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 

@@ -227,7 +227,7 @@ def sentence(period: TargetPeriod, title: str) -> str:
     bound = agreed(period.metric, period.target, least=period.is_least)
     if period.value is None:
         name = wording.name(period.metric).lower()
-        return f"{title}: it is not known whether {name} is {bound}, as agreed ({period.reason})."
+        return f"{title}: it is not yet known whether {name} is {bound}, as agreed ({period.reason})."
     stale = f"as last measured: {period.reason}" if period.reason else ""
     notes = ", ".join(filter(None, ("estimated" if period.estimated else "", interval(period), stale)))
     clause = wording.says_as(period.metric, shown(period))
@@ -240,7 +240,7 @@ def past_sentence(period: TargetPeriod, title: str) -> str:
     bound = agreed(period.metric, period.target, least=period.is_least)
     worst = "" if period.worst is None else wording.beside(period.metric, period.worst, period.target)
     at_worst = f": {worst} at its worst" if worst else ""
-    return f"{title} missed what was agreed on {wording.name(period.metric).lower()}{at_worst}; {bound} was agreed."
+    return f"{title} missed the target agreed for {wording.name(period.metric).lower()}{at_worst}; {bound} was agreed."
 
 
 def by_urgency(periods: Iterable[TargetPeriod]) -> list[TargetPeriod]:

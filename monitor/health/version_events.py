@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, format_number
-from monitor.health.verdict import ClientIncident
+from monitor.health.model_state import ClientIncident
 from monitor.health.wording import moment
 from monitor.records import Stream
 from monitor.store import releases, rollbacks, rollouts
@@ -85,15 +85,15 @@ class VersionEvent:
     def sentence(self, title: str) -> str:
         """What happened, without the name of the version: it holds whatever happens later."""
         ordered, seen = (
-            "Its requests go to the version before it.",
-            "The version before it took over all requests.",
+            "Its requests go to the previous version.",
+            "The previous version took over all requests.",
         )
         words = {
             EventKind.RELEASED: "a new version was released.",
             EventKind.PROMOTED: "a new version took over all requests.",
             EventKind.FAILED: f"a new version was withdrawn, because it was worse. {ordered}",
             EventKind.STOPPED: f"a new version was withdrawn. {ordered}",
-            EventKind.RETURNING: "the return to the version before was ordered.",
+            EventKind.RETURNING: "a rollback to the previous version was ordered.",
             EventKind.RETURNED: f"a new version was withdrawn. {seen}",
         }
         return f"{title}: {words[self.kind]}"
@@ -102,9 +102,9 @@ class VersionEvent:
         """Since when a version had been introduced; empty if it was not introduced step by step."""
         if self.started is None:
             return ""
-        return f"It was introduced step by step from {moment(self.started, zone, now)} on."
+        return f"It was introduced step by step, starting {moment(self.started, zone, now)}."
 
-    def is_told_by(self, one: ClientIncident) -> bool:
+    def is_covered_by(self, one: ClientIncident) -> bool:
         """Whether an incident has the same content."""
         is_same = one.stream == self.stream and one.rule == _RULES.get(self.kind)
         return is_same and abs(one.started - self.at) <= _SAME
@@ -193,15 +193,15 @@ def current(
 
 def _introduced(title: str, step: RolloutStep, zone: ZoneInfo, now: float) -> str:
     share, at = f"{format_number(step.share)} %", moment(step.at, zone, now)
-    return f"{title}: a new version is being introduced. It answers {share} of the requests since {at}."
+    return f"{title}: a new version is being introduced. It has answered {share} of the requests since {at}."
 
 
 def _changed(title: str, one: VersionEvent, zone: ZoneInfo, now: float) -> str:
     at = moment(one.at, zone, now)
     if one.kind is EventKind.PROMOTED:
-        return f"{title}: a new version answers all requests since {at}."
+        return f"{title}: a new version has answered all requests since {at}."
     if one.kind is EventKind.RETURNING:
-        return f"{title}: a new version is being withdrawn since {at}."
+        return f"{title}: a new version is being withdrawn (since {at})."
     if one.kind is EventKind.RETURNED:
-        return f"{title}: a new version was withdrawn on {at}. The version before it answers all requests."
-    return f"{title}: a new version was withdrawn on {at}. Its requests go to the version before it."
+        return f"{title}: a new version was withdrawn on {at}. The previous version answers all requests."
+    return f"{title}: a new version was withdrawn on {at}. Its requests go to the previous version."

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpcore2
 
 from monitor.errors import AccessError, InputError, WatchkeeperError
-from monitor.loadtest.shape import Shape, bodies, filled
+from monitor.loadtest.payloads import Shape, bodies, filled
 from monitor.loadtest.target import Target, head
 from monitor.outgoing.budget import CallBudget
 from monitor.outgoing.headers import given_header
@@ -59,7 +59,7 @@ def place(url: str) -> ModelAddress:
     if parts.scheme not in ("http", "https") or not parts.hostname or flawed:
         raise InputError(f"--url: '{visible(url[:100])}' is not a URL", hint="write https://host:port/path")
     if parts.username is not None or parts.password is not None:
-        raise InputError("--url holds a user or password", hint="use --header 'Authorization=${env:NAME}'")
+        raise InputError("--url contains a user or password", hint="use --header 'Authorization=${env:NAME}'")
     try:
         resolved = addresses(parts.hostname, CallBudget(_LOOK_UP))
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -93,12 +93,12 @@ def permit(
     if confirmed != where.host:
         raise AccessError(
             f"nobody has confirmed that {where.host} ({where.address}) may be loaded",
-            hint=f"if it is yours, and its operators know: --confirm {where.host}",
+            hint=f"if it is yours, and its operators are informed: --confirm {where.host}",
         )
     if environment == "production" and not yes:
         raise AccessError(
             "the model is that of the environment production",
-            hint="test a copy: client/model/staging. If production is meant, and its callers may suffer: --yes",
+            hint="test a copy: client/model/staging. To test production, although callers may be affected: --yes",
         )
     return highest
 

@@ -39,7 +39,7 @@ def own_limit(stage: StageResult, cores: int) -> str:
         )
     limits = [one.objective.limit for one in stage.missed if one.objective.kind is ObjectiveKind.LATENCY]
     if limits and stage.own_delay > _OWN_SHARE * min(limits):
-        return f"it sent 1 % of the calls more than {milliseconds(stage.own_delay)} too late"
+        return f"it sent 1 % of the calls more than {milliseconds(stage.own_delay)} late"
     return ""
 
 
@@ -58,7 +58,7 @@ def first_limit(missed: StageResult, lowest: StageResult, cores: int, server: st
         return Limit(f"connections: all {missed.connections} were in use while calls waited")
     busy = missed.around.server_cores
     if busy is not None and busy >= _BUSY:
-        return Limit(f"the processor of {server} ({busy:.2f} cores)")
+        return Limit(f"the CPU of {server} ({busy:.2f} cores)")
     if busy is not None:
         return Limit(f"the writer: {server} uses {busy:.2f} cores, and answers wait for the database")
     slower = (
@@ -85,7 +85,7 @@ def _failure(stage: StageResult, server: str) -> str:
     failure, count = next(iter(stage.failures.items()))
     share = f"{count / max(1, stage.calls):.1%} of the calls"
     if failure == NOT_SENT:
-        return f"connections: {share} found none of {stage.connections} free"
+        return f"connections: {share} found none of {stage.connections} available"
     if failure.startswith("HTTP 429"):
         return f"a rate limit: {server} answered {share} with 429"
     return f"errors: {share} of {server} failed ({failure})"

@@ -22,14 +22,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor.config.root import Config
 from monitor.errors import WatchkeeperError
 from monitor.loadtest.lag import longest_lag
-from monitor.loadtest.shape import Shape, bodies
+from monitor.loadtest.payloads import Shape, bodies
 from monitor.loadtest.stage import StageLoad
 from monitor.loadtest.target import Target, head
 from monitor.outgoing.persistent import Answer, Peer
 from monitor.records import Stream
 from monitor.store import profiles
 from monitor.store.db import Store
-from monitor.store.scratch import Scratch
+from monitor.store.temporary_database import TemporaryDatabase
 from monitor.visible import one_line
 from monitor.windows import baseline as baselines
 from monitor.windows.baseline import Baseline
@@ -44,7 +44,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @contextmanager
 def running(
-    where: Scratch,
+    where: TemporaryDatabase,
     config: Config,
     written: Mapping[str, Any],
     stream: Stream,
@@ -84,7 +84,9 @@ def running(
         _stop(process)
 
 
-def _settings(where: Scratch, config: Config, written: Mapping[str, Any], stream: Stream) -> dict[str, Any]:
+def _settings(
+    where: TemporaryDatabase, config: Config, written: Mapping[str, Any], stream: Stream
+) -> dict[str, Any]:
     """The configuration of the second daemon: only what determines how it counts, measures and judges this model."""
     model = ((written.get("clients") or {}).get(stream.client) or {}).get("models") or {}
     kept = {name: value for name, value in (model.get(stream.model) or {}).items() if name in _OF_MODEL}

@@ -39,7 +39,7 @@ def line(stage: StageResult, cores: int) -> str:
     words = dict(zip(COLUMNS, row(stage, cores), strict=True))
     why = "; ".join(missed_words(one) for one in stage.missed) or stage.stopped
     if not why and stage.backlog_grows:
-        why = "calls arrive faster than they end"
+        why = "calls arrive faster than they complete"
     return f"{words['rate']}: {words['result']}" + (f" ({one_line(why)})" if why else f", p95 {words['p95']}")
 
 

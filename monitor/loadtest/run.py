@@ -119,7 +119,7 @@ class _Run:
         if failures and not self.interrupted:
             raise WatchkeeperError(
                 f"the first call to {self.target.server} failed: {visible(failures[0])}",
-                hint="a load test needs calls that succeed: correct the address, the headers or the template",
+                hint="a load test needs calls that succeed: check the address, the headers or the template",
             )
 
     async def _search(self, generator: Generator) -> None:

@@ -89,18 +89,20 @@ def _words(
         return Outcome.PASS, f"holds {rate} with at least {headroom} headroom; no limit was found up to there"
     if misses is not None and misses <= plan.wanted * (1 + _ENDS):
         stage = next(one for one in stages if one.rate == misses or one.state is ObjectiveState.MISSED)
-        holding = f"it holds {_rate(plan, holds)}" if holds else "no rate that was tried is held"
-        reason = "; ".join(missed_words(one) for one in stage.missed) or "calls arrive faster than they end"
+        holding = f"it holds {_rate(plan, holds)}" if holds else "no tested rate is held"
+        reason = (
+            "; ".join(missed_words(one) for one in stage.missed) or "calls arrive faster than they complete"
+        )
         more = f"; first limit: {limit.text}" if limit else ""
         return Outcome.FAIL, f"does not hold {rate}: {reason}; {holding}{more}"
-    return Outcome.INCONCLUSIVE, f"may or may not hold {rate}: {_why_unknown(stages, limit)}"
+    return Outcome.INCONCLUSIVE, f"inconclusive for {rate}: {_why_unknown(stages, limit)}"
 
 
 def _why_unknown(stages: Sequence[StageResult], limit: Limit | None) -> str:
     if limit is not None and limit.is_own:
         return f"the limit was {limit.text}; use another machine to generate the load"
     if not stages:
-        return "no stage was finished"
+        return "no stage was completed"
     last = stages[-1]
     if last.stopped:
         return f"the test was stopped at {format_number(last.rate)}/s: {last.stopped}"
@@ -123,7 +125,7 @@ def value_words(one: Judged) -> str:
     if one.objective.kind is ObjectiveKind.ERRORS:
         return f"{format_number(100 * one.value)}%"
     if one.value == float("inf"):
-        return "never reached, so many calls failed"
+        return "never reached, because too many calls failed"
     return milliseconds(one.value)
 
 

@@ -17,8 +17,8 @@ from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
-from monitor.windows.declared.of_baseline import DeclaredBaseline
-from monitor.windows.declared.own_metric import OwnMetric, of_stored
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
+from monitor.windows.declared.custom_metric import CustomMetric, of_stored
 from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.layout.slice_limits import SliceKey
@@ -113,11 +113,11 @@ def _with(
     )
 
 
-def _rows(profile: Profile, metric: OwnMetric) -> float:
+def _rows(profile: Profile, metric: CustomMetric) -> float:
     return profile.overall.tally(metric.tally).get(ROWS, 0.0)
 
 
-def _replaced(profile: Profile, metric: OwnMetric, counted: Profile) -> Profile:
+def _replaced(profile: Profile, metric: CustomMetric, counted: Profile) -> Profile:
     """The profile with the counts of a metric, for the parts that it has."""
     slices = dict[SliceKey, Slice]()
     for key, part in profile.slices.items():
@@ -130,11 +130,11 @@ def _replaced(profile: Profile, metric: OwnMetric, counted: Profile) -> Profile:
     return replace(profile, slices=slices)
 
 
-def _of_others(counts: Mapping[str, Count], metric: OwnMetric) -> dict[str, Count]:
+def _of_others(counts: Mapping[str, Count], metric: CustomMetric) -> dict[str, Count]:
     return {name: value for name, value in counts.items() if not _is_of(name, metric)}
 
 
-def _is_of(name: str, metric: OwnMetric) -> bool:
+def _is_of(name: str, metric: CustomMetric) -> bool:
     return name == metric.tally or name.startswith(f"{metric.tally}:")
 
 

@@ -23,7 +23,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
-from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline
+from monitor.windows.declared.baseline_definitions import NOTHING, DeclaredBaseline
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.recount import recount
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -205,7 +205,7 @@ class BaselineSelector:
             return {}
         recounted = recount(self._store, streams, self._windows, self._base, now, progress, self._runner)
         for stream, since in recounted.since.items():
-            log.info("%s was recounted by its new baseline from %s on", stream, iso(since))
+            log.info("%s was recounted with its new baseline from %s on", stream, iso(since))
         self._to_recount -= recounted.complete
         return recounted.since
 

@@ -39,7 +39,7 @@ class LeaderLease:
         """Whether this process held the lease at the last renewal."""
         return self._store.is_sqlite or self._lease is not None
 
-    def is_ours(self, now: float) -> bool:
+    def acquire(self, now: float) -> bool:
         """Acquire or renew the lease; False while another process holds it."""
         if self._store.is_sqlite:
             return True

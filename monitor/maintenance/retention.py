@@ -47,8 +47,8 @@ from monitor.store import (
     webhook_deliveries,
 )
 from monitor.store.audit_checkpoints import Signer
+from monitor.store.audited_deletions import AuditedDeletions
 from monitor.store.db import Store
-from monitor.store.noted_deletions import NotedDeletions
 from monitor.store.retention import Aged, Prefix, delete_old, with_old
 from monitor.store.settings import StoreSettings
 from monitor.windows.settings import WindowSettings
@@ -88,7 +88,7 @@ def delete_expired(
         (gauges.AGED, now - settings.keep_gauges, _all),
     )
     steps = _steps(settings, predictions, windows, now, signer or Signer())
-    run = NotedDeletions(store, "delete what is past its retention", now)
+    run = AuditedDeletions(store, "delete what is past its retention", now)
     by_key = sum(_delete_by_key(store, run, table, before, is_chosen) for table, before, is_chosen in aged)
     return by_key + sum(_repeat(run, step) for step in steps) + _delete_layouts(store, run)
 
@@ -145,7 +145,7 @@ def _steps(
     )
 
 
-def _delete_layouts(store: Store, run: NotedDeletions) -> int:
+def _delete_layouts(store: Store, run: AuditedDeletions) -> int:
     with store.read() as connection:
         unused = silent_streams.unused_layouts(connection)
     if not unused:
@@ -157,7 +157,9 @@ def _all(_: Prefix) -> bool:
     return True
 
 
-def _delete_by_key(store: Store, run: NotedDeletions, aged: Aged, before: float, is_chosen: IsChosen) -> int:
+def _delete_by_key(
+    store: Store, run: AuditedDeletions, aged: Aged, before: float, is_chosen: IsChosen
+) -> int:
     """Delete the rows of a large table that ended by `before`, under the keys that are chosen."""
     with store.read() as connection:
         prefixes = [prefix for prefix in with_old(connection, aged, before) if is_chosen(prefix)]
@@ -172,7 +174,7 @@ def _delete(aged: Aged, prefixes: Sequence[Prefix], before: float, connection: C
     return delete_old(connection, aged, prefixes, before)
 
 
-def _repeat(run: NotedDeletions, step: Callable[[Connection], int]) -> int:
+def _repeat(run: AuditedDeletions, step: Callable[[Connection], int]) -> int:
     """Run `step`, each time in a transaction of its own, until it deletes nothing more; the number of rows."""
     total = 0
     for _ in range(_MOST_ROUNDS):

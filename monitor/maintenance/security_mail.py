@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.alerts.notification import Message
 from monitor.config.units import DAY, HOUR
-from monitor.digest.mailing import EMAIL, list_headers, mailing
+from monitor.digest.email_delivery import EMAIL, list_headers, mailing
 from monitor.maintenance.security_report import Installation, SecurityFinding, read, report, words
 from monitor.records import DAEMON, Delivery
 from monitor.store import audit, digests, outbox
@@ -50,7 +50,7 @@ def message(lines: Sequence[SecurityFinding], period: ReportMonth, version: str,
     """The mail to one recipient."""
     wrong = sum(not line.is_well for line in lines)
     verdict = (
-        f"{wrong} {'point deserves' if wrong == 1 else 'points deserve'} a look" if wrong else "all is well"
+        f"{wrong} {'finding needs' if wrong == 1 else 'findings need'} attention" if wrong else "all is well"
     )
     text = "\n".join(
         [

@@ -119,7 +119,7 @@ def _people(facts: Facts) -> list[SecurityFinding]:
     return [
         SecurityFinding("admins signed in now", True, ", ".join(admins[:_MOST]) or "none"),
         SecurityFinding(
-            "requests without access", facts.failed < 100, f"{facts.failed:,} since {iso(facts.since)}"
+            "unauthorized requests", facts.failed < 100, f"{facts.failed:,} since {iso(facts.since)}"
         ),
     ]
 

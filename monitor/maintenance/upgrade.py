@@ -9,7 +9,7 @@ from monitor.store.db import Store, opened
 from monitor.store.migrate import is_current, migrate
 
 
-def upgrade_apart(store: Store) -> None:
+def upgrade_in_child(store: Store) -> None:
     """Apply missing migrations in a forked process, which returns the 10 MB that they take.
 
     Raises:

@@ -13,7 +13,7 @@ from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.attributions import attribution_drift
 from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
-from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores, task_decline
+from monitor.metrics.declared import agents, custom_metrics, expected, forecasts, ranked_scores, task_decline
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.drift.column_drift import SomeDrift
 from monitor.metrics.estimated import cbpe, dle, expected_cost, gap
@@ -86,7 +86,7 @@ _MODULES = (
     automation,
     satisfaction,
     cost,
-    own_metrics,
+    custom_metrics,
     forecasts,
     ranked_scores,
     agents,

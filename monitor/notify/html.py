@@ -1,4 +1,4 @@
-"""A notification as HTML, for e-mail. It says the same as the text, and works without images and style sheets."""
+"""A notification as HTML, for email. It says the same as the text, and works without images and style sheets."""
 
 from collections.abc import Iterable
 from html import escape

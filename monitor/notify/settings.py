@@ -26,7 +26,7 @@ class NotifySettings(Section):
     slack: SlackSettings | None = None
     """Slack, through an incoming webhook."""
     email: EmailSettings | None = None
-    """E-mail over SMTP."""
+    """Email over SMTP."""
     webhook: WebhookSettings | None = None
     """A signed webhook."""
     apprise: AppriseSettings | None = None

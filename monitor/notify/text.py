@@ -1,4 +1,4 @@
-"""A notification as plain text, for the console, e-mail and chat."""
+"""A notification as plain text, for the console, email and chat."""
 
 import re
 

@@ -223,7 +223,7 @@ class Emergency:
                 "Watchkeeper cannot reach its database: predictions are rejected, "
                 "and only critical rules are evaluated"
             ),
-            impact="Senders get 503 and must send again. Only critical rules over the last seconds are evaluated.",
+            impact="Senders get 503 and must retry. Only critical rules over the last seconds are evaluated.",
             client="watchkeeper",
             model="daemon",
             environment="production",

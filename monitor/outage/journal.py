@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 
 from monitor.errors import StoreError
 from monitor.records import Alert, Delivery, Transition
+from monitor.runtime.file_encryption import sealer_of
 from monitor.runtime.file_modes import create_privately
-from monitor.runtime.sealing import sealer_of
 from monitor.store import alerts, incidents, outbox
 from monitor.store.incidents import Incident
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two attempts to connect."""
-SAID_EVERY = 60.0
+REPORT_EVERY = 60.0
 _WRONG = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in")
 """Errors of a server that mean a wrong configuration: waiting does not help."""
 
@@ -36,7 +36,7 @@ def wait_for_server(
     Raises:
         StoreError: the server refuses this user or database.
     """
-    lane, said_at = None, float("-inf")
+    emergency, reported_at = None, float("-inf")
     while not store.is_sqlite:
         try:
             with store.read() as connection:
@@ -45,11 +45,11 @@ def wait_for_server(
         except StoreError as error:
             if any(words in error.message for words in _WRONG) or error.public == error.message:
                 raise
-            if time.monotonic() - said_at >= SAID_EVERY:
-                said_at = time.monotonic()
+            if time.monotonic() - reported_at >= REPORT_EVERY:
+                reported_at = time.monotonic()
                 log.error("the daemon waits for its database: %s", error.message)
-        if lane is None and spool and channels:
-            lane = Emergency(store, channels, clock, Path(spool), patience)
-        if lane is not None:
-            lane.step()
+        if emergency is None and spool and channels:
+            emergency = Emergency(store, channels, clock, Path(spool), patience)
+        if emergency is not None:
+            emergency.step()
         pause(EVERY)

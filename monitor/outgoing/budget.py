@@ -24,7 +24,7 @@ class CallBudget:
         """
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise httpcore2.ReadTimeout(f"no complete answer within {self.seconds:g} s")
+            raise httpcore2.ReadTimeout(f"no complete response within {self.seconds:g} s")
         return left
 
     def received(self, count: int) -> None:
@@ -35,4 +35,4 @@ class CallBudget:
         """
         self._room -= count
         if self._room < 0:
-            raise httpcore2.ReadError(f"the answer is larger than {self._most:,} bytes")
+            raise httpcore2.ReadError(f"the response is larger than {self._most:,} bytes")

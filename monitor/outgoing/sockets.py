@@ -50,7 +50,7 @@ def _tunnel(proxy: str, host: str, port: int, budget: CallBudget) -> LimitedStre
     parts = urlsplit(proxy)
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if not _HOST.fullmatch(where):
-        raise ConnectionError("the name of the host has characters that no name has")
+        raise ConnectionError("the host name has invalid characters")
     request = f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n"
     if parts.username is not None:
         account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

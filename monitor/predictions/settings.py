@@ -5,7 +5,7 @@ from pydantic import Field
 from monitor.config.sections import Duration, RealNumber, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.records import Stream
-from monitor.texts import LABEL
+from monitor.text_limits import LABEL
 
 
 class PredictionSettings(Section):

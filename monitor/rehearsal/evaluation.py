@@ -8,8 +8,8 @@ from monitor import drift
 from monitor.drift.columns import Floats
 from monitor.drift.decision.change_point import MOST_WINDOWS
 from monitor.drift.decision.verdict import verdicts
+from monitor.drift.explain.holidays import like_another_day
 from monitor.drift.explain.incident_summary import ALL
-from monitor.drift.explain.other_day import like_another_day
 from monitor.drift.explain.repetition import repetition
 from monitor.records import Stream
 from monitor.rehearsal.result import RehearsedIncident

@@ -74,7 +74,9 @@ def read(data: object, time: str, ignore: Collection[str], dialect: Dialect = DE
         )
     columns = [name for name in source.names if name not in {time, "timestamp", *ignore}]
     if not columns:
-        raise InputError("there is no column to watch", hint="add a feature or a prediction besides the time")
+        raise InputError(
+            "there is no column to monitor", hint="add a feature or a prediction besides the time"
+        )
     micros = _micros(source, time, dialect.dates)
     table = conform(pa.table({name: _column(source, name) for name in columns}))
     has_time = pc.is_valid(micros)

@@ -1,4 +1,4 @@
-"""The disk buffer: the lanes of all keys, one limit, and one thread that puts requests on disk in groups."""
+"""The disk buffer: the queues of all keys, one limit, and one thread that puts requests on disk in groups."""
 
 import fcntl
 import logging
@@ -12,13 +12,13 @@ import msgspec
 
 from monitor.errors import BusyError, WatchkeeperError
 from monitor.relay.frames import RelayedRequest
-from monitor.relay.lane import Lane
+from monitor.relay.request_queue import RequestQueue
 from monitor.relay.set_aside import SetAside
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 
 log = logging.getLogger(__name__)
 
-LANES = "keys"
+QUEUES = "keys"
 _LOCK = ".lock"
 _LOCKS_WITHIN = 1.0
 """Seconds in which another process may let go: `watchkeeper relay status` holds the folder for a moment."""
@@ -34,7 +34,7 @@ Done = Callable[[WatchkeeperError | None], None]
 class BufferedRequest(msgspec.Struct, frozen=True, eq=False):
     """A request that is to be put on disk."""
 
-    lane: str
+    queue: str
     request: RelayedRequest
     body: bytes
     size: int
@@ -42,10 +42,10 @@ class BufferedRequest(msgspec.Struct, frozen=True, eq=False):
 
 
 class Buffer:
-    """All lanes in a folder, by the name of their key. One process at a time."""
+    """All queues in a folder, by the name of their key. One process at a time."""
 
     def __init__(self, folder: Path, names: Iterable[str], limit: int, keep: float) -> None:
-        """Open it: the lanes of `names`, and those of earlier keys that are there.
+        """Open it: the queues of `names`, and those of earlier keys that are there.
 
         Raises:
             WatchkeeperError: another relay uses the folder.
@@ -57,11 +57,11 @@ class Buffer:
             raise WatchkeeperError(
                 f"another relay uses the folder {folder}", hint="stop it, or set another relay.folder"
             )
-        known = {path.name for path in (folder / LANES).glob("*") if path.is_dir()}
-        self.lanes: Mapping[str, Lane] = {
-            name: Lane(folder / LANES / name) for name in sorted({*names, *known})
+        known = {path.name for path in (folder / QUEUES).glob("*") if path.is_dir()}
+        self.queues: Mapping[str, RequestQueue] = {
+            name: RequestQueue(folder / QUEUES / name) for name in sorted({*names, *known})
         }
-        self.aside = {name: SetAside(lane.folder) for name, lane in self.lanes.items()}
+        self.aside = {name: SetAside(queue.folder) for name, queue in self.queues.items()}
         self._limit, self._keep = limit, keep
         self._condition = threading.Condition()
         self._pending: list[BufferedRequest] = []
@@ -79,7 +79,7 @@ class Buffer:
         Raises:
             BusyError: the buffer is full.
         """
-        self.ensure_room(entry.lane, entry.size, now)
+        self.ensure_room(entry.queue, entry.size, now)
         with self._condition:
             if self._is_closed:
                 raise BusyError("the relay is stopping", retry_after=5, hint="send the same request again")
@@ -93,9 +93,9 @@ class Buffer:
         Raises:
             BusyError: the buffer is full.
         """
-        used = {one: lane.waiting + self.aside[one].size for one, lane in self.lanes.items()}
+        used = {one: queue.waiting + self.aside[one].size for one, queue in self.queues.items()}
         reason = flaw_of(used, name, size + self._pending_bytes, self._limit)
-        oldest = self.lanes[name].oldest_at
+        oldest = self.queues[name].oldest_at
         if not reason and oldest is not None and now - oldest > self._keep:
             reason = "the oldest request of this key waits longer than relay.keep"
         if reason:
@@ -107,7 +107,7 @@ class Buffer:
         if time.monotonic() - self._told_at > _TOLD_EVERY:
             self._told_at = time.monotonic()
             log.error("requests are refused with 503: %s", reason)
-        hint = "send the same request again later; nothing of it was stored"
+        hint = "send the same request again later; nothing was stored"
         return BusyError(reason, retry_after=_RETRY_AFTER, hint=hint)
 
     def write_until_closed(self) -> None:
@@ -129,13 +129,13 @@ class Buffer:
         return bool(entries)
 
     def _write(self, entries: list[BufferedRequest]) -> None:
-        by_lane = dict[str, list[BufferedRequest]]()
+        by_queue = dict[str, list[BufferedRequest]]()
         for entry in entries:
-            by_lane.setdefault(entry.lane, []).append(entry)
-        for name, group in by_lane.items():
+            by_queue.setdefault(entry.queue, []).append(entry)
+        for name, group in by_queue.items():
             result: WatchkeeperError | None = None
             try:
-                self.lanes[name].append([(entry.request, entry.body) for entry in group])
+                self.queues[name].append([(entry.request, entry.body) for entry in group])
                 self.full_reason = ""
             except OSError as error:
                 result = self._full(f"the buffer cannot be written: {error.strerror or error}")
@@ -153,8 +153,8 @@ class Buffer:
 
     def release(self) -> None:
         """Let go of the folder, after the writing thread has ended."""
-        for lane in self.lanes.values():
-            lane.close()
+        for queue in self.queues.values():
+            queue.close()
         os.close(self._lock_file)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.errors import AccessError, InputError, NotFoundError, TooSlowError, WatchkeeperError
 from monitor.relay.buffer import Buffer, BufferedRequest
-from monitor.relay.exposition import RelayFigures, exposition
 from monitor.relay.frames import RelayedRequest, size_of
-from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
+from monitor.relay.metrics_text import RelayFigures, exposition
+from monitor.relay.otlp_responses import PATHS as OTLP_PATHS
 from monitor.relay.settings import RelaySettings
 from monitor.web.auth.authentication import is_local
 from monitor.web.connections import MOST_HEADERS, Connection
@@ -130,7 +130,7 @@ class RelayApplication:
         encoding = encoding_of(headers.get("content-type", ""))
         if path in OTLP_PATHS and encoding is None:
             hint = "use application/x-protobuf or application/json"
-            raise InputError("this Content-Type is not one of OTLP", hint=hint)
+            raise InputError("this Content-Type is not supported by OTLP", hint=hint)
         self._buffer.ensure_room(name, 0, time.time())
         own = _value(headers, "idempotency-key")
         request = RelayedRequest(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from monitor.errors import WatchkeeperError
 from monitor.relay import frames
-from monitor.relay.buffer import LANES, lock
-from monitor.relay.lane import SUFFIX, numbers, segment_path
+from monitor.relay.buffer import QUEUES, lock
+from monitor.relay.request_queue import SUFFIX, numbers, segment_path
 from monitor.relay.set_aside import AGAIN, ASIDE
 from monitor.relay.settings import RelaySettings
 
@@ -30,21 +30,21 @@ def erase(settings: RelaySettings, client: str) -> Mapping[str, int]:
         raise WatchkeeperError(f"a relay uses the folder {folder}", hint="stop it first")
     try:
         return {
-            lane.name: _delete(lane)
-            for lane in sorted((folder / LANES).glob("*"))
-            if lane.is_dir() and _client_of(settings, lane) == client
+            queue.name: _delete(queue)
+            for queue in sorted((folder / QUEUES).glob("*"))
+            if queue.is_dir() and _client_of(settings, queue) == client
         }
     finally:
         os.close(held)
 
 
-def _client_of(settings: RelaySettings, lane: Path) -> str:
-    """The client whose requests are in a lane; empty if there is no request that can be read."""
-    if lane.name in settings.keys:
-        return settings.keys[lane.name].client
-    segments = [segment_path(lane, number) for number in numbers(lane)]
+def _client_of(settings: RelaySettings, queue: Path) -> str:
+    """The client whose requests are in a queue; empty if there is no request that can be read."""
+    if queue.name in settings.keys:
+        return settings.keys[queue.name].client
+    segments = [segment_path(queue, number) for number in numbers(queue)]
     for name in (ASIDE, AGAIN):
-        segments += sorted((lane / name).glob(f"*{SUFFIX}"))
+        segments += sorted((queue / name).glob(f"*{SUFFIX}"))
     for path in segments:
         frame = frames.read(path, frames.START, path.stat().st_size)
         if frame is not None:
@@ -52,7 +52,7 @@ def _client_of(settings: RelaySettings, lane: Path) -> str:
     return ""
 
 
-def _delete(lane: Path) -> int:
-    size = sum(path.stat().st_size for path in lane.rglob("*") if path.is_file())
-    shutil.rmtree(lane)
+def _delete(queue: Path) -> int:
+    size = sum(path.stat().st_size for path in queue.rglob("*") if path.is_file())
+    shutil.rmtree(queue)
     return size

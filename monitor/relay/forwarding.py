@@ -21,12 +21,12 @@ import msgspec
 
 from monitor import outgoing
 from monitor.config.units import format_duration
-from monitor.relay.answers import DaemonAnswer, Disposition, read_answer, read_otlp_answer, seconds_of
 from monitor.relay.frames import Frame, RelayedRequest
-from monitor.relay.lane import Lane
-from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
+from monitor.relay.otlp_responses import PATHS as OTLP_PATHS
+from monitor.relay.request_queue import RequestQueue
+from monitor.relay.responses import DaemonAnswer, Disposition, read_answer, read_otlp_answer, seconds_of
 from monitor.relay.set_aside import SetAside
-from monitor.runtime.cpu_tuning import give_back_freed_memory
+from monitor.runtime.cpu_tuning import release_freed_memory
 from monitor.runtime.file_modes import PRIVATE_FILE
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Forwarder:
     """Sends the requests of one key."""
 
     name: str
-    lane: Lane
+    queue: RequestQueue
     aside: SetAside
     post: Post
     stopping: threading.Event
@@ -80,7 +80,7 @@ class Forwarder:
     def send_until_stopped(self) -> None:
         """Send stored and new requests. Runs in a thread of its own."""
         while not self.stopping.is_set():
-            self.lane.arrived.clear()
+            self.queue.arrived.clear()
             try:
                 worked = self._send_again() and self._send_next()
             except OSError as error:
@@ -94,22 +94,22 @@ class Forwarder:
         """Wait for requests. The memory of large ones is given back first; if none comes, nothing sent stays."""
         if self._largest > _LARGE:
             self._largest = 0
-            give_back_freed_memory()
-        if not self.lane.arrived.wait(_LOOKS_EVERY):
-            self.lane.drop_sent()
+            release_freed_memory()
+        if not self.queue.arrived.wait(_LOOKS_EVERY):
+            self.queue.drop_sent()
 
     def _send_next(self) -> bool:
         """Send the next requests; False if none waits."""
-        first = self.lane.peek()
+        first = self.queue.peek()
         if first is None:
             return False
-        taken = together(first, self.lane.after, self.at_once)
+        taken = together(first, self.queue.after, self.at_once)
         unsettled = taken
         while unsettled and not self.stopping.is_set():
             unsettled = self._settled(unsettled)
         settled = taken[: taken.index(unsettled[0])] if unsettled else taken
         if settled:
-            self.lane.advance(settled[-1])
+            self.queue.advance(settled[-1])
         return True
 
     def _settled(self, waiting: list[Frame]) -> list[Frame]:
@@ -192,10 +192,10 @@ class Forwarder:
         reason = f"the buffer cannot be read: {error.strerror or error}"
         if self._failures >= _MOST_DOUBTFUL:
             with contextlib.suppress(OSError):
-                if path := self.lane.skip():
+                if path := self.queue.skip():
                     self._failures = 0
                     fields = {"key": self.name, "reason": reason, "file": str(path)}
-                    log.error("a part of the buffer is passed over", extra=fields)
+                    log.error("skipped a damaged part of the buffer", extra=fields)
                     return
         self._wait(reason, 0.0)
 
@@ -208,7 +208,7 @@ class Forwarder:
                 log.warning(warning, extra={"key": self.name})
         state.last_sent_at = time.time()
         if state.error:
-            log.warning("requests are taken again", extra={"key": self.name})
+            log.warning("the daemon accepts requests again", extra={"key": self.name})
             state.error = ""
         if reading.rejected:
             state.rejected_records += reading.rejected
@@ -226,14 +226,14 @@ class Forwarder:
         self.state.set_aside += 1
         self._failures = 0
         fields = {"key": self.name, "reason": reason, "file": str(path)}
-        log.error("the daemon refuses a request; it is set aside", extra=fields)
+        log.error("the daemon refused a request; it is set aside", extra=fields)
         return True
 
     def _wait(self, reason: str, asked: float) -> None:
         self._failures += 1
         self.state.attempts_failed += 1
         if reason != self.state.error:
-            log.warning("requests wait", extra={"key": self.name, "reason": reason})
+            log.warning("requests are waiting", extra={"key": self.name, "reason": reason})
         self.state.error, self.state.error_at = reason, time.time()
         self._save()
         self.stopping.wait(wait_after(self._failures, asked, random.random()))  # noqa: S311 - spreads retries
@@ -243,7 +243,7 @@ class Forwarder:
         content = msgspec.json.encode(self.state)
         if content == self._saved:
             return
-        path = self.lane.folder / STATE
+        path = self.queue.folder / STATE
         with contextlib.suppress(OSError):  # on a full disk, the older one stays
             part = path.with_name(f".{STATE}.part")
             part.write_bytes(content)
@@ -282,7 +282,7 @@ def flaw_of_window(window: float, keep: float) -> str:
 
 
 def state_in(folder: Path) -> ForwardingState:
-    """The state in the folder of a lane; an empty one if there is none."""
+    """The state in the folder of a queue; an empty one if there is none."""
     try:
         return msgspec.json.decode((folder / STATE).read_bytes(), type=ForwardingState)
     except (OSError, msgspec.MsgspecError, RecursionError):

@@ -10,8 +10,8 @@ from monitor import outgoing
 from monitor.errors import WatchkeeperError
 from monitor.relay.buffer import Buffer
 from monitor.relay.endpoint import RelayApplication
-from monitor.relay.exposition import RelayFigures
 from monitor.relay.forwarding import Forwarder, poster
+from monitor.relay.metrics_text import RelayFigures
 from monitor.relay.settings import RelaySettings
 from monitor.runtime.faults import Faults
 from monitor.runtime.supervisor import SupervisedThread
@@ -49,10 +49,10 @@ class Relay:
         post = poster(self._client, upstream.url, upstream.key.get_secret_value())
         self.forwarders = {
             name: Forwarder(
-                name, lane, self.buffer.aside[name], post, self._stopping,
+                name, queue, self.buffer.aside[name], post, self._stopping,
                 at_once=upstream.at_once, keep=settings.keep,
             )
-            for name, lane in self.buffer.lanes.items()
+            for name, queue in self.buffer.queues.items()
         }  # fmt: skip
         figures = RelayFigures(self.buffer, settings.buffer, self.forwarders)
         self.server = Server(RelayApplication(settings, self.buffer, figures), settings.web)
@@ -82,8 +82,8 @@ class Relay:
         """Stop them, after the server has stopped."""
         self._stopping.set()
         self._closing.set()
-        for lane in self.buffer.lanes.values():
-            lane.arrived.set()
+        for queue in self.buffer.queues.values():
+            queue.arrived.set()
         self.buffer.close()
         until = time.monotonic() + _STOPS_WITHIN
         for thread in (self._writer, *self._senders):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monitor.relay import frames
 from monitor.relay.frames import Frame
-from monitor.relay.lane import SUFFIX
+from monitor.relay.request_queue import SUFFIX
 from monitor.runtime.durable_files import write_whole
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 
@@ -18,7 +18,7 @@ _REASON = ".reason"
 
 
 class SetAside:
-    """Those of one key, in the folder of its lane. Used by the thread that sends them."""
+    """Those of one key, in the folder of its queue. Used by the thread that sends them."""
 
     def __init__(self, folder: Path) -> None:
         self._aside, self._again = folder / ASIDE, folder / AGAIN
@@ -75,7 +75,7 @@ class SetAside:
 
 
 def in_folder(folder: Path) -> list[tuple[Path, str]]:
-    """The requests that are set aside in the folder of a lane, oldest first, each with the reason."""
+    """The requests that are set aside in the folder of a queue, oldest first, each with the reason."""
     listed = list[tuple[Path, str]]()
     for path in sorted((folder / ASIDE).glob(f"*{SUFFIX}")):
         reason = ""
@@ -86,7 +86,7 @@ def in_folder(folder: Path) -> list[tuple[Path, str]]:
 
 
 def retry(folder: Path) -> int:
-    """Have all that is set aside in the folder of a lane sent once more; their number.
+    """Have all that is set aside in the folder of a queue sent once more; their number.
 
     Raises:
         OSError: a file cannot be moved.
@@ -102,7 +102,7 @@ def retry(folder: Path) -> int:
 
 
 def size_in(folder: Path) -> int:
-    """Bytes of the requests that are set aside, or are to be sent once more, in the folder of a lane."""
+    """Bytes of the requests that are set aside, or are to be sent once more, in the folder of a queue."""
     total = 0
     for inner in (ASIDE, AGAIN):
         for path in (folder / inner).glob(f"*{SUFFIX}"):

@@ -20,31 +20,33 @@ _CLIENT = re.compile(r"[^/\x00-\x20\x7f]{1,128}")
 
 def _name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError("is no name of a key: use up to 64 letters, digits, dots, hyphens and underscores")
+        raise ValueError(
+            "is not a valid key name: use up to 64 letters, digits, dots, hyphens and underscores"
+        )
     return name
 
 
 def _token(secret: Secret) -> Secret:
     if not _TOKEN.fullmatch(secret.get_secret_value()):
-        raise ValueError("is no key: use 16 to 512 visible ASCII characters without spaces")
+        raise ValueError("is not a valid key: use 16 to 512 visible ASCII characters without spaces")
     return secret
 
 
 def _url(url: str) -> str:
     if not re.fullmatch(r"https?://[\x21-\x7e]+", url) or "@" in url or "?" in url or "#" in url:
-        raise ValueError("is no address such as https://watchkeeper.example.com")
+        raise ValueError("is not an address such as https://watchkeeper.example.com")
     return url.rstrip("/")
 
 
 def _client(name: str) -> str:
     if not _CLIENT.fullmatch(name) or not name.isprintable():
-        raise ValueError("is no name of a client: use 1 to 128 visible characters without a slash")
+        raise ValueError("is not a valid client name: use 1 to 128 visible characters without a slash")
     return name
 
 
 def _proxy(url: str) -> str:
     if url not in ("", DIRECT) and not re.fullmatch(r"https?://[\x21-\x7e]+", url):
-        raise ValueError("is no proxy: use http://HOST:PORT, https://HOST:PORT or direct")
+        raise ValueError("is not a proxy: use http://HOST:PORT, https://HOST:PORT or direct")
     return url
 
 
@@ -79,7 +81,7 @@ class Upstream(Section):
     @model_validator(mode="after")
     def _with_both(self) -> "Upstream":
         if bool(self.certificate) != bool(self.private_key):
-            raise ValueError("certificate and private_key belong together")
+            raise ValueError("certificate and private_key must be set together")
         return self
 
 
@@ -130,7 +132,7 @@ class RelaySettings(Section):
         if len(set(tokens)) < len(tokens):
             raise ValueError("two of the keys are equal: whose records they are would be unknown")
         if self.upstream.key.get_secret_value() in tokens:
-            raise ValueError("a sender has the key of the upstream: make it one of its own")
+            raise ValueError("a sender has the same key as the upstream: give it its own")
         _ = self.web
         return self
 

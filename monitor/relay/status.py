@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 
 from monitor.relay import set_aside
-from monitor.relay.buffer import LANES, is_held
+from monitor.relay.buffer import QUEUES, is_held
 from monitor.relay.forwarding import state_in
-from monitor.relay.lane import waiting_in
+from monitor.relay.request_queue import waiting_in
 
 
 class KeyStatus(msgspec.Struct, frozen=True):
@@ -48,8 +48,8 @@ def status_of(folder: Path, limit: int, now: float) -> RelayStatus:
     Raises:
         OSError: it cannot be read.
     """
-    lanes = sorted(path for path in (folder / LANES).glob("*") if path.is_dir())
-    keys = [_key(path, now) for path in lanes]
+    queues = sorted(path for path in (folder / QUEUES).glob("*") if path.is_dir())
+    keys = [_key(path, now) for path in queues]
     return RelayStatus(is_held(folder), sum(one.waiting_bytes for one in keys), limit, keys)
 
 
@@ -59,7 +59,7 @@ def retry(folder: Path) -> int:
     Raises:
         OSError: a file cannot be moved.
     """
-    return sum(set_aside.retry(path) for path in (folder / LANES).glob("*") if path.is_dir())
+    return sum(set_aside.retry(path) for path in (folder / QUEUES).glob("*") if path.is_dir())
 
 
 def _key(folder: Path, now: float) -> KeyStatus:

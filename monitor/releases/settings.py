@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from monitor.config.sections import RealNumber, Secret, Section, no_flag
 from monitor.errors import InputError
 from monitor.releases import margins
-from monitor.texts import ENVIRONMENT, flaw_of_name
+from monitor.text_limits import ENVIRONMENT, flaw_of_name
 
 
 def _model(value: str) -> str:

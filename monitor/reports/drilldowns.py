@@ -17,8 +17,8 @@ from monitor.records import Alert
 from monitor.reports.alert_rows import tables
 from monitor.reports.child_process import ReportProcess
 from monitor.reports.settings import ReportSettings
+from monitor.runtime.file_encryption import sealer_of
 from monitor.runtime.file_modes import PRIVATE_FOLDER, create_privately
-from monitor.runtime.sealing import sealer_of
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.store.db import Store
 
@@ -110,11 +110,11 @@ class Drilldowns:
         with self._lock:
             state = self._state(alert)
         if state is None or state.stage is not ReportStage.READY:
-            raise NotFoundError("no report on this alert")
+            raise NotFoundError("no report for this alert")
         try:
             content = self._path(alert).read_bytes()
         except FileNotFoundError as error:
-            raise NotFoundError("no report on this alert") from error
+            raise NotFoundError("no report for this alert") from error
         return content if self._sealer is None else self._sealer.unseal(content)
 
     def delete_old(self) -> None:

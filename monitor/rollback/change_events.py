@@ -4,10 +4,10 @@ from monitor.alerts.changes.change_event import ChangeEvent, named
 from monitor.store.rollbacks import Rollback, RollbackState
 
 _SAID = {
-    ("rollback", "ordered"): "rollback of version {version}{to} is ordered",
-    ("rollback", "verified"): "rollback of version {version}{to} is verified",
+    ("rollback", "ordered"): "rollback of version {version}{to} was ordered",
+    ("rollback", "verified"): "rollback of version {version}{to} was verified",
     ("rollback", "failed"): "rollback of version {version}{to} has failed",
-    ("freeze", "ordered"): "freeze of the rollout of version {version} is ordered",
+    ("freeze", "ordered"): "freeze of the rollout of version {version} was ordered",
     ("freeze", "verified"): "the rollout of version {version} is frozen",
     ("freeze", "failed"): "freeze of the rollout of version {version} has failed",
 }

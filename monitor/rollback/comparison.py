@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config.units import HOUR, format_duration
-from monitor.rules.engine.threshold import PROPORTIONS, is_surely_beyond
+from monitor.rules.engine.threshold import PROPORTIONS, is_significantly_beyond
 from monitor.rules.language.wording import figure
 from monitor.visible import visible
 from monitor.windows.layout.layout import is_signal
@@ -125,7 +125,7 @@ def _proportions(
     if hits / n <= limit:
         return Blame(False, f"{words}: version {new.name} is within the limit ({limit:.3g})")
     share = TOLERATED * n / (TOLERATED * n + m)
-    if is_surely_beyond(hits, hits + their_hits, share, CONFIDENCE, is_above=True):
+    if is_significantly_beyond(hits, hits + their_hits, share, CONFIDENCE, is_above=True):
         return Blame(True, words)
     return Blame(False, f"{words}: not proven to be worse than {TOLERATED:g} times the other one")
 

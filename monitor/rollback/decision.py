@@ -142,7 +142,7 @@ def _refused(trigger: Trigger, situation: RollbackSituation, newest: Version, ot
     twins = [one.version for one in situation.versions if one.first_seen == newest.first_seen]
     if len(twins) > 1 and not trigger.version:
         names = " and ".join(shown(one) for one in sorted(twins)[:2])
-        return f"versions {names} answered first in the same minute: it is not known which of them is new"
+        return f"versions {names} first answered in the same minute: it is unknown which of them is new"
     if why := not_live(newest.version, situation.versions, situation.now):
         return why
     if other is None:
@@ -151,7 +151,7 @@ def _refused(trigger: Trigger, situation: RollbackSituation, newest: Version, ot
         return f"version {name} is listed under `never`"
     if done := next((one for one in _ordered(situation) if one.version == newest.version), None):
         order = f"{done.kind} {done.id}, {done.state}"
-        return f"version {name} has had its one order ({order}); a person decides on another"
+        return f"version {name} already had its one order ({order}); a person decides on another"
     if not policy.has_executor and policy.mode == "on":
         return "no executor is configured"
     return ""
@@ -172,5 +172,5 @@ def _waits(situation: RollbackSituation) -> str:
         pause = format_duration(policy.cool_down)
         return f"version {shown(recent[0].version)} was rolled back less than {pause} ago"
     if sum(abs(now - one.decided_at) < DAY for one in rollbacks) >= policy.most_per_day:
-        return f"{policy.most_per_day} rollbacks in 24 hours are the most"
+        return f"{policy.most_per_day} rollbacks in 24 hours are the maximum"
     return ""

@@ -163,7 +163,7 @@ class DrillRun:
         with self.store.read() as connection:
             rows = rollbacks.of_stream(connection, self.stream)
         if not rows:
-            raise DrillError("nothing was decided")
+            raise DrillError("no decision was made")
         return next((one for one in rows if one.was_ordered), rows[0])
 
     def _minute(self, failing: dict[str, float]) -> None:

@@ -105,12 +105,13 @@ def _ensure_possible(
 ) -> None:
     if settings.executor is None:
         raise InputError(
-            f"no executor is configured for {stream}", hint=f"by hand: watchkeeper rollback plan {stream}"
+            f"no executor is configured for {stream}",
+            hint=f"to do it by hand: watchkeeper rollback plan {stream}",
         )
     if why := stopped(stream, rollback_stops.in_force(connection), stop_file):
         raise InputError(why, hint=f"end it first: watchkeeper rollback resume, or resume {stream}")
     if why := not_live(version, model_versions.of(connection, stream), now):
-        raise InputError(why, hint="only the newest version, while it answers, can be rolled back")
+        raise InputError(why, hint="only the newest version can be rolled back, while it is still answering")
     under_way = (RollbackState.DECIDED, RollbackState.SENT, RollbackState.CONFIRMED)
     for one in rollbacks.of_stream(connection, stream, limit=20):
         is_recent = abs(now - one.decided_at) < VALID

@@ -107,7 +107,7 @@ def _waiting(rollout: Rollout, last: RolloutStep, verdict: Verdict, now: float, 
     stage = rollout.plan[min(last.stage, len(rollout.plan) - 1)]
     at = f"at {percent(last.share)}"
     if verdict.outcome is Outcome.INCONCLUSIVE and verdict.age is None and last.number == 1:
-        return f"{at}: {verdict.reason}; does the switch ask for its share?"
+        return f"{at}: {verdict.reason}; does the switch poll its share?"
     elapsed = max(0.0, now - last.at)
     if elapsed < stage.seconds:
         left = format_duration(max(round(stage.seconds - elapsed), 1))

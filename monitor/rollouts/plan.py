@@ -68,7 +68,7 @@ def _stage(part: str) -> Stage:
     try:
         stage = Stage(float(share), parse_duration(duration))
     except ValueError as error:
-        raise InputError(f"'{_short(part)}' is not a stage of a rollout", hint=_EXAMPLE) from error
+        raise InputError(f"'{_short(part)}' is not a step of a rollout", hint=_EXAMPLE) from error
     if not colon or not 0 < stage.share <= 100:
         raise InputError(
             f"'{_short(part)}' is not a share of the traffic above 0 and up to 100", hint=_EXAMPLE

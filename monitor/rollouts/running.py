@@ -16,7 +16,7 @@ from monitor.store import audit, model_versions, rollouts
 from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
-from monitor.texts import LABEL, VERSION_BYTES, flaw_of_text
+from monitor.text_limits import LABEL, VERSION_BYTES, flaw_of_text
 from monitor.visible import one_line
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,9 @@ def start(
     number = rollouts.last_number(connection, stream) + 1
     rollout = Rollout(stream, number, canary, compared, plan, now, who)
     if not rollouts.start(connection, rollout, first_step(rollout)):
-        raise InputError(f"another rollout of {stream} was started at this moment", hint="look at its status")
+        raise InputError(
+            f"another rollout of {stream} was started at the same moment", hint="look at its status"
+        )
     _audited(connection, stream, who, address, f"start rollout of {canary} of {stream}", now)
     return rollout
 
@@ -136,7 +138,7 @@ def _serving(connection: Connection, stream: Stream, canary: str) -> str:
     if not others:
         raise NotFoundError(
             f"no version of {stream} has answered that {canary!r} could be compared with",
-            hint="name it: --stable",
+            hint="set it with --stable",
         )
     return max(others, key=lambda one: (one.last_seen, -one.first_seen)).version
 

@@ -189,7 +189,7 @@ def _differ(inputs: CanarySignal) -> str:
     """What is wrong with the split of the traffic; empty if nothing is proven."""
     if inputs.state is not SignalState.PASS or not inputs.is_relevant or inputs.e_value < 1 / ALPHA:
         return ""
-    return f"the versions are asked differently: {inputs.reason}; check how the traffic is split"
+    return f"the versions receive different requests: {inputs.reason}; check how the traffic is split"
 
 
 def _named_reason(signal: CanarySignal) -> str:

@@ -150,7 +150,7 @@ class ShownRollout(msgspec.Struct, frozen=True):
         return Stream(self.client, self.model, self.environment)
 
     @property
-    def is_over_in_vain(self) -> bool:
+    def was_aborted(self) -> bool:
         """Whether it failed or was stopped."""
         return self.state in (RolloutState.FAILED, RolloutState.STOPPED)
 

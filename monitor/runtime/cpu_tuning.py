@@ -75,7 +75,7 @@ def share_freed_memory() -> None:
         choose(_ARENA_MAX, 1)
 
 
-def give_back_freed_memory() -> None:
+def release_freed_memory() -> None:
     """Return freed memory between blocks in use to the system. Only glibc supports this."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -43,7 +43,7 @@ class SupervisedThread(threading.Thread):
                 reason = error
             if self._stopping.is_set():
                 if isinstance(reason, BaseException):
-                    log.error("%s failed while it was stopping", self.name, exc_info=reason)
+                    log.error("%s failed while stopping", self.name, exc_info=reason)
                 return
             self._faults.report(PART, self.name, reason, lasts=REPORTED_FOR)
             wait = FIRST_WAIT if time.monotonic() - started >= STEADY else wait

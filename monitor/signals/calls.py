@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from monitor.signals.lists import of_parts, parts
-from monitor.texts import storable
+from monitor.text_limits import storable
 
 _TEXT, _TEXTS, _NUMBER = pa.string(), pa.list_(pa.string()), pa.float64()
 COLUMNS: dict[str, pa.DataType] = {
@@ -99,7 +99,7 @@ NOTHING_REGISTERED = Registered()
 def _array(name: str, values: Sequence[Any]) -> pa.Array:
     kind = COLUMNS.get(name)
     if kind is None:
-        raise ValueError(f"'{name}' is no column of calls")
+        raise ValueError(f"'{name}' is not a column of calls")
     if kind == _TEXT:
         values = [None if one is None else storable(one) for one in values]
     elif kind == _TEXTS:
@@ -110,7 +110,7 @@ def _array(name: str, values: Sequence[Any]) -> pa.Array:
 def _sound(name: str, column: pa.ChunkedArray) -> pa.Array:
     kind = COLUMNS.get(name)
     if kind is None:
-        raise ValueError(f"'{name}' is no column of calls; use one of: {', '.join(COLUMNS)}")
+        raise ValueError(f"'{name}' is not a column of calls; use one of: {', '.join(COLUMNS)}")
     try:
         column = _one_piece(column if column.type == kind else column.cast(kind))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError, TooLargeError
 from monitor.sites import keys
-from monitor.texts import flaw_of_name
+from monitor.text_limits import flaw_of_name
 from monitor.windows.delivered.bases import EncodedBase
 
 MAGIC, SUFFIX = b"WKB1", ".wkb"
@@ -180,7 +180,7 @@ def opened(packed: bytes) -> Envelope:
     if len(packed) > LARGEST_FILE:
         raise TooLargeError(f"it has {len(packed):,} bytes, more than {LARGEST_FILE:,}")
     if packed[:4] != MAGIC or len(packed) < 8:
-        raise InputError("it is no bundle of a site", hint=_CUT)
+        raise InputError("it is not a site bundle", hint=_CUT)
     (length,) = _LENGTH.unpack_from(packed, 4)
     end = 8 + length + keys.SIGNATURE
     if length > _LARGEST_HEAD or len(packed) < end:
@@ -237,7 +237,7 @@ def _check_counts(raw: bytes) -> None:
     _check_count("parts", _count(raw), _MOST_PARTS)
     parts = _PARTS.decode(raw)
     if len(parts) != _count(raw):
-        raise InputError("the bundle has a part twice")
+        raise InputError("the bundle has a duplicate part")
     for name, most in _MOST_ENTRIES.items():
         if name in parts:
             _check_count(name, _count(parts[name]), most)

@@ -63,7 +63,7 @@ def ensure(
             site_state.put(connection, state)
             site_state.note_all(connection, base_seconds)
         if state.site != settings.name:
-            hint = "set site.name to this name again; a site that moves needs a database of its own"
+            hint = "set site.name back to this name; a new site needs its own database"
             raise InputError(f"the database belongs to the site {state.site}", hint=hint)
         if is_restored or _is_behind(state, Outbox(Path(settings.outbox))):
             state = _next_epoch(connection, state, marker, base_seconds)

@@ -38,7 +38,7 @@ from monitor.store import streams
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.store.settings import StoreSettings
-from monitor.texts import flaw_of_name
+from monitor.text_limits import flaw_of_name
 from monitor.windows.baseline import save
 from monitor.windows.baseline_from_table import from_file
 from monitor.windows.counting import count_new
@@ -314,7 +314,7 @@ def _plain(value: Any) -> Any:
         method = getattr(value, name, None)
         if method is not None and (name == "tolist" or getattr(value, "ndim", 0) == 0):
             return method()
-    raise TypeError(f"{type(value).__name__} is no value of a record")
+    raise TypeError(f"{type(value).__name__} is not a valid value of a record")
 
 
 def _each(step: Callable[["Embedded"], None]) -> Callable[[], None]:

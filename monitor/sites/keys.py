@@ -37,7 +37,7 @@ def create(path: Path, kind: str) -> str:
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError as error:
-        raise InputError(f"{path} exists already", hint="a key is never overwritten") from error
+        raise InputError(f"{path} already exists", hint="a key is never overwritten") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return public_of(private, kind)
@@ -52,12 +52,12 @@ def load(path: Path, kind: str) -> Any:
     try:
         text = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
-        hint = "`watchkeeper site init` makes it"
+        hint = "`watchkeeper site init` creates it"
         raise InputError(f"the key {path} cannot be read: {error}", hint=hint) from error
     prefix, _, encoded = text.partition(":")
     raw = _bytes(encoded)
     if prefix != f"{kind}-private" or raw is None:
-        raise InputError(f"{path} is no private {kind} key", hint="`watchkeeper site init` makes one")
+        raise InputError(f"{path} is not a private {kind} key", hint="`watchkeeper site init` creates one")
     return _private(kind, raw)
 
 
@@ -70,7 +70,7 @@ def flaw_of(text: str, kind: str) -> str:
     """Why a text is no public key of this kind; empty if it is."""
     prefix, _, encoded = text.partition(":")
     if prefix != kind or _bytes(encoded) is None:
-        return f"is no public key: it begins with {kind}: and goes on with 44 characters"
+        return f"is not a public key: it starts with {kind}: followed by 44 characters"
     return ""
 
 

@@ -24,7 +24,7 @@ from monitor.store.checksums import HEAD, unsealed_head
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.site_windows import Delivered, SiteWindow
-from monitor.texts import ENVIRONMENT, LABEL, flaw_of_name, flaw_of_text
+from monitor.text_limits import ENVIRONMENT, LABEL, flaw_of_name, flaw_of_text
 from monitor.visible import visible
 from monitor.windows import codec
 from monitor.windows.delivered import bases, merging
@@ -141,12 +141,12 @@ def _checked(content: Content, head: Head, site: KnownSite, base_seconds: int) -
     owners = [(_stream(one, site), one) for one in content.streams]
     names = {stream for stream, _ in owners}
     if len(names) < len(owners):
-        raise InputError("the bundle names a model twice")
+        raise InputError("the bundle has a duplicate model")
     layouts = _layouts(content)
     windows: dict[Stream, list[tuple[Window, SiteWindow]]] = {}
     for entry in content.windows:
         if not 0 <= entry.stream < len(owners):
-            raise InputError("a window of the bundle is of no model")
+            raise InputError("a window of the bundle belongs to no model")
         window = _window(entry, base_seconds)
         delivered = _delivered(entry, head, layouts)
         windows.setdefault(owners[entry.stream][0], []).append((window, delivered))
@@ -162,7 +162,7 @@ def _stream(entry: StreamEntry, site: KnownSite) -> Stream:
     stream = Stream(entry.client, entry.model, entry.environment)
     flaws = [flaw_of_name(entry.client), flaw_of_name(entry.model), flaw_of_name(entry.environment)]
     if any(flaws) or len(entry.environment) > ENVIRONMENT:
-        raise InputError(f"{visible(str(stream))[:200]} is no name of a model")
+        raise InputError(f"{visible(str(stream))[:200]} is not the name of a model")
     if stream.client != site.client:
         raise InputError(f"the bundle has a model of {stream.client}, not of {site.client}")
     if site.models and stream.model not in site.models:
@@ -186,7 +186,7 @@ def _check_baseline(entry: BaselineEntry) -> None:
         raise InputError("a time of a baseline of the bundle is out of range")
     texts = ((entry.name, LABEL), (entry.source, _LONGEST_SOURCE), (entry.digest, _DIGEST))
     if any(len(text) > most or flaw_of_text(text) for text, most in texts):
-        raise InputError("a text of a baseline of the bundle is too long or cannot be shown")
+        raise InputError("a text of a baseline of the bundle is too long or not printable")
 
 
 def _is_time(seconds: float) -> bool:
@@ -196,9 +196,9 @@ def _is_time(seconds: float) -> bool:
 def _window(entry: WindowEntry, base_seconds: int) -> Window:
     if entry.seconds != base_seconds:
         hint = "set predictions.base_window to the same length on both sides"
-        raise InputError(f"the windows have {entry.seconds} s, those here {base_seconds} s", hint=hint)
+        raise InputError(f"the windows have {entry.seconds} s instead of {base_seconds} s", hint=hint)
     if entry.start % entry.seconds or abs(entry.start) > 1e11:
-        raise InputError("a window of the bundle does not begin where windows do")
+        raise InputError("a window of the bundle is not aligned to base windows")
     return Window(entry.start, entry.start + entry.seconds)
 
 
@@ -227,7 +227,7 @@ def _check_profile(blob: bytes, layout: Layout) -> bytes:
     except WatchkeeperError as error:
         raise InputError(f"a profile of the bundle cannot be read: {error.message}"[:300]) from error
     except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
-        raise InputError(f"a profile of the bundle cannot be right: {error}"[:300]) from error
+        raise InputError(f"a profile of the bundle is inconsistent: {error}"[:300]) from error
 
 
 def _check_numbers(profile: Profile) -> None:
@@ -237,7 +237,7 @@ def _check_numbers(profile: Profile) -> None:
         largest = (max(array.max(initial=0.0), -array.min(initial=0.0)) for array in part.cells.values())
         numbers = (part.weight, part.weight_squares, part.counts.max(initial=0.0), *tallies, *largest)
         if not (0 <= part.rows < _MOST_ROWS and all(0 <= one < _LARGEST_COUNT for one in numbers)):
-            raise InputError("a profile of the bundle has a count that cannot be")
+            raise InputError("a profile of the bundle has an impossible count")
 
 
 def _check_loss(blob: bytes, layout: Layout) -> None:
@@ -251,7 +251,7 @@ def _check_loss(blob: bytes, layout: Layout) -> None:
     cells = sum(len(column.cells) for column in layout.watched)
     arrays = (model.coefficients, model.members, np.array([model.intercept, model.variance]))
     if model.coefficients.size != cells or not all(np.isfinite(one).all() for one in arrays):
-        raise InputError("a model of errors in the bundle cannot be right")
+        raise InputError("an error model in the bundle is inconsistent")
 
 
 def _layouts(content: Content) -> dict[str, Layout]:
@@ -269,9 +269,9 @@ def _layouts(content: Content) -> dict[str, Layout]:
         except WatchkeeperError as error:
             raise InputError(f"a layout of the bundle cannot be read: {error.message}"[:300]) from error
         except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
-            raise InputError(f"a layout of the bundle cannot be right: {error}"[:300]) from error
+            raise InputError(f"a layout of the bundle is inconsistent: {error}"[:300]) from error
         if layout.id != identity:
-            raise InputError("a layout of the bundle is not the one that it is named for")
+            raise InputError("a layout of the bundle does not match its id")
         known[identity] = layout
     return known
 
@@ -300,7 +300,7 @@ def _alerts(content: Content, names: set[Stream]) -> tuple[list[Alert], list[Tra
         raise InputError(f"an alert of the bundle cannot be read: {error}"[:300]) from error
     decoded = [one for one in decoded if one.stream in names]
     if any(one.fingerprint != fingerprint(one.rule, one.stream, one.instance) for one in decoded):
-        raise InputError("an alert of the bundle is not the one that it is named for")
+        raise InputError("an alert of the bundle does not match its id")
     ours = {(one.fingerprint, one.stream) for one in decoded}
     return decoded, [one for one in changes if (one.fingerprint, one.stream) in ours]
 

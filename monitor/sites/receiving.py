@@ -73,13 +73,13 @@ def read_mail(
             imported.append(ReceivedFile(path, merge(store, packed, sites, base_seconds, now)))
         except InputError as error:
             imported.append(ReceivedFile(path, None, str(error)))
-    return imported or [ReceivedFile(path, None, "the mail has no bundle")]
+    return imported or [ReceivedFile(path, None, "the email has no bundle")]
 
 
 def _content(path: Path, most: int = LARGEST_FILE) -> bytes:
     try:
         if not path.is_file():
-            raise InputError("it is no file")
+            raise InputError("it is not a file")
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
@@ -164,7 +164,7 @@ def _mails(folder: Path) -> list[Path]:
         InputError: it is no Maildir.
     """
     if not (folder / "new").is_dir():
-        raise InputError(f"{folder} is no Maildir", hint="it has no folder `new`")
+        raise InputError(f"{folder} is not a Maildir", hint="it has no folder `new`")
     mails = [path for name in ("new", "cur") for path in (folder / name).glob("*")]
     return sorted(mails, key=lambda path: path.name)[:_MOST_FILES]
 

@@ -17,7 +17,7 @@ def flaw_of_site(name: str) -> str:
     """Why this is no name of a site; empty if it is. Names are parts of file names and addresses."""
     if _NAME.fullmatch(name):
         return ""
-    return "is no name of a site: use up to 64 letters, digits, dots, hyphens and underscores"
+    return "is not a valid site name: use up to 64 letters, digits, dots, hyphens and underscores"
 
 
 def _site_name(name: str) -> str:
@@ -43,7 +43,7 @@ SiteName = Annotated[str, AfterValidator(_site_name)]
 
 def _address(text: str) -> str:
     if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+", text):
-        raise ValueError("is no mail address such as bundles@example.com")
+        raise ValueError("is not an email address such as bundles@example.com")
     return text
 
 
@@ -56,7 +56,7 @@ def _required(text: str) -> str:
 def _mailbox(text: str) -> str:
     if not re.fullmatch(r"[\x20-\x7e]+", text):
         raise ValueError(
-            "is no mailbox: write other letters than ASCII as the mail server does (modified UTF-7)"
+            "is not a mailbox: write other letters than ASCII as the mail server does (modified UTF-7)"
         )
     return text
 
@@ -127,8 +127,8 @@ class MailDestination(Section):
     ca_file: FileName = ""
     """A file of CA certificates to use instead of the system's."""
     most: Size = Field(default=7_000_000, ge=10_000)
-    """Maximum size of the windows in a bundle, unless a single one is larger. A mail is a third larger than its bundle,
-    and many servers take 10 MB."""
+    """Maximum size of the windows in a bundle, unless a single one is larger. An email is a third larger than its
+    bundle, and many servers take 10 MB."""
 
 
 class ImapMailbox(Section):
@@ -145,7 +145,7 @@ class ImapMailbox(Section):
     password: Secret
     """Password."""
     mailbox: Annotated[str, AfterValidator(_mailbox)] = "INBOX"
-    """The mailbox that is read. It is for bundles only: each mail that is read is deleted or marked."""
+    """The mailbox that is read. It is for bundles only: each email that is read is deleted or marked."""
     ca_file: FileName = ""
     """A file of CA certificates to use instead of the system's."""
 
@@ -222,9 +222,9 @@ class KnownSite(Section):
     inbox: FileName = ""
     """A folder in which bundles arrive, also that of an SFTP server."""
     maildir: FileName = ""
-    """A Maildir in which mails with bundles arrive. It is for bundles only."""
+    """A Maildir in which emails with bundles arrive. It is for bundles only."""
     imap: ImapMailbox | None = None
-    """A mailbox in which mails with bundles arrive, read by IMAP."""
+    """A mailbox in which emails with bundles arrive, read by IMAP."""
     every: Duration = float(DAY)
     """How often a bundle is expected. After twice this time the site counts as silent."""
     decrypt_with: FileName = ""

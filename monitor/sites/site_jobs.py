@@ -55,7 +55,7 @@ class SiteJobs:
         if self._is_leader():
             made = self._bundler.make(self._clock.now())
             if made.reason:
-                log.warning("windows wait to be bundled", extra={"reason": made.reason})
+                log.warning("windows are waiting to be bundled", extra={"reason": made.reason})
 
     def send(self) -> None:
         """Send the bundles that wait."""

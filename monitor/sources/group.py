@@ -9,7 +9,7 @@ from functools import partial
 from monitor.clock import Clock
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.credentials import Opener, Reread
-from monitor.sources.pushed import HttpSettings, Pushed, PushInbox
+from monitor.sources.http_push import HttpPushSource, HttpSettings, PushInbox
 from monitor.sources.registry import kind_of
 from monitor.sources.runner import SourceRunner
 from monitor.sources.settings import SourceSettings
@@ -98,4 +98,4 @@ class SourceGroup:
 def _pushed(inbox: PushInbox, name: str) -> Source:
     """The source behind an inbox, which remains when the source is opened again."""
     del name
-    return Pushed(inbox)
+    return HttpPushSource(inbox)

@@ -15,7 +15,7 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats import catalog, json_path
 from monitor.sources.formats.format import Contents, FieldMapping
 from monitor.sources.source import Payload
-from monitor.texts import LONGEST_PATH
+from monitor.text_limits import LONGEST_PATH
 from monitor.times import reading
 
 _NAMES: Mapping[str, tuple[str, ...]] = {

@@ -10,8 +10,8 @@ from monitor.sources.brokers.pubsub import PubSubSettings
 from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.brokers.sqs import SqsSettings
+from monitor.sources.http_push import HttpSettings
 from monitor.sources.objects.objects import ObjectsSettings
-from monitor.sources.pushed import HttpSettings
 from monitor.sources.settings import SourceSettings
 from monitor.sources.sql.database import SqlSettings
 

@@ -211,7 +211,7 @@ class SourceRunner:
             source_positions.advance(connection, self.name, self._positions, positions, now)
             plan.settle(connection)
             if keys and idempotency.put(connection, keys, now):
-                raise RepeatedMessageError("one of these messages is stored already")
+                raise RepeatedMessageError("one of these messages is already stored")
 
         answers = self._log.store_delivery(requests, settle)
         self._positions |= positions

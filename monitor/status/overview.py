@@ -9,10 +9,10 @@ from monitor.alerts.inhibition import suppressed
 from monitor.clock import iso
 from monitor.config.units import DAY, HOUR, format_duration
 from monitor.health import client_state, targets
+from monitor.health.model_state import SITE_STALE_AFTER
 from monitor.health.targets import Standing
-from monitor.health.verdict import SITE_STALE_AFTER
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
-from monitor.rules.engine.unjudged import unjudged
+from monitor.rules.engine.unevaluable_rules import unjudged
 from monitor.rules.language.wording import figure
 from monitor.status.configured import NOTHING_CONFIGURED, Configured
 from monitor.status.stream_notes import notes, unknown_model, version_notes

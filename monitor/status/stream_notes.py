@@ -82,7 +82,7 @@ def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list
         return []
     return [
         f"unknown model{suggest(stream.model, named)}: it is not under clients.{stream.client}.models, so the client "
-        "does not see it. Add it there, or correct the name in what is sent"
+        "does not see it. Add it there, or correct the name in the records"
     ]
 
 
@@ -142,7 +142,7 @@ def _beyond_limits(connection: Connection, stream: Stream, base_seconds: int) ->
     if limits.is_beyond_names:
         notes.append(
             f"more than {counted(MOST_NAMES, 'segment')} in a window: {MOST_NAMES} are counted, {chosen}; "
-            "send fewer, or merge those that belong together"
+            "send fewer, or merge related ones"
         )
     return notes
 

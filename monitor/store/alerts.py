@@ -26,7 +26,7 @@ from monitor.store.checksums import seal, unseal
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, whole_number, words, write_each
 from monitor.store.statements import insert_or_skip, is_of_stream, upsert
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 alerts = Table(
     "alerts",
@@ -220,7 +220,7 @@ def _decoded(
                 continue
             alert = _decoder.decode(unseal(blob))
             if alert.fingerprint != fingerprint:
-                msg = f"it holds another alert: {alert.fingerprint}"
+                msg = f"it contains another alert: {alert.fingerprint}"
                 raise ValueError(msg)
             moment(alert.fired_at or 0.0)
             whole_number(alert.episode)

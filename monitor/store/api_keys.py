@@ -14,7 +14,7 @@ from monitor.errors import InputError
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
 from monitor.store.statements import insert_or_skip
-from monitor.texts import NAME, flaw_of_name
+from monitor.text_limits import NAME, flaw_of_name
 
 KEYS = Table(
     "api_keys",
@@ -168,8 +168,8 @@ def create(
     lists = {"models": "\n".join(key.models), "addresses": "\n".join(key.addresses)}
     made = insert_or_skip(connection.dialect.name, KEYS).values(row | {"kind": kind.value} | lists)
     if not connection.execute(made).rowcount:
-        hint = "its secret is in the answer to the form that was sent first; else revoke it, and make another one"
-        raise InputError(f"the key {key.id} was made already", hint=hint)
+        hint = "its secret was shown after the first submission; if you lost it, revoke the key and create another"
+        raise InputError(f"the key {key.id} already exists", hint=hint)
     return key, token
 
 

@@ -14,7 +14,7 @@ from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
 from monitor.store.statements import insert_new, is_of_stream
-from monitor.texts import ENVIRONMENT, LABEL, NAME
+from monitor.text_limits import ENVIRONMENT, LABEL, NAME
 
 APPROVALS = Table(
     "release_approvals",
@@ -94,7 +94,7 @@ def _read(connection: Connection, query: Any) -> list[Approval]:
 
 def _approval(row: Row[Any]) -> Approval:
     if row.role not in (TEAM, CLIENT) or row.approved not in (0, 1):
-        msg = f"{row.role!r} {row.approved!r} is no decision"
+        msg = f"{row.role!r} {row.approved!r} is not a decision"
         raise ValueError(msg)
     texts = {name: words(getattr(row, name)) for name in ("digest", "note", "evidence", "answers")}
     stream = Stream(words(row.client), words(row.model), words(row.environment))

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import FARTHEST, blob, moment, whole_number, words
 from monitor.store.text_values import fitted
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 entries = Table(
     "audit",

@@ -1,7 +1,7 @@
 """Backups: one SQLite file with everything that is stored at one moment, made while daemons write.
 
 Of PostgreSQL, too, a backup is an SQLite file: all rows of one snapshot. It can be restored into either kind of
-database (`monitor.store.restoring`). A backup has the key of the store.
+database (`monitor.store.restore`). A backup has the key of the store.
 """
 
 import math
@@ -47,7 +47,7 @@ def write(store: Store, out: Path, progress: Progress = quiet) -> Backup:
         StoreError: the database or the file cannot be used, or the copy is damaged.
     """
     if out.exists():
-        raise InputError(f"{out} exists already", hint="name a new file for each backup")
+        raise InputError(f"{out} already exists", hint="use a new file for each backup")
     part = out.with_name(f"{out.name}.part")
     remove(part)
     try:
@@ -118,7 +118,7 @@ def ensure_sound(store: Store, named: Path) -> None:
         StoreError: the file is damaged, or not a database.
     """
     if problems := quick_check(store, math.inf):
-        raise StoreError(f"{named} is damaged: {problems[0]}", hint="is the disk sound? Use another backup")
+        raise StoreError(f"{named} is damaged: {problems[0]}", hint="check the disk, and use another backup")
 
 
 def file_store(path: Path, key: str = "") -> Store:

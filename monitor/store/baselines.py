@@ -26,7 +26,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.rows import blob, words
 from monitor.store.shared_content import SharedContent
 from monitor.store.streams import KEY

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, f
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
 from monitor.store.statements import insert_new
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 SUBSCRIPTIONS = Table(
     "change_subscriptions",

@@ -71,9 +71,13 @@ PLACES = (
     ClientTable("days", Owner.CLIENT, _FIGURES),
     ClientTable("definitions", Owner.CLIENT, "until erased: names and expressions of the configuration"),
     ClientTable("diagnoses", Owner.FINGERPRINT, _FIGURES, True),
-    ClientTable("digest_readers", Owner.CLIENT, "until erased: who has left must not be written to again"),
+    ClientTable(
+        "digest_readers", Owner.CLIENT, "until erased: people who unsubscribed must not be emailed again"
+    ),
     ClientTable("digests", Owner.CLIENT, _FIGURES),
-    ClientTable("drift_acceptances", Owner.STREAM, "as long as its stream: what was accepted counts on"),
+    ClientTable(
+        "drift_acceptances", Owner.STREAM, "as long as its stream: the accepted state remains in force"
+    ),
     ClientTable("drift_calibrations", Owner.STREAM, "as long as its stream: figures only"),
     ClientTable("drift_incidents", Owner.STREAM, _SENT),
     ClientTable("drift_states", Owner.STREAM, "as long as its stream: figures only"),

@@ -214,7 +214,7 @@ class Store:
             self.condition.failed(error.message)
             raise
         except errors.foreign() as error:
-            if not errors.is_theirs(error):
+            if not errors.is_database_fault(error):
                 raise
             if self._is_abandoned:
                 raise StoreError("the daemon is stopping") from error

@@ -12,10 +12,10 @@ from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, bind
 
 from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.rows import whole_number, words
 from monitor.store.statements import replace
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 DEFINITIONS = Table(
     "definitions",

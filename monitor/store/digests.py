@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, String, Table, delete, func, s
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
 from monitor.store.statements import insert_new
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 digests = Table(
     "digests",

@@ -23,11 +23,11 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata, whole
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.retention import Aged
 from monitor.store.rows import blob, moment, number, whole_number, words
 from monitor.store.statements import replace
-from monitor.texts import COLUMN
+from monitor.text_limits import COLUMN
 
 
 def _stream() -> Column[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.errors import StoreError
 from monitor.store import sqlcipher
 from monitor.store.backup import count_rows, ensure_sound, file_store, remove, sync
-from monitor.store.restoring import ensure_alone
+from monitor.store.restore import ensure_alone
 from monitor.store.sqlcipher import is_plain
 
 
@@ -36,7 +36,9 @@ def convert(path: Path, old: str, new: str) -> bool:
         with closing(file_store(part, new)) as made:
             ensure_sound(made, part)
             if count_rows(made) != counts:
-                raise StoreError("the database changed meanwhile", hint="stop all daemons, and run it again")
+                raise StoreError(
+                    "the database has changed in the meantime", hint="stop all daemons, and run it again"
+                )
             ensure_alone(made)
         sync(part)
         part.replace(path)

@@ -54,8 +54,8 @@ def of_client(connection: Connection, client: str, sources: Sequence[str] = ()) 
 
 def _delete(connection: Connection, table: Table, owner: Owner, client: str) -> int:
     if owner is Owner.CONTENT:
-        is_theirs = holding([f"{client}/"]) if table.name == "faults" else _is_of(client)
-        return delete_holding(connection, table.name, is_theirs)
+        is_database_fault = holding([f"{client}/"]) if table.name == "faults" else _is_of(client)
+        return delete_holding(connection, table.name, is_database_fault)
     if owner is Owner.DELIVERY:
         numbers = [key[0] for key in _matching(connection, metadata.tables["outbox"], _is_of(client))]
         return sum(

@@ -57,7 +57,7 @@ def foreign() -> tuple[type[Exception], ...]:
     return (DBAPIError, PoolTimeoutError, PendingRollbackError, *errors_of_sqlite())
 
 
-def is_theirs(error: BaseException) -> bool:
+def is_database_fault(error: BaseException) -> bool:
     """Whether the database caused the error, so that a retry may succeed."""
     if isinstance(error, (PoolTimeoutError, PendingRollbackError)):
         return True

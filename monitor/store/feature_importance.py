@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Connection, Float, Integer, String, T
 from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.rows import number, whole_number, words
 from monitor.store.statements import replace
 
@@ -88,6 +88,6 @@ def _shares(text: object) -> dict[str, float]:
     """
     read = json.loads(words(text))
     if not isinstance(read, dict):
-        raise ValueError("the shares of features are no object")
+        raise ValueError("the shares of features are not an object")
     shares = {str(name): number(share) for name, share in read.items()}
     return dict(sorted(shares.items(), key=lambda one: (-one[1], one[0])))

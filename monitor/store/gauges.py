@@ -21,7 +21,7 @@ from monitor.store.db import metadata
 from monitor.store.retention import Aged
 from monitor.store.rows import moment, number, whole_number, words
 from monitor.store.statements import upsert
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 MINUTE = 60
 """Length of one row, in seconds."""

@@ -108,4 +108,4 @@ def _read(rows: Iterable[Row[Any]]) -> list[StoredHalf]:
 
 
 def _conflict(source: str) -> HalfCallConflictError:
-    return HalfCallConflictError(f"another daemon has paired calls of {source}", hint="it is tried again")
+    return HalfCallConflictError(f"another daemon has paired calls of {source}", hint="it is retried")

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Float, LargeBinary, Table, bindparam, delete, select
 
 from monitor.store.db import metadata
-from monitor.store.prepared import Prepared, prepared_insert
+from monitor.store.prepared_statements import Prepared, prepared_insert
 from monitor.store.rows import blob
 
 REQUESTS = Table(

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, whole_number, words
 from monitor.store.statements import insert_new
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 NOTES = Table(
     "incident_notes",

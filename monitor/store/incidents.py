@@ -132,7 +132,7 @@ def _decoded(connection: Connection, query: Select[Any]) -> list[Incident]:
         with faults.isolate("incidents", f"{channel} {key}"):
             incident = _decoder.decode(unseal(blob))
             if (incident.channel, incident.key) != (channel, key):
-                msg = f"it holds another incident: {incident.channel} {incident.key}"
+                msg = f"it contains another incident: {incident.channel} {incident.key}"
                 raise ValueError(msg)
             rows.moment(incident.opened_at)
             rows.whole_number(incident.sequence)

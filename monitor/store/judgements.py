@@ -9,10 +9,10 @@ from sqlalchemy import Column, Connection, Float, LargeBinary, String, Table, bi
 
 from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.rows import blob, words
 from monitor.store.statements import replace
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 JUDGEMENTS = Table(
     "judgements",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import profile_versions, streams
 from monitor.store.db import faults_of, metadata, whole
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.profiles import StoredProfile, row_of, stored
 from monitor.store.retention import Aged
 from monitor.store.rows import moment, whole_number

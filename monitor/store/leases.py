@@ -46,9 +46,9 @@ def acquire(connection: Connection, name: str, holder: str, now: float, seconds:
     free = {"name": name, "holder": "", "token": 0, "expires_at": 0.0}
     insert_new(connection, leases, [free], ["name"])
     row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).one()
-    is_theirs = row.holder not in ("", holder)
+    is_database_fault = row.holder not in ("", holder)
     # A lease that ends far ahead was taken by a clock that has been set back since.
-    if is_theirs and now < row.expires_at <= now + 2 * seconds:
+    if is_database_fault and now < row.expires_at <= now + 2 * seconds:
         return None
     lease = Lease(name, holder, row.token + (row.holder != holder), now + seconds)
     values = {"holder": holder, "token": lease.token, "expires_at": lease.expires_at}

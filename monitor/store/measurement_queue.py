@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared, prepared_insert
+from monitor.store.prepared_statements import Prepared, prepared_insert
 from monitor.store.rows import moment, whole_number, words
 from monitor.store.streams import STREAMS
 

@@ -31,7 +31,7 @@ from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import streams
 from monitor.store.checksums import reading, seal, unseal
 from monitor.store.db import faults_of, metadata, whole
-from monitor.store.prepared import prepared_upsert
+from monitor.store.prepared_statements import prepared_upsert
 from monitor.store.retention import Aged
 from monitor.store.rows import FARTHEST, blob
 from monitor.store.shared_content import SharedContent
@@ -90,10 +90,10 @@ def put(
     now: float = 0.0,
 ) -> None:
     """Insert or replace the measurements of a window."""
-    put_of_some(connection, [(stream, window, measurements)], now)
+    put_for_streams(connection, [(stream, window, measurements)], now)
 
 
-def put_of_some(
+def put_for_streams(
     connection: Connection, measured: Iterable[tuple[Stream, Window, Sequence[Measurement]]], now: float
 ) -> None:
     """Insert or replace the measurements of windows of several streams."""

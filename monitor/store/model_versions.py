@@ -8,10 +8,10 @@ from sqlalchemy import Column, Connection, Float, Row, String, Table, case, dele
 
 from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import prepared_upsert
+from monitor.store.prepared_statements import prepared_upsert
 from monitor.store.rows import moment, words
 from monitor.store.statements import is_of_stream
-from monitor.texts import ENVIRONMENT, LABEL, NAME
+from monitor.text_limits import ENVIRONMENT, LABEL, NAME
 
 versions = Table(
     "versions",

@@ -33,7 +33,7 @@ from monitor.store import predictions
 from monitor.store import streams as stream_rows
 from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.prepared_statements import Prepared, prepared_upsert
 from monitor.store.retention import Aged
 from monitor.store.rows import blob, head, whole_number, words
 from monitor.store.statements import insert_new

@@ -33,7 +33,7 @@ from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.checksums import HEAD
 from monitor.store.db import faults_of, metadata, sqlite_driver, whole
-from monitor.store.prepared import Prepared, prepared_insert
+from monitor.store.prepared_statements import Prepared, prepared_insert
 from monitor.store.rows import FARTHEST, blob, head, moment, whole_number
 
 BATCHES = Table(
@@ -359,7 +359,7 @@ def _window(row: Any) -> Window:
     """
     start, end = whole_number(row.start), whole_number(row.end)
     if not (start < end <= FARTHEST and end - start <= _LONGEST_WINDOW):
-        msg = f"a window from {start} to {end} is none"
+        msg = f"{start} to {end} is not a window"
         raise ValueError(msg)
     return Window(start, end)
 

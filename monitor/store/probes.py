@@ -18,7 +18,7 @@ from monitor.records import Stream
 from monitor.store.db import metadata
 from monitor.store.retention import Aged
 from monitor.store.statements import is_of_stream
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 probes = Table(
     "probes",

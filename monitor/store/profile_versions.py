@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import metadata, sqlite_driver
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.statements import upsert
 
 REVISIONS = Table(
@@ -74,7 +74,7 @@ def advance_some(connection: Connection, some: Sequence[Stream], now: float) -> 
     return _raise_some(connection, some, 1, now)
 
 
-def hold_some(connection: Connection, some: Sequence[Stream], now: float) -> dict[Stream, int]:
+def hold_for_streams(connection: Connection, some: Sequence[Stream], now: float) -> dict[Stream, int]:
     """As `hold`, of several streams, in the same order."""
     return _raise_some(connection, some, 0, now)
 

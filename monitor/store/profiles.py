@@ -28,7 +28,7 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import metadata, sqlite_driver, whole
-from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.prepared_statements import Prepared, prepared_upsert
 from monitor.store.retention import Aged
 from monitor.store.rows import blob
 
@@ -113,10 +113,10 @@ class StoredProfile:
 
 def put(connection: Connection, stream: Stream, written: Iterable[StoredProfile], now: float) -> None:
     """Insert or replace the profiles of windows."""
-    put_of_some(connection, {stream: list(written)}, now)
+    put_for_streams(connection, {stream: list(written)}, now)
 
 
-def put_of_some(
+def put_for_streams(
     connection: Connection, written: Mapping[Stream, Sequence[StoredProfile]], now: float
 ) -> None:
     """Insert or replace the profiles of windows of several streams."""

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Float, Integer, LargeBinary, String, 
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, whole_number, words
 from monitor.store.statements import insert_new, replace
-from monitor.texts import LABEL, NAME
+from monitor.text_limits import LABEL, NAME
 
 SYSTEM_PROMPTS = Table(
     "system_prompts",
@@ -139,7 +139,7 @@ def load(connection: Connection) -> RegisteredTexts:
 def _prompt(row: Any) -> SystemPrompt:
     packed = blob(row.shingles)
     if len(packed) % _HASH_BYTES:
-        msg = f"{len(packed)} bytes are no hashes of {_HASH_BYTES} bytes"
+        msg = f"{len(packed)} bytes are not hashes of {_HASH_BYTES} bytes"
         raise ValueError(msg)
     names = words(row.client), words(row.model), words(row.version)
     hashes = frozenset(array("Q", packed))

@@ -12,7 +12,7 @@ from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
 from monitor.store.statements import insert_new
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 STOPS = Table(
     "rollback_stops",

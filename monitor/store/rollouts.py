@@ -15,7 +15,7 @@ from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, number, whole_number, words
 from monitor.store.statements import insert_new, is_of_stream
-from monitor.texts import ENVIRONMENT, LABEL, NAME
+from monitor.text_limits import ENVIRONMENT, LABEL, NAME
 
 WHO = 256
 """Characters of the name of a person."""

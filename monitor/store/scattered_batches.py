@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.predictions import BATCHES, SETTLED
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 
 _SCATTERED = Prepared(
     select(BATCHES.c.start, BATCHES.c.end)

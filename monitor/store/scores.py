@@ -9,7 +9,7 @@ from monitor.records import Stream
 from monitor.store.db import metadata
 from monitor.store.rows import number, whole_number, words
 from monitor.store.statements import insert_or_skip, is_of_stream
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 EVALUATOR, PREDICTION = 256, 256
 """Longest names, in characters."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 _ISSUER = 512
 

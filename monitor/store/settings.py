@@ -30,7 +30,7 @@ class StoreSettings(Section):
     def _is_key(cls, value: Secret) -> Secret:
         text = value.get_secret_value()
         if text and re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
-            raise ValueError("is not a key of 64 hexadecimal digits (make one with: openssl rand -hex 32)")
+            raise ValueError("is not a key of 64 hexadecimal digits (create one with: openssl rand -hex 32)")
         return value
 
     @field_validator("url")
@@ -56,6 +56,6 @@ class AuditSettings(Section):
     """A file to which the checkpoints of every hour are appended as JSON lines, on another disk or machine than the
     database. Empty: none."""
     report: Literal["monthly"] | None = None
-    """The regular security audit by e-mail to `to`, on the first day of each month at 08:00 UTC."""
+    """The regular security audit by email to `to`, on the first day of each month at 08:00 UTC."""
     to: tuple[str, ...] = ()
     """Who receives it."""

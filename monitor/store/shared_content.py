@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, Table, bindparam, select
 
-from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.prepared_statements import Prepared, prepared_upsert
 
 
 class SharedContent:

@@ -31,13 +31,13 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
-from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.prepared_statements import Prepared, prepared_upsert
 from monitor.store.profiles import PROFILES, StoredProfile, stored
 from monitor.store.retention import Aged
 from monitor.store.rows import blob, whole_number, words
 from monitor.store.statements import replace
 from monitor.store.streams import STREAMS
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 STATE = Table(
     "site_state",

@@ -30,7 +30,7 @@ from monitor.store.db import faults_of, metadata
 from monitor.store.retention import Aged
 from monitor.store.rows import blob, moment, whole_number, words
 from monitor.store.statements import insert_new, replace
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 BUNDLES = Table(
     "site_bundles",

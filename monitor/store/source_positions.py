@@ -99,5 +99,5 @@ def note_caught_up(connection: Connection, source: str, now: float) -> None:
 
 def _conflict(source: str, shard: str) -> PositionConflictError:
     return PositionConflictError(
-        f"another daemon has read {source} {shard} further", hint="it is read again from there"
+        f"another daemon has read {source} {shard} further", hint="reading continues from there"
     )

@@ -62,7 +62,7 @@ class OpenFile:
         if self._identity is None or (current := self._current()) == self._identity:
             return
         difference = "is gone" if current is None else "is not the one that was opened"
-        hint = "restore the file; or restart the daemon to use the present one"
+        hint = "restore the file, or restart the daemon to use the current one"
         raise StoreError(f"the database cannot be used: the file {self._path} {difference}", hint=hint)
 
     def _current(self) -> tuple[int, int] | None:

@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from monitor.records import Stream
 from monitor.store.db import READING, faults_of, metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 from monitor.store.rows import moment, whole_number, words
 from monitor.store.statements import insert_new, is_of_stream
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 KEY = BigInteger().with_variant(Integer, "sqlite")
 """The type of ids that the database assigns."""

@@ -14,7 +14,7 @@ from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
 from monitor.store.statements import replace
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 TARGETS = Table(
     "target_periods",

@@ -1,7 +1,7 @@
 """Fits strings to their columns, so that none fails in the database for its content or length.
 
-Incoming records are checked and rejected with a reason (`monitor.texts`). This is for all other strings: errors of
-other programs, addresses that users typed, names that an earlier version stored. SQLite accepts strings that
+Incoming records are checked and rejected with a reason (`monitor.text_limits`). This is for all other strings: errors
+of other programs, addresses that users typed, names that an earlier version stored. SQLite accepts strings that
 PostgreSQL rejects, so that such a string would fail in production only, in the middle of a transaction.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, String
 
-from monitor.texts import storable
+from monitor.text_limits import storable
 
 
 def fitted(text: str, length: int | None = None) -> str:

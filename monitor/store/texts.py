@@ -22,7 +22,7 @@ from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, whole_number
 from monitor.store.statements import insert_or_skip, is_of_stream
 from monitor.store.streams import KEY
-from monitor.texts import ENVIRONMENT, NAME
+from monitor.text_limits import ENVIRONMENT, NAME
 
 TEXTS = Table(
     "texts",

@@ -21,7 +21,7 @@ from monitor.store.measurements import (
     part_of,
     stored_shape,
 )
-from monitor.store.prepared import Prepared
+from monitor.store.prepared_statements import Prepared
 
 _C = MEASUREMENTS.c
 _SERIES = Prepared(

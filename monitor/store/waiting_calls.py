@@ -26,7 +26,7 @@ from sqlalchemy import (
 from monitor.store import waiting_rows
 from monitor.store.db import metadata
 from monitor.store.statements import insert_or_skip
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 WAITING_CALLS = Table(
     "waiting_calls",

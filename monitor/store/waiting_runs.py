@@ -28,7 +28,7 @@ from monitor.store import waiting_rows
 from monitor.store.db import metadata
 from monitor.store.rows import moment
 from monitor.store.statements import insert_or_skip
-from monitor.texts import NAME
+from monitor.text_limits import NAME
 
 WAITING_RUNS = Table(
     "waiting_runs",

@@ -17,7 +17,7 @@ def put(connection: Connection, totals: Mapping[Stream, Sequence[StoredProfile]]
     versions first.
     """
     changed = {stream: [total.window for total in some] for stream, some in totals.items() if some}
-    profiles.put_of_some(connection, totals, now)
+    profiles.put_for_streams(connection, totals, now)
     profiles.delete_sums(connection, changed)
     measurement_queue.add(connection, changed, now)
     site_state.note(connection, {streams.key(connection, one, now): some for one, some in changed.items()})

@@ -85,7 +85,7 @@ def _of_number(value: float) -> int:
     if is_short and (compact := _of_digits(str(int(value)))) is not None:
         return compact
     if size < SMALLEST:
-        raise NoTimeError("as seconds since the epoch it is about 1970")
+        raise NoTimeError("as seconds since the epoch, it would be in 1970")
     if size < 1e11:
         return value * 1_000_000 if isinstance(value, int) else round(value * 1e6)
     if size < 1e14:

@@ -17,13 +17,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from monitor.web.transport.descriptors import descriptors_for_connections
-from monitor.web.transport.early_answers import TOO_LARGE, TOO_SLOW
-from monitor.web.transport.few_lines import has_few_lines
-from monitor.web.transport.joined_writes import Flush, JoinedWrites
-from monitor.web.transport.silent_peers import give_up_silent_peers
-from monitor.web.transport.turns import Turns
-from monitor.web.transport.waiting import WaitingConnections, WaitingPeer
+from monitor.web.transport.coalesced_writes import CoalescedWrites, Flush
+from monitor.web.transport.early_responses import TOO_LARGE, TOO_SLOW
+from monitor.web.transport.fair_turns import Turns
+from monitor.web.transport.file_descriptors import descriptors_for_connections
+from monitor.web.transport.pipelined_heads import has_few_lines
+from monitor.web.transport.tcp_keepalive import enable_keepalive
+from monitor.web.transport.waiting_connections import WaitingConnections, WaitingPeer
 
 MAX_HEAD_BYTES = 65_536
 """Bytes of a request line and its headers."""
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, connections: "Connections", options: dict[str, Any]) -> None:
         self._connections = connections
         self._options = options
-        self._transport: JoinedWrites
+        self._transport: CoalescedWrites
         self._inner: HttpToolsProtocol | None = None
         self._head = b""
         self._arrived = b""
@@ -92,13 +92,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A peer connected."""
-        self._transport = JoinedWrites(transport, self._connections.flush)
+        self._transport = CoalescedWrites(transport, self._connections.flush)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
         own = transport.get_extra_info("sockname")
         self.ends = ((peer[0], peer[1]), (own[0], own[1])) if peer and own else None
         self.waiting_since = self._connections.now()
-        give_up_silent_peers(transport)
+        enable_keepalive(transport)
         if self.handshake is not None:
             self._connections.remove(self.handshake)
             self.handshake = None

@@ -10,13 +10,13 @@ from msgspec import json
 
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.store.audit import AuditEntry
-from monitor.texts import storable
+from monitor.text_limits import storable
 from monitor.web import host_names
 from monitor.web.auth import response_headers
 from monitor.web.auth.audit import STRANGER, AuditLog
 from monitor.web.auth.rate_limit import Limiter
 from monitor.web.auth.session import LOCAL
-from monitor.web.fair_threads import work_for
+from monitor.web.fair_thread_pool import work_for
 from monitor.web.pages import rendering
 from monitor.web.recent_health import RecentHealth
 from monitor.web.services import Services

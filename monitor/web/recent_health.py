@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.health.locale import Locale
-from monitor.health.verdict import ClientHealth
+from monitor.health.model_state import ClientHealth
 
 _MOST = 4
 """States that are kept: one of a client with thousands of models has some megabytes."""

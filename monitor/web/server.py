@@ -15,7 +15,7 @@ from uvicorn.server import Server as UvicornServer
 from monitor.config.units import DAY
 from monitor.web.certificate import Certificate, Handshakes
 from monitor.web.connections import Connections, Limits
-from monitor.web.fair_threads import FairThreads
+from monitor.web.fair_thread_pool import FairThreads
 from monitor.web.settings import WebSettings
 from monitor.web.transport.accepting import accept_in_turns
 from monitor.web.transport.proxies import proxies_among

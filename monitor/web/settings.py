@@ -79,7 +79,7 @@ class WebSettings(Section):
     """Host and port. Until keys are created, only this machine may send data and open pages, whatever the
     address."""
     public_url: PublicUrl = ""
-    """The public URL of the daemon, used for links in pages, mails and chat messages. May have a path:
+    """The public URL of the daemon, used for links in pages, emails and chat messages. May have a path:
     `https://example.com/watch/`."""
     certificate: FilePath | None = None
     """TLS certificate with its chain (PEM). Requires `private_key`. A renewed file is loaded within a
@@ -124,7 +124,7 @@ class WebSettings(Section):
     @model_validator(mode="after")
     def _whole_pair(self) -> "WebSettings":
         if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key require each other")
+            raise ValueError("certificate and private_key must be set together")
         return self
 
     @property

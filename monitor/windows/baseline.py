@@ -28,7 +28,7 @@ from monitor.windows.baseline_from_table import (
     without_items,
 )
 from monitor.windows.baseline_period import PeriodColumns, merged
-from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline, with_declared
+from monitor.windows.declared.baseline_definitions import NOTHING, DeclaredBaseline, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count

@@ -19,7 +19,7 @@ from monitor.sources.files.tables import read_table
 from monitor.times.columns import micros_of_column
 from monitor.times.reading import DateOrder
 from monitor.windows import codec
-from monitor.windows.declared.of_baseline import NOTHING, DeclaredBaseline, with_declared
+from monitor.windows.declared.baseline_definitions import NOTHING, DeclaredBaseline, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count

@@ -134,9 +134,9 @@ def decode(blob: bytes, layout: Layout) -> Profile:
 def _profile(stored: _StoredWithLimits, layout: Layout) -> Profile:
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
     if not 1 <= stored.planes <= _MOST_PLANES:
-        raise ValueError("its counts are no integers of eight bytes")
+        raise ValueError("its counts are not 64-bit integers")
     if stored.length != _length(stored, layout, sizes):  # before as many bytes are allocated
-        raise ValueError("its length is not that of its counts")
+        raise ValueError("its length does not match its counts")
     raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
     counts = _counts(raw, sum(sizes), stored.planes, scaled=stored.scaled)
     slices: dict[SliceKey, Slice] = {}

@@ -28,7 +28,7 @@ from monitor.store import (
     profile_versions,
     profiles,
     quarantine,
-    uncounted,
+    uncounted_batches,
     window_totals,
 )
 from monitor.store import outcomes as stored_outcomes
@@ -36,9 +36,9 @@ from monitor.store.db import Store, faults_of
 from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
 from monitor.store.quarantine import Quarantined
-from monitor.store.uncounted import Uncounted
+from monitor.store.uncounted_batches import UncountedBatches
 from monitor.windows import baseline, codec, segment_features
-from monitor.windows.declared import expectation_counts, in_force, own_counts
+from monitor.windows.declared import current_definitions, custom_counts, expectation_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.layout.layout import Layout
@@ -108,10 +108,11 @@ def count_new(
     """
     with store.read() as connection:
         waiting = {
-            *filter(is_mine, uncounted.waiting_streams(connection)),
+            *filter(is_mine, uncounted_batches.waiting_streams(connection)),
             *filter(is_mine, stored_outcomes.streams_with_new(connection)),
         }
-        live = uncounted.waiting_streams(connection, now - _LIVE_SECONDS) if round_robin is not None else []
+        since = now - _LIVE_SECONDS
+        live = uncounted_batches.waiting_streams(connection, since) if round_robin is not None else []
         live = list(filter(is_mine, live))
     names = sorted(waiting) if round_robin is None else round_robin.start_tick(waiting, [*urgent, live])
     least = first_ones(names, urgent)
@@ -200,7 +201,7 @@ def _retry_groups(
 class _Waiting:
     """The batches to count next. `is_backlog`: more wait than one transaction counts."""
 
-    uncounted: Uncounted
+    uncounted: UncountedBatches
     is_backlog: bool
     is_newest_first: bool = False
 
@@ -209,10 +210,10 @@ def _waiting(
     connection: Connection, stream: Stream, settings: WindowSettings, windows: int, now: float
 ) -> _Waiting:
     most = settings.batches_per_commit
-    oldest = uncounted.oldest(connection, stream, most, windows)
+    oldest = uncounted_batches.oldest(connection, stream, most, windows)
     if not oldest.more:
         return _Waiting(oldest, is_backlog=False)
-    newest = uncounted.newest(connection, stream, now - _NEW_SECONDS, most)
+    newest = uncounted_batches.newest(connection, stream, now - _NEW_SECONDS, most)
     is_newest_first = bool(newest.batches)
     return _Waiting(newest if is_newest_first else oldest, is_backlog=True, is_newest_first=is_newest_first)
 
@@ -235,8 +236,8 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     batches = _limited_to_windows(waiting.uncounted.batches, windows)
     more = len(batches) < len(waiting.uncounted.batches) or waiting.is_backlog
     features = segment_features.by_segment(connection, stream, layout, settings)
-    declared, most = in_force.of_stream(connection, stream), settings.max_segments
-    count_own = partial(own_counts.count, layout=layout, most_slices=most, faults=faults_of(connection))
+    declared, most = current_definitions.of_stream(connection, stream), settings.max_segments
+    count_own = partial(custom_counts.count, layout=layout, most_slices=most, faults=faults_of(connection))
     added: dict[Window, Profile] = {}
     for window, rows in preemptible(_merged_batches(batches)):
         _add(added, window, count(rows, layout, most, features))
@@ -244,7 +245,7 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
         _add(added, window, expectation_counts.count(rows, layout, declared.expectations_at(window.start)))
     seen = [batch.id for batch in batches] or waiting.uncounted.damaged
     only = seen if waiting.is_newest_first else ()
-    kept = own_counts.features_of(declared.all)
+    kept = custom_counts.features_of(declared.all)
     joining = join.join(connection, stream, seen[-1] if more else None, only, kept)
     for matched in preemptible(joining.matched):
         window, joined = matched.window, matched.joined
@@ -268,7 +269,7 @@ def _read_ahead(connection: Connection, group: Sequence[Stream], settings: Windo
     """Read what counting needs of each of these streams, in one statement each instead of one a stream."""
     profile_versions.read_ahead(connection, group)  # first: a later change of what follows is detected
     baseline.load_ahead(connection, group)
-    waiting = uncounted.read_ahead(connection, group)
+    waiting = uncounted_batches.read_ahead(connection, group)
     predictions.read_unsearched_ahead(connection, waiting)
     profiles.read_ahead(connection, waiting)
     join.read_ahead(connection, group)

@@ -291,7 +291,7 @@ def merge(profiles: Iterable[Profile]) -> Profile:
         raise ValueError("nothing to merge")
     layout = parts[0].layout
     if any(part.layout.id != layout.id for part in parts):
-        raise LayoutMismatchError("profiles of different layouts cannot be added", hint="recount the rows")
+        raise LayoutMismatchError("profiles with different layouts cannot be added", hint="recount the rows")
     if len(parts) == 1:
         return parts[0]
     limits = slice_limits.of_sum(part.limits for part in parts)
@@ -317,7 +317,7 @@ def subtract(whole: Profile, parts: Iterable[Profile]) -> Profile:
     """
     for part in parts:
         if part.layout.id != whole.layout.id:
-            raise LayoutMismatchError("profiles of different layouts cannot be subtracted")
+            raise LayoutMismatchError("profiles with different layouts cannot be subtracted")
         kept, _ = slice_limits.limited(
             part.slices, whole.layout, slice_limits.of_sum([whole.limits, part.limits])
         )

@@ -20,7 +20,7 @@ from monitor.store.db import Store, faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.visible import counted
 from monitor.windows import codec
-from monitor.windows.declared import expectation_counts, in_force, own_counts
+from monitor.windows.declared import current_definitions, custom_counts, expectation_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
@@ -121,10 +121,10 @@ def _recounted_window(
 ) -> RecountedWindow:
     layout = current_layout(connection, stream)
     features = by_segment(connection, stream, layout, settings)
-    declared = in_force.of_stream(connection, stream)
+    declared = current_definitions.of_stream(connection, stream)
     metrics, suite = declared.at(window.start), declared.expectations_at(window.start)
     own = partial(
-        own_counts.count,
+        custom_counts.count,
         layout=layout,
         most_slices=settings.max_segments,
         metrics=metrics,

@@ -77,7 +77,7 @@ class BaselineSettings(Section):
     @model_validator(mode="after")
     def _one_source(self) -> "BaselineSettings":
         if (self.start is None) != (self.end is None):
-            raise ValueError("start and end require each other")
+            raise ValueError("start and end must be set together")
         if self.file is not None and self.start is not None:
             raise ValueError("set either a file or a period, not both")
         if self.start is not None and self.end is not None and self.start >= self.end:

@@ -27,8 +27,8 @@ from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
 from monitor.workers import judgement
+from monitor.workers.assignment import IsMine, everything
 from monitor.workers.judgement import Judgement
-from monitor.workers.share import IsMine, everything
 from monitor.workers.triage import Triage
 
 SECONDS = 4.0

@@ -22,10 +22,10 @@ from monitor.runtime.faults import one_line
 from monitor.store import worker_leases
 from monitor.store.db import Store
 from monitor.store.worker_leases import Division
+from monitor.workers.assignment import IsMine, Share, everything
 from monitor.workers.messages import Report, TickOrder
 from monitor.workers.progress import cpu_seconds
 from monitor.workers.sent_measurements import MeasurementReceiver, SentBatch
-from monitor.workers.share import IsMine, Share, everything
 
 log = logging.getLogger(__name__)
 
@@ -279,4 +279,4 @@ class WorkerPool:
 
 
 def _no_question(question: object) -> object:
-    raise TypeError(f"a worker asks nothing, but it asked {question!r}")
+    raise TypeError(f"unexpected question from a worker: {question!r}")

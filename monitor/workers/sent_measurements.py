@@ -22,7 +22,7 @@ from monitor.measurement_table import (
 )
 from monitor.records import Measurement, Stream, Window
 from monitor.rules.engine.readings import OPEN
-from monitor.workers.share import IsMine
+from monitor.workers.assignment import IsMine
 
 SEND_EVERY = 10.0
 """Seconds after which an unchanged stream is sent again: its measurements include metrics of the clock."""

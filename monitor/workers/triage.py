@@ -17,15 +17,15 @@ from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts as alert_rows
-from monitor.store import judgements, uncounted
+from monitor.store import judgements, uncounted_batches
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.windows.counting import count_in_order
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import MANY, RoundRobin
 from monitor.windows.settings import WindowSettings
+from monitor.workers.assignment import IsMine
 from monitor.workers.judgement import Judgement
-from monitor.workers.share import IsMine
 
 _SECONDS = 1.0
 """Seconds of a tick for counting what fails."""
@@ -67,7 +67,7 @@ class Triage:
         with self.store.read() as connection:
             if stream_rows.amount(connection) <= MANY:
                 return (), {}
-            failing = set(uncounted.failing_streams(connection, now - _RECEIVED, _LEAST, _SHARE))
+            failing = set(uncounted_batches.failing_streams(connection, now - _RECEIVED, _LEAST, _SHARE))
             if not failing:
                 return (), {}
             waiting, is_elsewhere = judgements.waiting(connection), self.elsewhere(connection)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.alerts.diagnosis.affected_slices import error_kinds, locate
 from monitor.alerts.diagnosis.causes import (
     NONE_FOUND,
     NONE_FOUND_IN_A_PAST,
@@ -20,7 +21,6 @@ from monitor.alerts.diagnosis.causes import (
 )
 from monitor.alerts.diagnosis.columns import changes
 from monitor.alerts.diagnosis.load import OnsetData, diagnose, diagnosed
-from monitor.alerts.diagnosis.places import error_kinds, locate
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import split
 from monitor.records import Alert, Diagnosis, Severity, State, labels

@@ -24,7 +24,7 @@ from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.predictions.log.batch import split
 from monitor.records import Stream
-from monitor.runtime.cpu_tuning import give_back_freed_memory
+from monitor.runtime.cpu_tuning import release_freed_memory
 from monitor.windows import baseline
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.round_robin import RoundRobin
@@ -176,7 +176,7 @@ def measure(streams: int = 1000, minutes: int = 4) -> list[Line]:
         for _ in range(minutes):
             made.minute()
             closing.append(made.tick())
-            give_back_freed_memory()  # as the daemon does each minute
+            release_freed_memory()  # as the daemon does each minute
         made.clock.advance(2.0)
         idle = made.tick()
         memory = _resident_mb()

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from monitor.alerts import inactive
 from monitor.app import App
-from monitor.cli import through_daemon
-from monitor.cli.lists import of_clients, of_models, of_operation
+from monitor.cli import daemon_client
+from monitor.cli.lists import client_listing, model_listing, operation_listing
 from monitor.cli.registry import app as commands
 from monitor.clock import ManualClock
 from monitor.config.root import load
@@ -141,7 +141,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         name = "elsewhere" if who != "nobody" else "daemon"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("WATCHKEEPER_KEY", tokens[who])
-            for module in (of_clients, of_models, of_operation):
+            for module in (client_listing, model_listing, operation_listing):
                 patch.setattr(module, "time", SimpleNamespace(time=lambda: NOW))
             return CliRunner().invoke(commands, [*words, "--config", str(folder / f"{name}.yaml")])
 
@@ -217,7 +217,7 @@ def test_what_is_printed_is_of_the_store(desk: Desk) -> None:
 
 
 def test_records_of_many_pages_are_all_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_clients, "PAGE", 2)
+    monkeypatch.setattr(client_listing, "PAGE", 2)
     for most in ("3", "9"):
         here, there = (desk.run(who, "quarantine", "--json", "--most", most) for who in ("nobody", "viewer"))
         assert there.stdout == here.stdout
@@ -250,7 +250,7 @@ def test_no_other_key_reads_them(desk: Desk) -> None:
         for words in lists_of_acme:
             refused = desk.run(who, *words)
             assert isinstance(refused.exception, NotFoundError), words
-            assert "needs a valid key of staff" in refused.exception.hint
+            assert "needs a valid staff key" in refused.exception.hint
             assert refused.output == ""
 
 
@@ -274,8 +274,8 @@ def test_each_look_is_written_down_by_the_daemon_with_the_key(desk: Desk) -> Non
 def test_a_daemon_that_hangs_or_never_ends_is_told_in_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, manner: Manner
 ) -> None:
-    monkeypatch.setattr(through_daemon, "READING_SECONDS", 0.3)
-    monkeypatch.setattr(through_daemon, "LARGEST", 100_000)
+    monkeypatch.setattr(daemon_client, "READING_SECONDS", 0.3)
+    monkeypatch.setattr(daemon_client, "LARGEST", 100_000)
     with peer(manner) as slow:
         monkeypatch.setenv("WATCHKEEPER_URL", f"http://127.0.0.1:{slow.port}")
         began = time.monotonic()

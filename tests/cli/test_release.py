@@ -79,7 +79,7 @@ def test_a_manifest_names_its_environment_unless_the_command_does(place: Place) 
     ("content", "more", "says"),
     [
         ({}, [], "the version is missing"),
-        ("[1]", [], "is no manifest"),
+        ("[1]", [], "is not a manifest"),
         ("{", [], "is not JSON"),
         ({"version": "8", "artefact": {}}, [], "unknown field"),
         ({"version": "8"}, ["--commit", "main"], "git.commit is 'main'"),

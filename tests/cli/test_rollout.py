@@ -64,7 +64,7 @@ def test_a_rollout_from_the_command_line(place: Place) -> None:
     assert place.call("status", "acme/fraud").exit_code == 0
     watched = place.call("watch", "acme/fraud", "--for", "1ms")
     assert watched.exit_code == 4
-    assert "does the switch ask for its share?" in watched.stdout
+    assert "does the switch poll its share?" in watched.stdout
     assert "\u202e" not in watched.stdout
     assert "running" in place.call("status").stdout
     assert isinstance(place.call("start", "acme/fraud", "--canary", "9").exception, InputError)

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from monitor.cli import through_daemon
-from monitor.cli.through_daemon import RunningDaemon
+from monitor.cli import daemon_client
+from monitor.cli.daemon_client import RunningDaemon
 from monitor.errors import AccessError, StoreError
 from monitor.store.db import Store
 from tests.cli.test_commands import commands
 from tests.cli.test_examples import EXAMPLES, called
 from tests.cli.test_examples import place as place  # a fixture
 
-_ROWS = "reads rows of days, more than an answer holds; it asks for leave first"
-_LONG = "works for minutes on files, and writes what it has counted; it asks for leave first"
+_ROWS = "reads rows of days, more than an answer holds; it asks for permission first"
+_LONG = "works for minutes on files, and writes what it has counted; it asks for permission first"
 _WHOLE = "works on the whole database, for admins of all clients"
 OPENS_STORE = {
     "report": _ROWS,
@@ -29,15 +29,15 @@ OPENS_STORE = {
     "loadtest": _ROWS,
     "anonymise": _ROWS,
     "expectations suggest": _ROWS,
-    "rollback plan": "writes a document from the configuration here and one look at the model; it asks for leave first",
+    "rollback plan": "writes a document from the configuration here and a read of the model; asks for permission first",
     "load": _LONG,
     "profile": _LONG,
     "baseline set": _LONG,
-    "rollback drill": "practises in this process, with the executor of drills; it asks for leave first",
-    "digest send": "puts into the outbox what the daemon's own job would; it asks for leave first",
-    "site init": "makes the key of this machine's site; it asks for leave first",
-    "site bundle": "makes files in this machine's outbox; it asks for leave first",
-    "site import": "reads bundles from a folder of this machine; it asks for leave first",
+    "rollback drill": "practises in this process, with the executor of drills; it asks for permission first",
+    "digest send": "puts into the outbox what the daemon's own job would; it asks for permission first",
+    "site init": "makes the key of this machine's site; it asks for permission first",
+    "site bundle": "makes files in this machine's outbox; it asks for permission first",
+    "site import": "reads bundles from a folder of this machine; it asks for permission first",
     "audit export": "prints the whole log; for admins of all clients",
     "audit verify": "checks the whole log against files of this machine; for admins of all clients",
     "audit report": "looks at every table and the configuration; for admins of all clients",
@@ -61,7 +61,7 @@ STAYS = {
     "demo": "needs minutes",
 }
 _OPENS = re.compile(r"\b(?:opened|made|store_of|opened_store)\(|\bStore\(|\bAuditedStore\(")
-_ASKS = "through_daemon.running("
+_ASKS = "daemon_client.running("
 
 
 def code_of(function: Any) -> Iterator[str]:
@@ -103,6 +103,6 @@ def test_with_a_key_no_other_command_opens_the_store(
 
     monkeypatch.setattr(Store, "__init__", refuse)
     monkeypatch.setattr(RunningDaemon, "_ask", answer)
-    monkeypatch.setenv(through_daemon.KEY, "wk_key")
+    monkeypatch.setenv(daemon_client.KEY, "wk_key")
     called(EXAMPLES[name].replace("init watchkeeper.yaml", "init newer.yaml"), place, monkeypatch)
     assert not opened or name in OPENS_STORE

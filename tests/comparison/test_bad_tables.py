@@ -264,4 +264,4 @@ def test_texts_that_are_no_times_are_told_too():
     texts = pa.array([f"2026-01-{1 + n % 28:02d}T08:00:00Z" if n % 4 else "soon" for n in range(200)])
     found = compare(pa.table({"when": times}), pa.table({"when": texts}))
     assert {column.value("unreadable_share") for column in found.columns} == {0.25}
-    assert all(line[-1].endswith("; 25.0% are no times") for line in found.rows())
+    assert all(line[-1].endswith("; 25.0% are not times") for line in found.rows())

@@ -96,5 +96,5 @@ def test_what_a_person_reads_is_short_and_in_order():
     assert label["p"] == "< 0.001"
     assert found.rows()[-1][-1] == "looks like an identifier: only its missing values are watched"
     html = found._repr_html_()
-    assert "PSI beyond what chance alone gives is 0.2 or more" in html
+    assert "PSI beyond chance is 0.2 or more" in html
     assert not re.search(r"https?:|<script|<link|<img|url\(", html)

@@ -67,7 +67,7 @@ TOLD = [
     ("22:56", "warning", "notify.pagerduty.clients.acm: no client 'acm' under clients (did you mean 'acme'?)"),
     ("25:3", "error", "signals.refusal: a signal 'refusal' is built in; choose another name"),
     ("26:3", "error", "signals.Bad Name: 'Bad Name' cannot be the name of a signal (use lower-case letters,"),
-    ("27:3", "error", "signals.fine: 'judges' names no function (write package.module:function)"),
+    ("27:3", "error", "signals.fine: 'judges' does not name a function (write package.module:function)"),
     ("28:9", "warning", "audit.report: this report cannot be sent: configure `notify.email`"),
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.alerts.notification import Message, decode
 from monitor.digest.changes import subscriptions
-from monitor.digest.changes.mails import BETWEEN, ChangeMailer
+from monitor.digest.changes.emails import BETWEEN, ChangeMailer
 from monitor.errors import InputError
 from monitor.health import client_state, notes
 from monitor.notify.channels.email import Email, EmailSettings
@@ -73,7 +73,7 @@ def subscribe(shop: Shop, address: str = READER) -> str:
 
 def test_an_address_is_confirmed_told_and_left_through_the_page(shop: Shop, web: httpx2.Client) -> None:
     assert 'action="/c/acme/changes"' in web.get("/c/acme/").text
-    assert "Please confirm by mail" in web.post("/c/acme/changes", data={"address": READER}).text
+    assert "Check your inbox" in web.post("/c/acme/changes", data={"address": READER}).text
     [asked] = waiting(shop)
     assert asked.to == ("ann@example.com",)
     confirm = link(asked.text, "confirm")
@@ -172,7 +172,7 @@ def test_a_mail_is_delivered_with_its_headers(shop: Shop) -> None:
         controller.stop()
     mails = [email.message_from_bytes(one, policy=email.policy.default) for one in found]
     assert [mail["subject"] for mail in mails] == [
-        "Acme: confirm that you want mails about changes",
+        "Acme: confirm that you want emails about changes",
         "Acme: 1 of 3 models needs attention",
     ]
     assert mails[1]["to"] == "ann@example.com"

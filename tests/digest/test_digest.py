@@ -15,8 +15,8 @@ from monitor.digest import Sender, overdue, render
 from monitor.digest.compose import Digest
 from monitor.digest.section import Fact, ModelSection
 from monitor.digest.sending import _key
+from monitor.health.model_state import Health
 from monitor.health.settings import DigestSettings
-from monitor.health.verdict import Health
 from monitor.notify.channels.email import Email, EmailSettings
 from monitor.notify.channels.slack import message as slack_message
 from monitor.records import Severity, Status

@@ -127,12 +127,12 @@ def test_counts_of_a_sample_say_so(tmp_path: Path) -> None:
 def test_what_is_coming_is_said_in_time() -> None:
     settings = ClientSettings()
     stream = Stream("acme", "fraud")
-    shop_model = client_state.verdict.model_health(stream, "Fraud", [], NOW, now=NOW, stale_after=3600)
+    shop_model = client_state.model_state.model_health(stream, "Fraud", [], NOW, now=NOW, stale_after=3600)
     days = [DayFigures(stream, DUE.span()[1], 100.0, 0.0, "accuracy", 0.9, 50.0, True)]
     old = Observed(compared_since=NOW - 120 * 86400)
     made = section(shop_model, days, old, DUE, "http://x/", settings)
     assert made.coming[0] == "There are no confirmed outcomes yet, so quality is not measured."
-    assert made.coming[1].startswith("What the model is compared with is 120 days old (")
+    assert made.coming[1].startswith("The reference data of the model is 120 days old (")
     assert section(shop_model, (), Observed(), DUE, "http://x/", settings).coming == ()
     period = TargetPeriod(
         "accuracy", 0.85, True, 0.9, 0.88, 0.92, 500.0, 86400,

@@ -10,7 +10,7 @@ from monitor.drift.evaluate import MOST_A_CALL, DriftStatus, evaluate
 from monitor.drift.settings import DriftSettings
 from monitor.records import Window
 from monitor.store import drift as stored
-from monitor.store import predictions, uncounted
+from monitor.store import predictions, uncounted_batches
 from monitor.store.predictions import NewBatch
 from monitor.store.retention import delete_old, with_old
 from tests.support.drift_scenario import BASE, DAY, SETTINGS, START, STREAM, DriftScenario, significant
@@ -56,7 +56,7 @@ def test_a_window_waits_until_all_its_rows_are_counted(learned: DriftScenario) -
         )
     assert [learned.watch().judged, learned.watch().judged] == [2, 0]
     with learned.store.write() as connection:
-        waiting = uncounted.oldest(connection, STREAM).batches
+        waiting = uncounted_batches.oldest(connection, STREAM).batches
         predictions.mark_counted(connection, [batch.id for batch in waiting])
     assert learned.watch().judged == 3
 

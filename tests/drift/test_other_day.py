@@ -7,7 +7,7 @@ import pytest
 
 from monitor import drift
 from monitor.drift.columns import ColumnType, WatchedColumn, WindowCounts
-from monitor.drift.explain.other_day import like_another_day
+from monitor.drift.explain.holidays import like_another_day
 from monitor.drift.model.calibration import Calibration, fit
 from monitor.records import Window
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.drift.model import unsteady
+from monitor.drift.model import volatile_hours
 from tests.bench import hard_streams
 from tests.bench.hard_streams import Hard
 from tests.bench.streams import REFERENCE, Spec, columns, windows
@@ -25,7 +25,7 @@ def nights(seed: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
 def test_the_hours_of_a_night_that_repeats_a_value_are_unsteady_and_no_others() -> None:
     deviations, cells = nights(1, 6)
     rows = np.full_like(deviations, ROWS)
-    chosen = unsteady.hours(deviations, rows, cells, np.array([0, 1]), HOURS)
+    chosen = volatile_hours.hours(deviations, rows, cells, np.array([0, 1]), HOURS)
     assert np.flatnonzero(chosen[:, 0]).tolist() == [0, 1, 2, 3, 4, 5]
     assert not chosen[:, 1].any()
 
@@ -33,14 +33,14 @@ def test_the_hours_of_a_night_that_repeats_a_value_are_unsteady_and_no_others() 
 def test_six_hours_that_repeat_one_value_tell_as_much_as_one() -> None:
     deviations, cells = nights(2, 6)
     rows = np.full_like(deviations, ROWS)
-    chosen = unsteady.hours(deviations, rows, cells, np.array([0, 1]), HOURS)
-    more = unsteady.variance(deviations, rows, cells, chosen, np.array([0, 1]))
-    night = 1 / unsteady.weighed(rows, more[cells])[:HOURS, 0]
+    chosen = volatile_hours.hours(deviations, rows, cells, np.array([0, 1]), HOURS)
+    more = volatile_hours.variance(deviations, rows, cells, chosen, np.array([0, 1]))
+    night = 1 / volatile_hours.weighed(rows, more[cells])[:HOURS, 0]
     # The mean of six hours, each with this variance, varies as one night's value does.
     assert np.sqrt(night[:6].mean() / 6) == pytest.approx(
         np.abs(deviations[cells == 0, 0]).std() / 0.603, rel=0.3
     )
-    assert (unsteady.weighed(rows, more[cells])[6:HOURS] == ROWS).all()
+    assert (volatile_hours.weighed(rows, more[cells])[6:HOURS] == ROWS).all()
 
 
 def test_a_value_that_never_came_at_an_hour_varies_as_the_others_do() -> None:
@@ -52,9 +52,9 @@ def test_a_value_that_never_came_at_an_hour_varies_as_the_others_do() -> None:
     cells = np.tile(np.arange(HOURS), DAYS)
     deviations[cells >= 6] = rng.standard_normal(((cells >= 6).sum(), 5)) / np.sqrt(ROWS)
     rows, column = np.full_like(deviations, ROWS), np.zeros(5, dtype=np.int64)
-    chosen = unsteady.hours(deviations, rows, cells, column, HOURS)
+    chosen = volatile_hours.hours(deviations, rows, cells, column, HOURS)
     assert np.flatnonzero(chosen[:, 4]).tolist() == [0, 1, 2, 3, 4, 5]
-    more = unsteady.variance(deviations, rows, cells, chosen, column)
+    more = volatile_hours.variance(deviations, rows, cells, chosen, column)
     assert more[:6, 4].min() > 1
 
 
@@ -62,13 +62,13 @@ def test_one_event_makes_no_hour_unsteady() -> None:
     deviations, cells = nights(3, 0)
     deviations[24:72] += 5.0
     rows = np.full_like(deviations, ROWS)
-    assert not unsteady.hours(deviations, rows, cells, np.array([0, 1]), HOURS).any()
+    assert not volatile_hours.hours(deviations, rows, cells, np.array([0, 1]), HOURS).any()
 
 
 def test_a_column_that_moves_at_every_hour_is_as_usual_at_all_of_them() -> None:
     deviations, cells = nights(4, 20)
     rows = np.full_like(deviations, ROWS)
-    assert not unsteady.hours(deviations, rows, cells, np.array([0, 1]), HOURS).any()
+    assert not volatile_hours.hours(deviations, rows, cells, np.array([0, 1]), HOURS).any()
 
 
 @pytest.mark.parametrize(

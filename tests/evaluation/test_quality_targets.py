@@ -4,7 +4,7 @@ import pytest
 
 from monitor.evaluation.targets import TargetJudge
 from monitor.health import targets, wording
-from monitor.health.declared.own_metric_settings import OwnMetricSection
+from monitor.health.declared.custom_metric_settings import CustomMetricSection
 from monitor.health.settings import ModelView
 from monitor.metrics import METRICS
 from monitor.metrics.intervals import wilson
@@ -75,7 +75,7 @@ def test_what_depends_on_the_number_of_rows_is_judged_over_a_day(target: str, is
      ("quantile(cost, 0.5)", True), ("share(prediction == 'ok')", True)],
 )  # fmt: skip
 def test_a_sum_that_was_agreed_of_a_day_is_not_missed_in_a_minute(expression: str, is_judged: bool) -> None:
-    own = OwnMetricSection(expression=expression, lower_is_better=False, target=1000)
+    own = CustomMetricSection(expression=expression, lower_is_better=False, target=1000)
     judge = TargetJudge(lambda _: ModelView(metrics={"revenue": own}, targets={"revenue": 1000.0}))
     low = Measurement(
         FRAUD, Window(0, 300), "own_metric", 3.0, "", Better.HIGHER, 500, labels(name="revenue"), 2.9, 3.1

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from monitor.cli.registry import app
 from monitor.exporters.metric_names import BY_NAME
 from monitor.exporters.samples import Metric
-from monitor.exporters.vendor_dashboards.meaning import UntranslatableError, read
+from monitor.exporters.vendor_dashboards.query_model import UntranslatableError, read
 from monitor.exporters.vendor_dashboards.write import DASHBOARDS, VENDORS, dashboards
 from tests.exporters.test_dashboards import filled, walk
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
-from monitor.digest import expected_rows
+from monitor.digest import expectations
 from monitor.expectations.expectation import Check, Expectation
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.store import alerts
 from monitor.web.pages.declared import violations_page
-from monitor.windows.declared import in_force
+from monitor.windows.declared import current_definitions
 from monitor.windows.declared.expectation_counts import count
 from monitor.windows.profile import merge
 from tests.support.log import NOW
@@ -90,7 +90,7 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
             with app.store.read() as connection:
                 [boat] = [
                     one
-                    for one in in_force.of_stream(connection, STREAM).expectations_at(NOW)
+                    for one in current_definitions.of_stream(connection, STREAM).expectations_at(NOW)
                     if one.about == "kind"
                 ]
                 as_policy = {
@@ -98,7 +98,7 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
                     for policy in TextPolicy
                     for one in violations_page.newest(connection, STREAM, boat, policy, app.clock.now())
                 }
-                digest = expected_rows.of_period(connection, STREAM, (NOW, NOW + 7200), 60)
+                digest = expectations.of_period(connection, STREAM, (NOW, NOW + 7200), 60)
                 told = {
                     (one.rule, *(text for _, text in one.instance)) for one in alerts.load_open(connection)
                 }

@@ -141,7 +141,7 @@ def test_records_sent_over_http_are_read_back_everywhere(app: App) -> None:
             "names are bare: write a instead of features.a",
         ),
         ({"lower": "a", "upper": "b", "level": 80}, "less than 1"),
-        ({"quantiles": {"a": 90}}, "is no level of a quantile"),
+        ({"quantiles": {"a": 90}}, "is not a quantile level"),
         ({"quantiles": {"a": 0.9, "b": 0.9}}, "two quantiles have the same level"),
         ({"scale": 0}, "scale must be more than 0"),
         ({"scale": -1.5}, "scale must be more than 0"),
@@ -164,7 +164,7 @@ def test_names_of_features_may_be_anything() -> None:
         "quantiles": {odd: 0.1},
     }
     config = Config.model_validate({"clients": {"acme": {"models": {"demand": {"forecast": forecast}}}}})
-    [counted] = config.own_metrics(()).values()
+    [counted] = config.custom_metrics(()).values()
     assert {column for one in counted for column in one.expression.features} == {
         f"features.{odd}", f"features.{odd}2",
     }  # fmt: skip

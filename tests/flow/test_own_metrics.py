@@ -12,7 +12,7 @@ from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.config.units import DAY
-from monitor.digest import own_figures
+from monitor.digest import custom_metrics
 from monitor.records import Measurement, Stream, Window
 from monitor.store import alerts, measurements
 from tests.support.log import NOW
@@ -121,7 +121,7 @@ def test_records_sent_over_http_are_read_back_everywhere(tmp_path: Path) -> None
         with app.store.read() as connection:
             told = {(one.rule, dict(one.instance).get("name", "")) for one in alerts.load_open(connection)}
             view = app.config.model(STREAM)
-            digest = dict(own_figures.of_period(connection, STREAM, view, (NOW - DAY, NOW + DAY), 60))
+            digest = dict(custom_metrics.of_period(connection, STREAM, view, (NOW - DAY, NOW + DAY), 60))
         assert ("TargetMissed", "") in told
         assert {name for rule, name in told if rule == "OwnMetricUnusable"} == {"thousands"}
         assert list(digest) == ["Thousands", "Revenue at <risk>", "Refund rate"]
@@ -140,7 +140,7 @@ def _is_shown(app: App, http: httpx2.Client, at_risk_shown: str) -> None:
     assert named["refund_rate"]["better"] == "lower"
     assert named["refund_rate"]["low"] < named["refund_rate"]["value"] < named["refund_rate"]["high"]
     page, staff = http.get("/c/acme/m/fraud").text, http.get("/staff/m/acme/fraud/production").text
-    assert "Figures of your own" in page
+    assert "Your metrics" in page
     assert "Revenue at &lt;risk&gt;" in page
     assert "count() / 60" not in page
     assert "Hidden" not in page

@@ -120,7 +120,7 @@ def test_a_missed_target_is_told_everywhere_and_ends_everywhere(app: App, tmp_pa
         assert [
             bool(one["ended"])
             for one in history
-            if "missed what was agreed on right answers" in one["sentence"]
+            if "missed the target agreed for right answers" in one["sentence"]
         ]
         assert "✖ missed" not in http.get("/c/acme/m/fraud").text
 

@@ -163,7 +163,7 @@ WRONG = {
     "writes without end": ("while True: print('x' * 10_000)", "wrote more than 100,000 bytes", ""),
     "answers nothing": (
         "import sys; sys.stdin.read()",
-        "the candidate answered nothing",
+        "the candidate returned no answers",
         "one JSON object per line",
     ),
     "answers no JSON": ("print('fraud')", "answers.jsonl:1: ", ""),

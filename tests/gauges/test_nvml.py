@@ -108,7 +108,7 @@ def test_a_driver_that_is_not_there_or_not_loaded_is_told(library: Path) -> None
 def test_a_driver_that_hangs_is_given_up_and_left_alone(library: Path) -> None:
     state(library, hang=1)
     made = reader(library, timeout=0.2)
-    with pytest.raises(GaugeError, match="no complete answer within"):
+    with pytest.raises(GaugeError, match="no complete response within"):
         made.read()
-    with pytest.raises(GaugeError, match="asked again after ten minutes"):
+    with pytest.raises(GaugeError, match="queried again after ten minutes"):
         made.read()

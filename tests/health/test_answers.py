@@ -36,7 +36,7 @@ rates = st.dictionaries(
         ({REFUSAL: SignalRate(0.5, 3)}, ""),
         (
             {REFUSAL: SignalRate(0.02, 100, 0.01), "secret_leak": SignalRate(0, 100)},
-            "Of the answers of the last hour, 2 % declined to answer (usually 1 %), and none was found to give away "
+            "Of the answers of the last hour, 2 % declined to answer (usually 1 %), and none was found to leak "
             "data.",
         ),
         (
@@ -46,11 +46,11 @@ rates = st.dictionaries(
                 OFF_TOPIC: SignalRate(0, 100),
             },
             "Of the answers of the last hour, none had little to do with their sources, and 30 % had numbers, dates or "
-            "names that their sources do not have (usually 5 %).",
+            "names that are not in their sources (usually 5 %).",
         ),
         (
             {"identifier_leak": SignalRate(0.0004, 5000)},
-            "Of the answers of the last hour, less than 0.1 % gave away data that they should not have.",
+            "Of the answers of the last hour, less than 0.1 % leaked data.",
         ),
     ],
 )
@@ -65,8 +65,8 @@ def test_no_name_of_a_signal_is_in_it_and_a_leak_is_never_kept_from_a_client(
     told = sentence(known, "of the last hour")
     assert not re.search("|".join(NAMES[1:]), told)
     if any(known[name].value and known[name].n for name in LEAKS if name in known):
-        assert "gave away data that they should not have" in told
-    assert "none was found" not in told or "gave away" not in told
+        assert "leaked data" in told
+    assert "none was found" not in told or "leaked" not in told
 
 
 def test_rates_are_those_of_all_calls() -> None:

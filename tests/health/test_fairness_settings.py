@@ -19,7 +19,7 @@ TOLD = {
     "5": "groups require favourable: the answer that people want, such as approved",
     "6": "groups are segments, by their bare names: write sex, and send segments: {sex: ...}",
     "7": "a group is named twice",
-    "8": "reference names age, which is none of the groups",
+    "8": "reference names age, which is not one of the groups",
     "9": "greater than or equal to 30",
 }
 

@@ -10,8 +10,8 @@ from sqlalchemy import delete
 
 from monitor.health import daily_summary, incident_history
 from monitor.health.daily_summary import DailySummaries, bounds
+from monitor.health.model_state import Health
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
 from monitor.store import daily_summaries, measurements, streams
 from monitor.store.db import Store, sqlite_driver

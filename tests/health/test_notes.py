@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.alerts.diagnosis import causes
 from monitor.errors import InputError, NotFoundError
 from monitor.health import client_state, notes
-from monitor.health.verdict import ClientIncident
+from monitor.health.model_state import ClientIncident
 from monitor.records import Diagnosis, Severity
 from monitor.store import alerts, audit, incident_notes
 from tests.support import clients

@@ -54,13 +54,13 @@ CLIENTS = {
     )
 }
 DAY = 86_400
-OVER = "The version before it took over all requests."
-ORDERED = "Its requests go to the version before it."
+OVER = "The previous version took over all requests."
+ORDERED = "Its requests go to the previous version."
 VERSIONS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     # the history, newest first; the sentence on top; the words in digest and status
     "released": (("was released.",), "", ("was released",)),
-    "running": ((), "is being introduced. It answers 5 % of the requests since", ("is running at 5 % since",)),
-    "promoted": (("took over all requests.",), "answers all requests since", ("was promoted",)),
+    "running": ((), "is being introduced. It has answered 5 % of the requests since", ("is running at 5 % since",)),
+    "promoted": (("took over all requests.",), "has answered all requests since", ("was promoted",)),
     "failed": ((f"was withdrawn, because it was worse. {ORDERED}",), "was withdrawn on", ("failed: it is worse",)),
     "stopped": ((f"was withdrawn. {ORDERED}",), "was withdrawn on", ("was stopped",)),
     "released, returned": (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from monitor.config.root import check
 from monitor.health import wording
-from monitor.health.declared import own_metrics
-from monitor.health.declared.own_metric_settings import OwnMetricSection
+from monitor.health.declared import custom_metrics
+from monitor.health.declared.custom_metric_settings import CustomMetricSection
 from monitor.health.settings import ModelView
 from monitor.records import Measurement, Stream, Window, labels
 
@@ -59,12 +59,12 @@ def test_each_mistake_has_its_line(tmp_path: Path) -> None:
 def test_the_words_of_the_client() -> None:
     view = ModelView(
         metrics={
-            "refunds": OwnMetricSection(
+            "refunds": CustomMetricSection(
                 expression="share(a > 1)", target=0.05, lower_is_better=True, title="Refunds\u202e",
                 explanation="Paid back.",
             ),
-            "lost": OwnMetricSection(expression="sum(a)", unit="EUR"),
-            "quiet": OwnMetricSection(expression="sum(a)", audience="engineers"),
+            "lost": CustomMetricSection(expression="sum(a)", unit="EUR"),
+            "quiet": CustomMetricSection(expression="sum(a)", audience="engineers"),
         }
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_the_words_of_the_client() -> None:
 
     some = [measured("refunds", 0.08), measured("refunds", 0.5, segment="a=b"), measured("lost", None)]
     some += [measured("quiet", 1.0), measured("gone", 1.0)]
-    assert own_metrics.sentences(view, some, "over the day") == [
+    assert custom_metrics.sentences(view, some, "over the day") == [
         (
             "Refunds\\u202e",
             f"8 % over the day (7 % to 9 %, from {wording.count(1032)} rows); at most 5 % was agreed. "

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from monitor.health.client_state import with_quality
-from monitor.health.verdict import Health, ModelHealth, Quality
+from monitor.health.model_state import Health, ModelHealth, Quality
 from monitor.records import Stream
 from monitor.store.targets import TargetPeriod
 

@@ -13,12 +13,12 @@ from monitor.digest import render
 from monitor.digest.compose import compose
 from monitor.digest.schedule import Due
 from monitor.evaluation.targets import TargetJudge, advance, shortfalls
-from monitor.health import client_state, incident_history, targets, verdict, wording
+from monitor.health import client_state, incident_history, model_state, targets, wording
 from monitor.health.attainment import within_limits
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import ClientHealth, Health, ModelHealth
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.metrics import METRICS
 from monitor.metrics.intervals import wilson
 from monitor.records import Alert, Better, Measurement, Severity, State, Stream, Window, labels
@@ -221,7 +221,7 @@ def situation(
 def health_of(made: Situation) -> ClientHealth:
     """What `client_state` makes of it, without a store."""
     current, by_key = made.current(), {one.fingerprint: one for one in made.alerts}
-    one = verdict.model_health(
+    one = model_state.model_health(
         FRAUD, "Fraud check", made.alerts, NOW - 5, now=NOW, stale_after=3600, targets=current
     )
     span = (NOW - 30 * 86400, NOW)
@@ -234,7 +234,7 @@ def health_of(made: Situation) -> ClientHealth:
         FRAUD, one.title, one.health, one.sentence, one.since, NOW - 5, shown, 10.0, None, 0.0,
         client_state._until_now(days, one.health), tuple(happened), targets=one.targets,
     )  # fmt: skip
-    headline, worst = verdict.headline([model])
+    headline, worst = model_state.headline([model])
     within = within_limits(happened, 1, NOW - 30 * 86400, NOW)
     return ClientHealth("acme", "Acme", NOW, (model,), headline, worst, within)
 
@@ -335,7 +335,7 @@ def test_a_loaded_past_that_missed_the_target_is_an_incident_and_not_within_limi
     missed = incident_history.missed_days(FRAUD, days, periods, SETTINGS, (NOW - 10 * 86400, NOW))
     [told] = happened = incident_history.incidents([], {}, SETTINGS, {FRAUD: missed})
     assert told.sentence == (
-        "Fraud check missed what was agreed on right answers: 76 % at its worst; at least 90 % was agreed."
+        "Fraud check missed the target agreed for right answers: 76 % at its worst; at least 90 % was agreed."
     )
     assert told.ended == bounds(TODAY, SETTINGS.zone)[0], "both days are one incident; today is not over"
     within = within_limits(happened, 1, NOW - 10 * 86400, NOW)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.health import version_events
-from monitor.health.verdict import ClientIncident
+from monitor.health.model_state import ClientIncident
 from monitor.health.version_events import EventKind, VersionEvent, current, events
 from monitor.records import Severity, Stream
 from monitor.store.releases import Release
@@ -18,12 +18,12 @@ HOUR, DAY = 3600, 86_400
 UTC = ZoneInfo("UTC")
 FRAUD, CHURN = (Stream("acme", model) for model in ("fraud", "churn"))
 TITLES = {FRAUD: "Fraud check"}
-WITHDRAWN = "Fraud check: a new version was withdrawn on Mon 08:00. Its requests go to the version before it."
-RETURNED = (
-    "Fraud check: a new version was withdrawn on Mon 08:00. The version before it answers all requests."
+WITHDRAWN = "Fraud check: a new version was withdrawn on Mon 08:00. Its requests go to the previous version."
+RETURNED = "Fraud check: a new version was withdrawn on Mon 08:00. The previous version answers all requests."
+BEING = (
+    "Fraud check: a new version is being introduced. It has answered 25 % of the requests since Mon 08:00."
 )
-BEING = "Fraud check: a new version is being introduced. It answers 25 % of the requests since Mon 08:00."
-PROMOTED = "Fraud check: a new version answers all requests since Mon 08:00."
+PROMOTED = "Fraud check: a new version has answered all requests since Mon 08:00."
 
 
 def rollout(
@@ -69,14 +69,14 @@ def test_the_newest_event_decides_what_is_said_of_now() -> None:
     promoted, now = rollout(FRAUD, 1, RolloutState.PROMOTED, AT - HOUR), AT + 600
     assert told(now, promoted, back=(rollback(RollbackState.VERIFIED, AT),)) == [RETURNED]
     [going] = told(now, promoted, back=(rollback(RollbackState.CONFIRMED, AT + 30),))
-    assert going == "Fraud check: a new version is being withdrawn since Mon 08:00."
+    assert going == "Fraud check: a new version is being withdrawn (since Mon 08:00)."
     for refused in (RollbackState.FAILED, RollbackState.WITHHELD, RollbackState.SENT):
-        assert "answers all requests since" in told(now, promoted, back=(rollback(refused, AT),))[0]
+        assert "has answered all requests since" in told(now, promoted, back=(rollback(refused, AT),))[0]
     others = (
         rollback(RollbackState.VERIFIED, AT, mode="dry-run"),
         rollback(RollbackState.VERIFIED, AT, kind="freeze"),
     )
-    assert "answers all requests since" in told(now, promoted, back=others)[0]
+    assert "has answered all requests since" in told(now, promoted, back=others)[0]
     assert told(now, rollout(FRAUD, 2, RolloutState.RUNNING, AT), promoted) == [BEING]
     later = [Release(FRAUD, "9", "b" * 64, AT + 60, AT + 60)]
     assert told(now, rollout(FRAUD, 1, RolloutState.FAILED, AT), released=later) == [], (
@@ -101,8 +101,8 @@ def test_history_tells_each_version_once_newest_first_and_nothing_internal() -> 
         rollback(RollbackState.VERIFIED, AT + 800, "10"),
     ]
     found = events(ended, released, back)
-    over = "The version before it took over all requests."
-    ordered = "Its requests go to the version before it."
+    over = "The previous version took over all requests."
+    ordered = "Its requests go to the previous version."
     said = [one.sentence({FRAUD: "Fraud check", CHURN: "Churn"}[one.stream]) for one in found]
     assert said == [
         f"Fraud check: a new version was withdrawn. {over}",
@@ -112,7 +112,7 @@ def test_history_tells_each_version_once_newest_first_and_nothing_internal() -> 
         f"Fraud check: a new version was withdrawn. {ordered}",
         f"Fraud check: a new version was withdrawn, because it was worse. {ordered}",
     ]
-    assert found[3].detail(UTC, AT + DAY) == "It was introduced step by step from Mon 07:00 on."
+    assert found[3].detail(UTC, AT + DAY) == "It was introduced step by step, starting Mon 07:00."
     assert not any(word in text for text in said for word in ("412", "ada", "e-value", "8"))
 
 
@@ -127,9 +127,9 @@ def test_history_tells_each_version_once_newest_first_and_nothing_internal() -> 
 def test_an_incident_that_tells_of_the_version_is_its_only_row(kind: EventKind, rule: str) -> None:
     one = VersionEvent(FRAUD, AT, kind, "8")
     incident = ClientIncident(FRAUD, "Fraud check", rule, Severity.WARNING, "It was worse.", AT + 20, None)
-    assert one.is_told_by(incident)
-    assert not one.is_told_by(replace(incident, started=AT + 2 * HOUR))
-    assert not one.is_told_by(replace(incident, stream=CHURN))
-    assert not one.is_told_by(replace(incident, rule="HighErrorRate"))
-    assert not VersionEvent(FRAUD, AT, EventKind.RELEASED, "8").is_told_by(incident)
+    assert one.is_covered_by(incident)
+    assert not one.is_covered_by(replace(incident, started=AT + 2 * HOUR))
+    assert not one.is_covered_by(replace(incident, stream=CHURN))
+    assert not one.is_covered_by(replace(incident, rule="HighErrorRate"))
+    assert not VersionEvent(FRAUD, AT, EventKind.RELEASED, "8").is_covered_by(incident)
     assert version_events.TOLD_FOR == DAY

@@ -233,5 +233,5 @@ def test_names_that_nearly_match_a_pattern_of_many_stars_are_searched_once(tmp_p
 
 def test_a_pattern_that_cannot_be_read_says_so(tmp_path):
     (tmp_path / "a.csv").write_text("x")
-    with pytest.raises(InputError, match="is no pattern of files"):
+    with pytest.raises(InputError, match="is not a file pattern"):
         locations.matching(f"{tmp_path}/[z-a].csv")

@@ -25,11 +25,11 @@ SLACK = 40.0
 PROGRAM = f"""
 import sys
 from monitor.cli import main
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 from monitor.sources.files import locations
 from monitor.sources.files.remote import sized_file
 locations.LISTING_SECONDS = sized_file.READ_SECONDS = {SECONDS}
-abandoned.MOST_GROWTH = 200 << 20
+call_timeout.MOST_GROWTH = 200 << 20
 sys.argv = ["watchkeeper", "load", "acme/fraud", sys.argv[1]]
 main()
 """
@@ -111,7 +111,7 @@ def dripping() -> Iterator[int]:
 def test_an_object_that_drips_ends_the_command(name: str, dripping: int, tmp_path: Path) -> None:
     ended, took = load(dripping, f"s3://lake/{name}", tmp_path)
     assert ended.returncode == 2, ended.stderr
-    assert f"s3://lake/{name} cannot be read: no complete answer within 2 s" in ended.stderr
+    assert f"s3://lake/{name} cannot be read: no complete response within 2 s" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert took < SECONDS + SLACK
 

@@ -18,7 +18,7 @@ from monitor.loadtest.objectives import parse
 from monitor.loadtest.run import Pace
 from monitor.outgoing.persistent import Answer
 from monitor.store.db import Store
-from monitor.store.scratch import delete_abandoned
+from monitor.store.temporary_database import delete_abandoned
 from tests.loadtest.virtual import SimulatedServer, run_on
 from tests.support import fork_server, history
 from tests.support.receiver import Receiver

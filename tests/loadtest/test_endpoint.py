@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from monitor.errors import AccessError, InputError, WatchkeeperError
-from monitor.loadtest import endpoint, shape
+from monitor.loadtest import endpoint, payloads
 from monitor.loadtest.generator import Generator, StageCalls, failure_counts
 from monitor.outgoing.persistent import Answer, Peer
 from tests.support.ports import free_port
@@ -19,10 +19,10 @@ from tests.support.receiver import Receiver
 from tests.support.slow_peers import Manner, peer
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
-SHAPE = shape.Shape(
-    tuple({"amount": float(n), "country": "DE", "'quoted\"\u2028": None} for n in range(shape.ROWS)),
-    ({},) * shape.ROWS,
-    ({},) * shape.ROWS,
+SHAPE = payloads.Shape(
+    tuple({"amount": float(n), "country": "DE", "'quoted\"\u2028": None} for n in range(payloads.ROWS)),
+    ({},) * payloads.ROWS,
+    ({},) * payloads.ROWS,
     {"embedding": "embedding cannot be drawn"},
 )
 
@@ -168,4 +168,4 @@ def test_a_template_that_cannot_be_used_is_told_with_its_place(tmp_path: Path) -
     with pytest.raises(InputError, match="cannot be read as JSON"):
         endpoint.template_of(path)
     with pytest.raises(InputError, match="names the feature 'amout'"):
-        shape.filled({"x": ["$features.amout"]}, SHAPE)
+        payloads.filled({"x": ["$features.amout"]}, SHAPE)

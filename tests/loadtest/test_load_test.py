@@ -80,7 +80,7 @@ def test_a_rate_above_the_capacity_is_missed_even_if_the_latency_is_not_yet() ->
         SimulatedServer(SERVICE), 120, "p50<9s", up_to=1, pace=Pace(duration=30, within=100, most_stages=1)
     )
     assert found.verdict.outcome is Outcome.FAIL
-    assert "calls arrive faster than they end" in found.verdict.sentence
+    assert "calls arrive faster than they complete" in found.verdict.sentence
 
 
 def test_a_pause_of_the_server_at_the_end_of_a_stage_is_not_a_growing_backlog() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from monitor.expressions.expression import compile_expression
 from monitor.maintenance.baseline_selection import BaselineSelector, accepted
-from monitor.metrics.declared import own_metrics
+from monitor.metrics.declared import custom_metrics
 from monitor.store import predictions
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline
-from monitor.windows.declared.of_baseline import DeclaredBaseline
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.seasonal_naive import ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -20,9 +20,9 @@ from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
 
 DAY = 86400.0
-SIZE = OwnMetric("size", compile_expression("mean(features.amount)"))
-DOUBLE = OwnMetric("size", compile_expression("mean(features.amount * 2)"))
-RIGHT = OwnMetric("right", compile_expression("mean(prediction == truth)"))
+SIZE = CustomMetric("size", compile_expression("mean(features.amount)"))
+DOUBLE = CustomMetric("size", compile_expression("mean(features.amount * 2)"))
+RIGHT = CustomMetric("right", compile_expression("mean(prediction == truth)"))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def daemon(tmp_path: Path) -> Iterator[MeasuringDaemon]:
 
 
 def restarted(
-    daemon: MeasuringDaemon, *metrics: OwnMetric, season: SeasonLength | None = None
+    daemon: MeasuringDaemon, *metrics: CustomMetric, season: SeasonLength | None = None
 ) -> BaselineSelector:
     """What keeps baselines, of a daemon with this configuration."""
     named = {STREAM: BaselineSettings(rows=100)}
@@ -47,11 +47,11 @@ def loaded(daemon: MeasuringDaemon) -> Baseline:
     return made
 
 
-def rows_of(made: Baseline, metric: OwnMetric) -> float:
+def rows_of(made: Baseline, metric: CustomMetric) -> float:
     return made.profile.overall.tally(metric.tally).get(ROWS, 0.0)
 
 
-def first_baseline(daemon: MeasuringDaemon, *metrics: OwnMetric) -> Baseline:
+def first_baseline(daemon: MeasuringDaemon, *metrics: CustomMetric) -> Baseline:
     daemon.predict(150, features={"amount": 3.5}, prediction="ok")
     daemon.send_outcomes(*(f"p{number}" for number in range(150)), truth="ok")
     daemon.count()
@@ -65,8 +65,8 @@ def test_a_metric_that_is_added_is_counted_from_the_rows_of_the_baseline(daemon:
     restarted(daemon, SIZE, DOUBLE, RIGHT).update(daemon.clock.advance(60))
     after = loaded(daemon)
     assert [rows_of(after, one) for one in (SIZE, DOUBLE, RIGHT)] == [150, 150, 150]
-    assert own_metrics.figure(DOUBLE, after.profile.overall)[0] == pytest.approx(7)
-    assert own_metrics.figure(RIGHT, after.profile.overall)[0] == 1
+    assert custom_metrics.figure(DOUBLE, after.profile.overall)[0] == pytest.approx(7)
+    assert custom_metrics.figure(RIGHT, after.profile.overall)[0] == 1
     assert (after.layout.id, after.source, after.span) == (before.layout.id, before.source, before.span)
     assert after.profile.overall.rows == before.profile.overall.rows
 
@@ -87,7 +87,7 @@ def test_where_the_rows_lack_a_column_later_ones_are_taken_as_soon_as_they_are_e
     daemon: MeasuringDaemon,
 ) -> None:
     first_baseline(daemon)
-    refunds = OwnMetric("refunds", compile_expression("mean(features.refunded)"))
+    refunds = CustomMetric("refunds", compile_expression("mean(features.refunded)"))
     keeping = restarted(daemon, refunds)
     keeping.update(daemon.clock.advance(60))
     assert rows_of(loaded(daemon), refunds) == 0
@@ -100,7 +100,7 @@ def test_where_the_rows_lack_a_column_later_ones_are_taken_as_soon_as_they_are_e
     keeping.update(daemon.clock.advance(DAY + 1))
     made = loaded(daemon)
     assert rows_of(made, refunds) == 160
-    assert own_metrics.figure(refunds, made.profile.overall)[0] == pytest.approx(0.5)
+    assert custom_metrics.figure(refunds, made.profile.overall)[0] == pytest.approx(0.5)
 
 
 def test_where_the_rows_are_deleted_the_newest_are_taken(daemon: MeasuringDaemon) -> None:
@@ -111,7 +111,7 @@ def test_where_the_rows_are_deleted_the_newest_are_taken(daemon: MeasuringDaemon
     assert rows_of(loaded(daemon), SIZE) == 0
     daemon.predict(120, features={"amount": 5.0})
     restarted(daemon, SIZE).update(daemon.clock.advance(60))
-    assert own_metrics.figure(SIZE, loaded(daemon).profile.overall)[0] == pytest.approx(5)
+    assert custom_metrics.figure(SIZE, loaded(daemon).profile.overall)[0] == pytest.approx(5)
 
 
 def test_one_that_a_person_accepted_is_completed_too(daemon: MeasuringDaemon) -> None:

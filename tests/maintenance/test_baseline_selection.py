@@ -11,10 +11,10 @@ from sqlalchemy import event
 
 from monitor.expressions.expression import compile_expression
 from monitor.maintenance.baseline_selection import BaselineSelector, accepted
-from monitor.metrics.declared import own_metrics
+from monitor.metrics.declared import custom_metrics
 from monitor.windows import baseline
-from monitor.windows.declared.of_baseline import DeclaredBaseline
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.seasonal_naive import SeasonLength
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import NOW, STREAM
@@ -64,7 +64,7 @@ def test_a_file_is_read_again_when_what_is_declared_changes(daemon: MeasuringDae
     named = {STREAM: BaselineSettings.model_validate({"file": path})}
     made = []
     for text in ("mean(features.amount)", "mean(features.amount)", "mean(features.amount * 2)"):
-        metric = OwnMetric("size", compile_expression(text))
+        metric = CustomMetric("size", compile_expression(text))
         keeping = BaselineSelector(
             daemon.store,
             MINUTE,
@@ -77,18 +77,18 @@ def test_a_file_is_read_again_when_what_is_declared_changes(daemon: MeasuringDae
             found = baseline.load(connection, STREAM)
         assert found is not None
         made.append(found.source)
-        assert own_metrics.figure(metric, found.profile.overall)[0] == (49 if "2" in text else 24.5)
+        assert custom_metrics.figure(metric, found.profile.overall)[0] == (49 if "2" in text else 24.5)
     assert made[0] == made[1] != made[2]
 
 
 def test_a_baseline_of_a_period_counts_what_is_declared(daemon: MeasuringDaemon) -> None:
     daemon.predict(150, features={"amount": 3.5})
-    off = OwnMetric("size", compile_expression("sum(features.amount)"))
+    off = CustomMetric("size", compile_expression("sum(features.amount)"))
     with daemon.store.read() as connection:
         made = baseline.from_period(
             connection, STREAM, 0, 2 * NOW, NOW, declared=DeclaredBaseline.of([off], SeasonLength(DAY))
         )
-    assert own_metrics.figure(off, made.profile.overall)[0] == pytest.approx(150 * 3.5)
+    assert custom_metrics.figure(off, made.profile.overall)[0] == pytest.approx(150 * 3.5)
 
 
 def test_a_baseline_that_somebody_chose_is_not_replaced_by_the_file(

@@ -16,7 +16,7 @@ from monitor.store import audit, backup, baselines, predictions, silences, sqlci
 from monitor.store.baselines import StoredBaseline
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.store.restoring import restore
+from monitor.store.restore import restore
 from monitor.store.tables import metadata
 from monitor.store.texts import StoredTexts
 from tests.support.joining import join

@@ -67,7 +67,7 @@ def test_each_fault_is_named_and_comes_first() -> None:
         "keys not used for 90d": "idle (ingest acme)",
         "keys without expiry": "endless (ingest acme)",
         "admin keys": "root0 (staff), root1 (staff), root2 (staff)",
-        "requests without access": "100 since 2026-10-24T08:00:00Z",
+        "unauthorized requests": "100 since 2026-10-24T08:00:00Z",
         "encryption at rest": "store.key is not set",
         "TLS": "pages are not served by TLS",
         "audit log": "acme: entry 3 was removed",
@@ -138,7 +138,7 @@ def test_the_report_is_mailed_once_to_each_reader_also_by_several_daemons_and_af
     mail = decode(sent.body).message
     assert mail is not None
     assert mail.to == ("security@example.com",)
-    assert mail.subject == "Watchkeeper security audit, October 2026: 2 points deserve a look"
+    assert mail.subject == "Watchkeeper security audit, October 2026: 2 findings need attention"
     assert "✖ encryption at rest: store.key is not set" in mail.text
     assert "✔ audit log: 0 entries, intact" in mail.text
     with store.read() as connection:

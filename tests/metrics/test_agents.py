@@ -8,10 +8,10 @@ import pytest
 
 from monitor.config.root import Config
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.declared import agents, own_metrics
+from monitor.metrics.declared import agents, custom_metrics
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline_from_table import conform
-from monitor.windows.declared import own_counts
+from monitor.windows.declared import custom_counts
 from monitor.windows.declared.agent_definitions import Agent, definitions
 from monitor.windows.declared.declared import Declared
 from monitor.windows.kernel.count_rows import count
@@ -25,14 +25,14 @@ DEFINED = definitions(Agent("steps", "tool calls", "tool errors", "loops", "reso
 
 def profile(rows: pa.Table) -> Profile:
     (batch,) = conform(rows).combine_chunks().to_batches()
-    own = [own_counts.count(batch, BARE, 50, DEFINED, are_joined=joined) for joined in (False, True)]
+    own = [custom_counts.count(batch, BARE, 50, DEFINED, are_joined=joined) for joined in (False, True)]
     return merge([count(batch, BARE), count_outcomes(batch, BARE), *(one for one in own if one is not None)])
 
 
 def measured(now: Profile) -> dict[tuple[str, ...], Measurement]:
     declared = Declared({one.name: [(0, one)] for one in DEFINED})
     subject = Subject(STREAM, DAY, now, None, MetricSettings(), declared=declared)
-    assert not list(own_metrics.measure(subject))
+    assert not list(custom_metrics.measure(subject))
     return {(one.metric, *(value for _, value in one.labels)): one for one in agents.measure(subject)}
 
 
@@ -87,7 +87,7 @@ def test_errors_of_single_tools() -> None:
     }
     defined = definitions(Agent(tools=("search", "book a seat", "none")))
     (batch,) = conform(pa.table(rows)).combine_chunks().to_batches()
-    own = own_counts.count(batch, BARE, 50, defined, are_joined=False)
+    own = custom_counts.count(batch, BARE, 50, defined, are_joined=False)
     assert own is not None
     subject = Subject(
         STREAM, DAY, merge([count(batch, BARE), own]), None, MetricSettings(),
@@ -129,8 +129,8 @@ def test_what_cannot_be_measured_has_a_reason_and_dirty_rows_change_nothing() ->
         ({"steps": "features.steps"}, "names are bare: write steps"),
         ({"tool_errors": "errors"}, "tool_errors need tool_calls"),
         ({"steps": "x" * 200}, "too long"),
-        ({"tools": ["a", "b", "a"]}, "a is there twice"),
-        ({"tools": [""]}, "is no name of a tool"),
+        ({"tools": ["a", "b", "a"]}, "a is duplicated"),
+        ({"tools": [""]}, "is not a valid tool name"),
         ({"tools": [str(one) for one in range(51)]}, "51 tools are too many"),
     ],
 )

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss
 
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.declared import forecasts, own_metrics
+from monitor.metrics.declared import custom_metrics, forecasts
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline_from_table import conform
-from monitor.windows.declared import own_counts
+from monitor.windows.declared import custom_counts
 from monitor.windows.declared.declared import Declared
 from monitor.windows.declared.forecast import Forecast, definitions
 from monitor.windows.kernel.count_rows import count
@@ -52,14 +52,14 @@ def demand(rows: int = 600, seed: int = 0, horizons: tuple[str, ...] = ("1h", "2
 
 def profile(table: pa.Table) -> Profile:
     (rows,) = conform(table).combine_chunks().to_batches()
-    own = [own_counts.count(rows, BARE, 50, DECLARED.at(0), are_joined=joined) for joined in (False, True)]
+    own = [custom_counts.count(rows, BARE, 50, DECLARED.at(0), are_joined=joined) for joined in (False, True)]
     return merge([count(rows, BARE), count_outcomes(rows, BARE), *(one for one in own if one is not None)])
 
 
 def measured(counted: Profile, least: int = 30) -> dict[tuple[str, ...], Measurement]:
     options = MetricSettings(min_outcomes=least, forecasts={(STREAM.client, STREAM.model): FORECAST})
     subject = Subject(STREAM, DAY, counted, None, options, declared=DECLARED)
-    assert not list(own_metrics.measure(subject))
+    assert not list(custom_metrics.measure(subject))
     return {
         (one.metric, *(value for _, value in sorted(one.labels))): one for one in forecasts.measure(subject)
     }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.calls import judges
-from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores
+from monitor.metrics.declared import agents, custom_metrics, expected, forecasts, ranked_scores
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
@@ -62,7 +62,7 @@ _ELSEWHERE = (
     *rollbacks.INFO,
     *scores.INFO,
     *judges.INFO,
-    *own_metrics.INFO,
+    *custom_metrics.INFO,
     *forecasts.INFO,
     *ranked_scores.INFO,
     *agents.INFO,

@@ -9,15 +9,15 @@ import pytest
 
 from monitor.config.root import Config
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.declared import forecasts, own_metrics
+from monitor.metrics.declared import custom_metrics, forecasts
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline import Baseline
 from monitor.windows.baseline_from_table import conform, from_table
-from monitor.windows.declared import own_counts
+from monitor.windows.declared import custom_counts
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.declared import Declared
 from monitor.windows.declared.forecast import Forecast, definitions
-from monitor.windows.declared.of_baseline import DeclaredBaseline
-from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.layout import Layout
 from monitor.windows.outcome_counts import count_outcomes
@@ -74,9 +74,9 @@ def naive_error(frame: pd.DataFrame) -> float:
     return float(pd.concat(errors).mean())
 
 
-def counted(rows: pa.Table, layout: Layout, defined: list[OwnMetric]) -> Profile:
+def counted(rows: pa.Table, layout: Layout, defined: list[CustomMetric]) -> Profile:
     (batch,) = conform(rows).combine_chunks().to_batches()
-    own = [own_counts.count(batch, layout, 50, defined, are_joined=joined) for joined in (False, True)]
+    own = [custom_counts.count(batch, layout, 50, defined, are_joined=joined) for joined in (False, True)]
     parts = [count(batch, layout), count_outcomes(batch, layout), *(one for one in own if one is not None)]
     return merge(parts)
 
@@ -92,7 +92,7 @@ def mase(
     options = MetricSettings(forecasts={(STREAM.client, STREAM.model): forecast})
     declared = Declared({one.name: [(0, one)] for one in defined})
     subject = Subject(STREAM, DAY, counted(table(now), layout, defined), base, options, declared=declared)
-    assert not list(own_metrics.measure(subject))
+    assert not list(custom_metrics.measure(subject))
     found = [one for one in forecasts.measure(subject) if one.metric == "mase"]
     return {tuple(value for _, value in one.labels): one for one in found}
 
@@ -136,7 +136,7 @@ def test_each_series_has_its_scale_and_all_rows_the_mean_of_theirs() -> None:
         (history(1), history(2, days=20), ONE, "of 30 needed"),
         (history(1), on_the_day(history(2, shops=(1.0, 2.0))), ONE, "several truths at one time"),
         (history(1), history(2).assign(truth=5.0), ONE, "always right in the baseline"),
-        (history(1, shops=(1.0, 1.0)), history(2), SHOPS, "of the rows are of a shop with a scale"),
+        (history(1, shops=(1.0, 1.0)), history(2), SHOPS, "of the rows belong to a shop with a scale"),
         (history(1, days=20), history(2), ONE, "outcomes of 30 needed"),
     ],
 )  # fmt: skip
@@ -151,7 +151,7 @@ def test_without_a_scale_the_reason_is_told(
 @pytest.mark.parametrize(
     ("forecast", "says"),
     [
-        ({"season": "7d", "scale": 2}, "exclude each other"),
+        ({"season": "7d", "scale": 2}, "cannot be combined"),
         ({"series": "shop", "level": None}, "series need a season"),
         ({"season": "7d", "series": "segments.shop"}, "write shop instead of segments.shop"),
     ],
@@ -178,14 +178,14 @@ def test_a_baseline_from_a_table_has_the_usual_values_of_own_metrics() -> None:
     rows = table(history(1)).append_column("features.price", pa.array(np.arange(108) % 5, pa.float64()))
     declared = config.declared_of(STREAM)
     base = from_table(STREAM, rows, 0.0, declared=declared)
-    defined = config.own_metrics([])["acme", "demand"]
+    defined = config.custom_metrics([])["acme", "demand"]
     subject = Subject(
         STREAM, DAY, counted(rows.slice(0, 60), base.layout, defined), base, MetricSettings(),
         declared=Declared({one.name: [(0, one)] for one in defined}),
     )  # fmt: skip
     usual = {
         dict(one.labels)["name"]: one.baseline
-        for one in own_metrics.measure(subject)
+        for one in custom_metrics.measure(subject)
         if len(one.labels) == 1 and one.metric == "own_metric"
     }
     off = np.abs(rows["prediction"].to_numpy() - rows["outcome.truth"].to_numpy()).mean()

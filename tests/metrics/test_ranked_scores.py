@@ -13,12 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from monitor.config.root import Config
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.declared import own_metrics, ranked_scores
+from monitor.metrics.declared import custom_metrics, ranked_scores
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline_from_table import conform
-from monitor.windows.declared import own_counts
+from monitor.windows.declared import custom_counts
+from monitor.windows.declared.custom_metric import CustomMetric, of_stored
 from monitor.windows.declared.declared import Declared
-from monitor.windows.declared.own_metric import OwnMetric, of_stored
 from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.from_table import BARE
@@ -31,19 +31,19 @@ ANOMALY = Anomaly(0.9, 50)
 DEFINED = [*of_anomalies(ANOMALY), *of_survival(Survival((30.0, 90.5)))]
 
 
-def profile(rows: pa.Table, defined: Sequence[OwnMetric] = DEFINED) -> Profile:
+def profile(rows: pa.Table, defined: Sequence[CustomMetric] = DEFINED) -> Profile:
     (batch,) = conform(rows).combine_chunks().to_batches()
-    own = [own_counts.count(batch, BARE, 50, defined, are_joined=joined) for joined in (False, True)]
+    own = [custom_counts.count(batch, BARE, 50, defined, are_joined=joined) for joined in (False, True)]
     return merge([count(batch, BARE), count_outcomes(batch, BARE), *(one for one in own if one is not None)])
 
 
 def measured(
-    now: Profile, defined: Sequence[OwnMetric] = DEFINED, least: int = 30
+    now: Profile, defined: Sequence[CustomMetric] = DEFINED, least: int = 30
 ) -> dict[tuple[str, ...], Measurement]:
     declared = Declared({one.name: [(0, of_stored(one.name, one.stored()))] for one in defined})
     options = MetricSettings(min_outcomes=least, anomalies={("acme", "pumps"): ANOMALY})
     subject = Subject(STREAM, DAY, now, None, options, declared=declared)
-    assert not list(own_metrics.measure(subject))
+    assert not list(custom_metrics.measure(subject))
     return {(one.metric, *(value for _, value in one.labels)): one for one in ranked_scores.measure(subject)}
 
 
@@ -143,5 +143,5 @@ def test_names_of_features_and_labels_may_be_anything() -> None:
         "survival": {"horizons": [1], "risk": odd},
     }
     config = Config.model_validate({"clients": {"acme": {"models": {"pumps": section}}}})
-    [counted] = config.own_metrics(()).values()
+    [counted] = config.custom_metrics(()).values()
     assert {column for one in counted for column in one.expression.features} == {f"features.{odd}"}

@@ -14,8 +14,8 @@ from monitor.metrics.declared import task_decline
 from monitor.predictions.log.item_lists import labels_text, outputs_text
 from monitor.records import Measurement, Stream, Window
 from monitor.windows.baseline_from_table import Baseline, from_table
+from monitor.windows.declared.baseline_definitions import DeclaredBaseline
 from monitor.windows.declared.declared import Declared
-from monitor.windows.declared.of_baseline import DeclaredBaseline
 from monitor.windows.declared.score_definitions import Survival, of_survival
 from monitor.windows.kernel import label_set_counts, output_counts
 from monitor.windows.kernel.exact_sums import exact_sum

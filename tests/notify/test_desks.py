@@ -118,13 +118,13 @@ def test_servicenow_has_one_incident_that_is_changed_and_resolved() -> None:
     account = {"token": "", "user": "user", "password": "pass"}
     with ServiceNowDesk() as desk, closing(made("servicenow", desk, fields=fields, **account)) as channel:
         assert channel.send(PAGE) == "created INC0000001"
-        assert channel.send(PAGE) == "INC0000001 is there already"
+        assert channel.send(PAGE) == "INC0000001 already exists"
         channel.send(ACKNOWLEDGE)
         assert desk.incidents[0]["state"] == "2"
         channel.send(UPDATE)
         assert "2 more alerts" in desk.incidents[0]["work_notes"]
         assert channel.send(RESOLVE) == "changed INC0000001"
-        assert channel.send(RESOLVE) == "no open incident is there"
+        assert channel.send(RESOLVE) == "there is no open incident"
         assert channel.send(PAGE) == "created INC0000002", "it is opened again"
     (incident, _) = desk.incidents
     assert (incident["impact"], incident["urgency"], incident["state"]) == ("1", "1", "6")
@@ -138,7 +138,7 @@ def test_an_incident_whose_answer_was_lost_is_not_made_twice() -> None:
         with pytest.raises(AttemptError) as caught:
             channel.send(PAGE)
         assert caught.value.kind is FailureKind.UNREACHABLE
-        assert channel.send(PAGE) == "INC0000001 is there already"
+        assert channel.send(PAGE) == "INC0000001 already exists"
     assert len(desk.incidents) == 1
 
 
@@ -153,7 +153,7 @@ def test_a_page_in_place_of_a_record_is_a_failed_attempt(content: bytes) -> None
     with (
         Page() as server,
         closing(made("servicenow", server)) as channel,
-        pytest.raises(AttemptError, match="something else than a record"),
+        pytest.raises(AttemptError, match="did not return a record"),
     ):
         channel.send(PAGE)
 

@@ -71,7 +71,10 @@ def test_a_conversation_as_a_whole_has_a_deadline(monkeypatch: pytest.MonkeyPatc
     with scripted((0.5, b"220 hello\r\n"), (0.5, b"250 me\r\n")) as (_, port):
         error = refused(mailer(port))
         assert time.monotonic() - began < 100, "the server never ends it"
-    assert (error.kind, "no complete answer within 0.8 s" in error.message) == (FailureKind.UNREACHABLE, True)
+    assert (error.kind, "no complete response within 0.8 s" in error.message) == (
+        FailureKind.UNREACHABLE,
+        True,
+    )
 
 
 def test_what_was_taken_is_told_although_the_server_never_says_goodbye() -> None:

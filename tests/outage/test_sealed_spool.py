@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.errors import StoreError
 from monitor.outage.journal import Journal, JournalEntry, reseal
 from monitor.records import Action, Delivery
-from monitor.runtime.sealing import Sealer, is_sealed
+from monitor.runtime.file_encryption import Sealer, is_sealed
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 

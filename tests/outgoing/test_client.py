@@ -140,7 +140,7 @@ def test_a_proxy_of_the_environment_is_used_under_the_same_limits(monkeypatch: p
             client.get("http://well.invalid/up")
     with peer(Manner.DRIP) as slow, outgoing.client(SECONDS) as client:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{slow.port}")
-        with pytest.raises(httpx2.ReadTimeout, match=r"no complete answer within 0\.6 s"):
+        with pytest.raises(httpx2.ReadTimeout, match=r"no complete response within 0\.6 s"):
             client.get("http://elsewhere.invalid/")
 
 

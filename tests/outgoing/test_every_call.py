@@ -12,7 +12,7 @@ from httpcore2 import SyncBackend
 from httpcore2._backends.sync import SyncStream
 
 import monitor
-from monitor.cli.through_daemon import RunningDaemon
+from monitor.cli.daemon_client import RunningDaemon
 from monitor.errors import WatchkeeperError
 from monitor.exporters.metric_names import BY_NAME
 from monitor.exporters.push.exporter import ExporterSettings
@@ -88,7 +88,7 @@ def subscription(url: str) -> None:
 
 
 CALLS: dict[str, Callable[[str], object]] = {
-    "cli/through_daemon.py": lambda url: RunningDaemon(url, "k").get("models", dict),
+    "cli/daemon_client.py": lambda url: RunningDaemon(url, "k").get("models", dict),
     "exporters/push/otlp.py": lambda url: exporter(OtlpSettings.model_validate({"url": url})),
     "exporters/push/remote_write.py": lambda url: exporter(RemoteWriteSettings.model_validate({"url": url})),
     "gauges/metrics_endpoints/scrape.py": lambda url: fetch(url, SECONDS, {}, ""),
@@ -154,7 +154,7 @@ def test_every_place_that_connects_is_in_the_table() -> None:
 
 @pytest.fixture(autouse=True)
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.cli.through_daemon.READING_SECONDS", SECONDS)
+    monkeypatch.setattr("monitor.cli.daemon_client.READING_SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sites.transports.https.SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sources.brokers.google_tokens._SECONDS", SECONDS)
     monkeypatch.setattr("monitor.sources.files.remote.azure_account._SECONDS", SECONDS)

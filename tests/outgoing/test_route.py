@@ -10,7 +10,7 @@ import trustme
 
 from monitor import outgoing
 from monitor.exporters.push.otlp import OtlpSettings
-from monitor.exporters.push.trial import send_one, trouble_of
+from monitor.exporters.push.trial import connection_problem, send_one
 from monitor.notify.channels.slack import Slack, SlackSettings
 from monitor.notify.delivery.reachability import check_reachability, problem_of
 from monitor.notify.failure import AttemptError
@@ -69,7 +69,7 @@ def test_a_channel_and_an_exporter_go_through_their_own_proxy(secure: OtlpIntake
             channel.send(PAGE)
         exporter = OtlpSettings.model_validate({"url": f"{https(secure)}/v1/metrics", **way})
         assert send_one(exporter, NOW) == "watchkeeper_build_info: answered 200"
-        assert trouble_of(exporter) == ""
+        assert connection_problem(exporter) == ""
         (found,) = check_reachability(NotifySettings(slack=slack, console=False))
         assert found.problem == ""
         assert set(proxy.asked) == {place}

@@ -15,7 +15,7 @@ from monitor.predictions.log.compaction import compact
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.outcomes.join import expire_outcomes, with_outcomes_of
 from monitor.predictions.settings import PredictionSettings
-from monitor.store import api_keys, idempotency, outcomes, predictions, quarantine, streams, uncounted
+from monitor.store import api_keys, idempotency, outcomes, predictions, quarantine, streams, uncounted_batches
 from monitor.store.db import Store, metadata
 from monitor.store.retention import delete_old, with_old
 from tests.support import schema
@@ -59,8 +59,8 @@ def test_from_arrival_to_what_is_known(log, store):
     assert send(log, RecordKind.PREDICTIONS, records).replayed
     send(log, RecordKind.OUTCOMES, [outcome(id="p3", truth="fraud"), outcome(id="later", feedback=1)])
     with store.write() as connection:
-        assert streams.streams(connection) == uncounted.waiting_streams(connection) == [STREAM]
-        batches = uncounted.oldest(connection, STREAM).batches
+        assert streams.streams(connection) == uncounted_batches.waiting_streams(connection) == [STREAM]
+        batches = uncounted_batches.oldest(connection, STREAM).batches
         assert sum(batch.rows for batch in batches) == 5
         assert predictions.mark_counted(connection, [batch.id for batch in batches]) == 5
         assert predictions.mark_counted(connection, [batch.id for batch in batches]) == 0
@@ -74,7 +74,7 @@ def test_from_arrival_to_what_is_known(log, store):
     send(log, RecordKind.PREDICTIONS, [prediction(id="later")])
     with store.write() as connection:
         predictions.mark_counted(
-            connection, [batch.id for batch in uncounted.oldest(connection, STREAM).batches]
+            connection, [batch.id for batch in uncounted_batches.oldest(connection, STREAM).batches]
         )
         assert [rows.column("id").to_pylist() for _, rows in join(connection, STREAM, NOW)] == [["later"]]
     assert compact(store, NOW + 100) == 1

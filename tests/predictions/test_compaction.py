@@ -8,7 +8,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import decode, hashes
 from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import with_outcomes_of
-from monitor.store import predictions, uncounted
+from monitor.store import predictions, uncounted_batches
 from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 
@@ -21,7 +21,9 @@ def log_and_store(tmp_path):
 
 def settle(store):
     with store.write() as connection:
-        predictions.mark_counted(connection, [b.id for b in uncounted.oldest(connection, STREAM).batches])
+        predictions.mark_counted(
+            connection, [b.id for b in uncounted_batches.oldest(connection, STREAM).batches]
+        )
         return join(connection, STREAM, NOW)
 
 

@@ -18,7 +18,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.batching import assemble
 from monitor.predictions.settings import PredictionSettings
-from monitor.texts import flaw_of_name, flaw_of_text, storable
+from monitor.text_limits import flaw_of_name, flaw_of_text, storable
 from monitor.visible import visible
 from tests.support.log import NOW, prediction
 from tests.support.thorough import examples

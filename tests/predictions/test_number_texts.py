@@ -17,7 +17,7 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.batching import assemble
 from monitor.predictions.log.columns import numbers
 from monitor.predictions.settings import PredictionSettings
-from monitor.texts import number_in
+from monitor.text_limits import number_in
 from tests.support.thorough import examples
 
 SETTINGS = PredictionSettings()

@@ -17,7 +17,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.answer_settings import AnswerSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.predictions.texts.policy import TextPolicy
-from monitor.predictions.texts.registered import RegisteredByStream
+from monitor.predictions.texts.registered_prompts import RegisteredByStream
 from monitor.records import Stream
 from monitor.signals import registry
 from monitor.signals.signal import Signal, Unit

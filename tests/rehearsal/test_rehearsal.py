@@ -125,7 +125,7 @@ def test_special_days_are_not_judged() -> None:
         (past(2), "when", "there is no column 'when'"),
         (past(2), "country", "no row has a time in 'country'"),
         (past(3), "at", "windows of 1h to learn from"),
-        (past(9).select(["at"]), "at", "there is no column to watch"),
+        (past(9).select(["at"]), "at", "there is no column to monitor"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_said(table: pa.Table, time: str, error: str) -> None:

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.relay import forwarding
-from monitor.relay.answers import DaemonAnswer, Disposition
 from monitor.relay.forwarding import Forwarder, together
 from monitor.relay.frames import Frame, RelayedRequest
-from monitor.relay.lane import Lane
+from monitor.relay.request_queue import RequestQueue
+from monitor.relay.responses import DaemonAnswer, Disposition
 from monitor.relay.set_aside import SetAside, in_folder
 from tests.support.thorough import examples
 
@@ -42,10 +42,10 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
             st.sampled_from([TAKEN, LATER, BUG, DaemonAnswer(Disposition.REFUSED, "400: no")]), max_size=12
         )
     )
-    folder, stopping, lock = tmp_path_factory.mktemp("lane"), threading.Event(), threading.Lock()
-    lane, taken, refused = Lane(folder), [], []
+    folder, stopping, lock = tmp_path_factory.mktemp("queue"), threading.Event(), threading.Lock()
+    queue, taken, refused = RequestQueue(folder), [], []
     for number, address in enumerate(addresses):
-        lane.append([(request(address), b"%d" % number)])
+        queue.append([(request(address), b"%d" % number)])
 
     def post(sent: RelayedRequest, body: bytes) -> DaemonAnswer:
         with lock:
@@ -61,7 +61,7 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
 
     previous, forwarding.wait_after = forwarding.wait_after, lambda *_: 0.0
     try:
-        forwarder = Forwarder("line-3", lane, SetAside(folder), post, stopping, at_once=3)
+        forwarder = Forwarder("line-3", queue, SetAside(folder), post, stopping, at_once=3)
         forwarder.send_until_stopped()
     finally:
         forwarding.wait_after = previous
@@ -70,5 +70,5 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
         mine = [number for one, number in taken if one == address]
         assert mine == sorted(mine)
     assert len(in_folder(folder)) == len(refused)
-    assert lane.peek() is None
-    assert Lane(folder).waiting == 0
+    assert queue.peek() is None
+    assert RequestQueue(folder).waiting == 0

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from monitor.clock import ManualClock
 from monitor.records import Stream
-from monitor.relay.answers import Disposition, read_otlp_answer
+from monitor.relay.responses import Disposition, read_otlp_answer
 from monitor.store.api_keys import KeyKind
 from monitor.web.ingest.otlp_reply import Encoding, OtlpSignal, of_failure, of_success
 from tests.support.ingest_server import serving

@@ -88,7 +88,7 @@ def test_tls_from_the_sender_to_the_daemon_with_certificates_of_an_own_authority
         with relaying_by_tls(named) as (relay, _):
             until(lambda: relay.forwarders["line-3"].state.sent, "it is sent")
         assert [one.body for one in upstream.asked] == [b"[1]"]
-    with pytest.raises(ValueError, match="belong together"):
+    with pytest.raises(ValueError, match="must be set together"):
         settings_of(tmp_path, url, upstream=to | {"certificate": pem})
 
 

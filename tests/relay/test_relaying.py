@@ -10,8 +10,8 @@ import pytest
 
 from monitor.errors import BusyError, WatchkeeperError
 from monitor.relay import frames
-from monitor.relay.lane import Lane
 from monitor.relay.relay import Relay
+from monitor.relay.request_queue import RequestQueue
 from monitor.relay.status import retry, status_of
 from tests.support.relays import OTHER_KEY, UPSTREAM_KEY, relaying, settings_of
 from tests.support.slow_peers import Manner, peer
@@ -143,7 +143,7 @@ def test_a_daemon_that_answers_as_nobody_should_costs_one_deadline(tmp_path, man
         with relaying(settings_of(tmp_path, "", upstream=upstream)) as (relay, sender):
             assert sender.post("/v1/predictions", content=b"{}").status_code == 202
             until(lambda: relay.forwarders["line-3"].state.attempts_failed, "the attempt has ended")
-            assert relay.buffer.lanes["line-3"].waiting
+            assert relay.buffer.queues["line-3"].waiting
             assert sender.get("/healthz").status_code == 200
 
 
@@ -172,7 +172,7 @@ def test_a_thread_goes_on_after_what_the_disk_or_a_bug_raises(tmp_path, upstream
         monkeypatch.setattr(frames, "read", read)
         raise ValueError("a bug")
 
-    monkeypatch.setattr(Lane, "append", append)
+    monkeypatch.setattr(RequestQueue, "append", append)
     with relaying(settings_of(tmp_path, upstream.url)) as (relay, sender):
         assert sender.post("/v1/predictions", content=b"1").status_code == 503
         assert sender.post("/v1/predictions", content=b"1").status_code == 202

@@ -54,7 +54,7 @@ def test_names_that_are_no_text_pipes_and_missing_files_are_told(tmp_path: Path)
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="No such file"):
         directory.artifact(tmp_path)
-    with pytest.raises(InputError, match="no directory and no file"):
+    with pytest.raises(InputError, match="neither a directory nor a file"):
         directory.artifact(tmp_path / "nothing\n")
 
 

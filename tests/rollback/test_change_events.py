@@ -59,8 +59,8 @@ def test_what_persons_and_rules_do_is_announced_once(tmp_path: Path) -> None:
         assert told == [
             "version 8 receives 5 % of the requests",
             "version 8 was withdrawn",
-            "rollback of version 8 to 7 is ordered",
-            "rollback of version 8 to 7 is verified",
+            "rollback of version 8 to 7 was ordered",
+            "rollback of version 8 to 7 was verified",
         ]
         line.clock.advance(7200)
         with line.store.write() as connection:
@@ -109,19 +109,19 @@ def test_a_row_that_cannot_be_told_does_not_stop_the_others(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"state": RollbackState.DECIDED}, ["rollback of version 8 to 7 is ordered"]),
+        ({"state": RollbackState.DECIDED}, ["rollback of version 8 to 7 was ordered"]),
         ({"state": RollbackState.WITHHELD}, []),
         ({"mode": "dry-run"}, []),
         ({"mode": "drill"}, []),
         (
             {"state": RollbackState.FAILED, "other": ""},
-            ["rollback of version 8 is ordered", "rollback of version 8 has failed"],
+            ["rollback of version 8 was ordered", "rollback of version 8 has failed"],
         ),
         (
             {"kind": "freeze"},
-            ["freeze of the rollout of version 8 is ordered", "the rollout of version 8 is frozen"],
+            ["freeze of the rollout of version 8 was ordered", "the rollout of version 8 is frozen"],
         ),
-        ({"decided_at": START - 9000}, ["rollback of version 8 to 7 is verified"]),
+        ({"decided_at": START - 9000}, ["rollback of version 8 to 7 was verified"]),
         ({"decided_at": START - 9000, "ended_at": START - 8000}, []),
     ],
 )

@@ -41,5 +41,5 @@ def test_a_drill_that_is_due_stands_in_the_digest_of_one_day(tmp_path: Path) -> 
         ]
     assert [one.state for one in due] == [State.FIRING]
     assert [len(notes) for notes in told] == [0, 1, 0]
-    assert "has not been practised for some time" in told[1][0]
+    assert "has not been tested for some time" in told[1][0]
     store.close()

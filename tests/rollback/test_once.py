@@ -115,7 +115,7 @@ def test_two_daemons_on_one_file_give_one_order(tmp_path: Path) -> None:
 def test_two_daemons_on_postgresql_give_one_order(tmp_path: Path) -> None:
     with postgresql() as server, timeline(tmp_path, server.url, executor=COMMAND) as line:
         line.bad_canary()
-        assert line.group._leader.is_ours(line.clock.now())
+        assert line.group._leader.acquire(line.clock.now())
         line.live(60, works=False)
         assert line.row().state is RollbackState.DECIDED
         others = [Store(server.url) for _ in range(3)]

@@ -288,10 +288,11 @@ def test_a_plan_of_a_hostile_version_is_harmless_in_a_terminal(version: str) -> 
 def test_a_plan_without_an_executor_says_what_is_missing() -> None:
     text = plan(context(RollbackSettings(migration=("8",))))
     assert "No executor is configured" in text
-    assert "Take the data back first." in text
-    assert "Not written down" in text
+    assert "Restore the data first." in text
+    assert "Not documented" in text
     assert (
-        "The mode is `off`. Once it is `on`, the daemon rolls back as well:\n\n- HighErrorRate fires" in text
+        "The mode is `off`. Once it is `on`, the daemon rolls back automatically when:\n\n- HighErrorRate fires"
+        in text
     )
     assert "The mode is" not in plan(
         context(RollbackSettings.model_validate({"mode": "on", "executor": COMMAND}))

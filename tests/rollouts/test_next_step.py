@@ -73,7 +73,7 @@ def test_time_in_which_the_daemon_was_off_is_not_time_in_which_the_canary_was_wa
 def test_a_canary_that_nobody_asks_waits_and_the_switch_is_named() -> None:
     found = decide(FIRST, 7200, verdict(Outcome.INCONCLUSIVE, age=None))
     assert found.step is None
-    assert found.reason.endswith("does the switch ask for its share?")
+    assert found.reason.endswith("does the switch poll its share?")
 
 
 def test_a_canary_that_dies_loses_its_traffic_but_only_while_the_other_version_answers() -> None:
@@ -155,9 +155,9 @@ def test_a_plan_is_written_as_it_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "'' is not a stage"),
-        ("5", "'5' is not a stage"),
-        ("5:ten,100:1h", "'5:ten' is not a stage"),
+        ("", "'' is not a step"),
+        ("5", "'5' is not a step"),
+        ("5:ten,100:1h", "'5:ten' is not a step"),
         ("nan:10m,100:1h", "is not a share of the traffic"),
         ("0:10m,100:1h", "is not a share of the traffic"),
         ("5:10m,200:1h", "is not a share of the traffic"),
@@ -167,7 +167,7 @@ def test_a_plan_is_written_as_it_is_read(text: str) -> None:
         ("5:1s,100:1h", "the stage of 5 % is shorter than a window of 1m"),
         ("5:5m,100:5m", "takes 10m in total; to promote a version takes 30m"),
         ("5:9000d,100:1h", "is not between a second and 30 days long"),
-        ("\u202e5:10m,100:1h", "is not a stage"),
+        ("\u202e5:10m,100:1h", "is not a step"),
         (",".join(f"{n}:10m" for n in range(1, 101)), "100 stages are more than 50"),
         ("9" * 10_000, "..."),
     ],

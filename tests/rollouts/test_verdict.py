@@ -179,11 +179,11 @@ def test_an_outage_of_both_is_not_the_canary_s_fault() -> None:
 def test_different_inputs_make_every_comparison_but_that_of_failures_inconclusive() -> None:
     found = judged(rollout(inputs=(0.9, 0.5), wrong=(0.3, 0.1)))
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert "the versions are asked differently" in found.reason
+    assert "the versions receive different requests" in found.reason
     assert "country" in found.reason
     failing = judged(rollout(canary=0.2, inputs=(0.9, 0.5)))
     assert failing.outcome is Outcome.FAIL
-    assert "the versions are asked differently" in failing.reason
+    assert "the versions receive different requests" in failing.reason
 
 
 def test_failures_in_wild_bursts_are_left_to_a_person() -> None:

@@ -11,7 +11,7 @@ from monitor.records import Measurement, Stream, Window
 from monitor.rules.engine.condition import Condition, EvaluationContext
 from monitor.rules.engine.measurable import Unmeasurable, measurable
 from monitor.rules.engine.readings import OPEN, Readings
-from monitor.rules.engine.unjudged import unjudged
+from monitor.rules.engine.unevaluable_rules import unjudged
 from monitor.rules.rule import RuleSet
 from tests.rules.test_packs import RULES
 

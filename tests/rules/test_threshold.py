@@ -11,7 +11,7 @@ from scipy.stats import binom, binomtest
 from monitor.records import State, labels
 from monitor.rules.engine.evaluate import evaluate as look_once
 from monitor.rules.engine.readings import Readings
-from monitor.rules.engine.threshold import is_surely_beyond
+from monitor.rules.engine.threshold import is_significantly_beyond
 from tests.support.judging import Judge, measured, one_rule
 
 
@@ -21,14 +21,16 @@ def test_the_exact_bound_is_scipys(n: int, share: float, limit: float, confidenc
     above = binomtest(count, n, alternative="greater").proportion_ci(confidence, method="exact").low
     below = binomtest(count, n, alternative="less").proportion_ci(confidence, method="exact").high
     if abs(limit - above) > 1e-9:
-        assert is_surely_beyond(count, n, limit, confidence, is_above=True) == (above > limit)
+        assert is_significantly_beyond(count, n, limit, confidence, is_above=True) == (above > limit)
     if abs(limit - below) > 1e-9:
-        assert is_surely_beyond(count, n, limit, confidence, is_above=False) == (below < limit)
+        assert is_significantly_beyond(count, n, limit, confidence, is_above=False) == (below < limit)
 
 
 @given(st.integers(10, 2000))
 def test_at_the_limit_itself_a_look_is_wrong_no_more_often_than_stated(n: int) -> None:
-    firing = next(k for k in range(n + 2) if k > n or is_surely_beyond(k, n, 0.05, 0.9999, is_above=True))
+    firing = next(
+        k for k in range(n + 2) if k > n or is_significantly_beyond(k, n, 0.05, 0.9999, is_above=True)
+    )
     assert binom.sf(firing - 1, n, 0.05) <= 1e-4 + 1e-9
 
 

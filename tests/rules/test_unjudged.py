@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from monitor.records import Measurement, Stream, Window
-from monitor.rules.engine.unjudged import unjudged
+from monitor.rules.engine.unevaluable_rules import unjudged
 from tests.rules.test_packs import RULES
 
 STREAM = Stream("acme", "fraud")

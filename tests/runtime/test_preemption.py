@@ -23,7 +23,7 @@ from monitor.runtime.threads.preemption import (
     preemption_point,
 )
 from monitor.store.db import Store
-from monitor.web.fair_threads import FairThreads, work_for
+from monitor.web.fair_thread_pool import FairThreads, work_for
 from tests.support import otlp
 from tests.support.ingest_server import serving
 from tests.support.judging import one_rule

@@ -33,7 +33,7 @@ def test_large_dictionary_and_chunked_columns_are_taken() -> None:
 
 
 def test_what_is_no_column_of_calls_is_refused() -> None:
-    with pytest.raises(ValueError, match="'answer' is no column of calls; use one of: input, output"):
+    with pytest.raises(ValueError, match="'answer' is not a column of calls; use one of: input, output"):
         Calls(pa.table({"answer": ["a"]}))
     with pytest.raises(ValueError, match="column 'context' of calls has type double"):
         Calls(pa.table({"context": [1.0]}))

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.signals.decodings import MAY_BE_DISGUISED
 from monitor.signals.folding import _NOT_PLAIN, _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
 from monitor.signals.matching import FEW, matches, matches_any, matches_each
 from monitor.signals.personal_data.digit_runs import DigitRun, PersonalDatum, find
 from monitor.signals.personal_data.kinds import KINDS
-from monitor.signals.readings import MAY_BE_DISGUISED
 from tests.signals.test_laws import TEXT
 from tests.support.thorough import examples
 

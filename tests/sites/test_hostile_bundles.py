@@ -43,7 +43,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "3,000,000 baselines": lambda: parts(streams=b"\x91" + STREAM[:-2] + many(b"\xc0") + b"\x90"),
     "3,000,000 earlier profiles": lambda: parts(windows=b"\x91" + WINDOW[:-1] + many(b"\xc0")),
     "3,000,000 parts": lambda: b"\xdf" + (3_000_000).to_bytes(4, "big") + b"\xa1a\xc0" * 3_000_000,
-    "a part twice": lambda: b"\x84" + parts(streams=many(STREAM))[1:] + _text("streams") + b"\x90",
+    "a duplicate part": lambda: b"\x84" + parts(streams=many(STREAM))[1:] + _text("streams") + b"\x90",
     "recursion": lambda: parts(more=b"\x91" * 200_000 + b"\xc0"),
     "cannot be read": lambda: b"\x91\xc0",
 }

@@ -93,7 +93,7 @@ def attacks(plant: Path) -> dict[str, bytes]:
     forged = bytearray(packed)
     forged[-1] ^= 1
     return {
-        "the mail has no bundle": b"From: a@b.c\r\nSubject: hello\r\n\r\nWKB1 is a fine word\r\n",
+        "the email has no bundle": b"From: a@b.c\r\nSubject: hello\r\n\r\nWKB1 is a fine word\r\n",
         "the signature is wrong": with_attachment(bytes(forged)),
         "is cut": with_attachment(packed[:60]),
         "the site plant-8 is not configured": with_attachment(packed.replace(b"plant-7", b"plant-8", 1)),
@@ -148,7 +148,7 @@ def test_a_maildir_is_read_as_it_is(
         assert list(maildir.glob("[nc]*/*")) == []
         shutil.rmtree(maildir)
         inboxes.look(NOW)
-        assert any("is no Maildir" in one.reason for one in there.faults.active())
+        assert any("is not a Maildir" in one.reason for one in there.faults.active())
 
 
 def test_a_mail_server_that_takes_no_mail_lets_bundles_wait_and_one_too_large_stops_no_other(

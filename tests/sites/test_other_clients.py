@@ -76,7 +76,7 @@ def test_a_bundle_of_another_client_is_refused_in_every_guise(both: Both) -> Non
         both.packed[:4] + bundle._LENGTH.pack(len(raw)) + raw + both.packed[8 + len(envelope.raw_head) :]
     )
     guises = {
-        "as it is": (both.packed, 403, "is of the site"),
+        "as it is": (both.packed, 403, "is from the site"),
         "under their name": (renamed, 400, "signature is wrong"),
         "signed by them": (bundle.pack(theirs, content, both.private), 400, "a model of acme"),
         "signed by them under its own name": (bundle.pack(envelope.head, content, both.private), 403, "site"),

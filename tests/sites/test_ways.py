@@ -131,7 +131,7 @@ def test_through_folders_what_is_refused_lies_apart_with_its_reason(tmp_path: Pa
         assert [bool(one.merged) for one in inboxes.look(NOW)].count(True) == 1  # known, so nothing changes
         reasons = {path.name: path.read_text() for path in (inbox / REFUSED).glob("*.txt")}
         assert reasons["…\u2028 cut.wkb.txt"].startswith("the signature is wrong")
-        assert "no file" in reasons["folder.wkb.txt"]
+        assert "not a file" in reasons["folder.wkb.txt"]
         assert list(inbox.glob("*.wkb")) == []
         assert figures(there) == figures(store)
 

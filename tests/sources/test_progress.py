@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.clock import ManualClock
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
+from monitor.sources.http_push import HttpSettings
 from monitor.sources.progress import Look, behind, recent
-from monitor.sources.pushed import HttpSettings
 from monitor.sources.runner import LAG_EVERY, UNKNOWN_LAG_EVERY, SourceRunner
 from monitor.sources.source import Lag
 from monitor.store import source_positions

@@ -19,9 +19,9 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.formats import catalog
 from monitor.sources.formats.format import NO_MAPPING
+from monitor.sources.http_push import HttpSettings
 from monitor.sources.objects.objects import ObjectsSettings
 from monitor.sources.pairing.waiting import PairingPlan, WaitingHalves
-from monitor.sources.pushed import HttpSettings
 from monitor.sources.reading import PayloadReader
 from monitor.sources.source import Payload
 from monitor.store import half_calls, predictions, quarantine

@@ -16,7 +16,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.store.restoring import restore
+from monitor.store.restore import restore
 from monitor.store.tables import metadata
 from tests.support.postgresql import Server, postgresql
 

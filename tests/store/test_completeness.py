@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitor.records import Stream, Window
-from monitor.store import predictions, profiles, uncounted
+from monitor.store import predictions, profiles, uncounted_batches
 from monitor.store.completeness import is_settled
 from monitor.store.db import Store
 from monitor.store.predictions import NewBatch
@@ -36,7 +36,7 @@ def test_a_past_is_settled_when_nothing_of_it_waits(
         profiles.put(connection, STREAM, [StoredProfile(window, layout, 1, b"")], 0.0)
         if is_counted:
             predictions.mark_counted(
-                connection, [one.id for one in uncounted.oldest(connection, STREAM).batches]
+                connection, [one.id for one in uncounted_batches.oldest(connection, STREAM).batches]
             )
         assert is_settled(connection, STREAM, 60, "mine", SPAN) is settled
     store.close()

@@ -21,7 +21,7 @@ from monitor.store.encryption import convert
 from monitor.store.erasing import empty_log
 from monitor.store.integrity import full_check, quick_check
 from monitor.store.migrate import migrate
-from monitor.store.restoring import restore
+from monitor.store.restore import restore
 from tests.store.test_backup import LEFT, every_row
 from tests.support import schema
 from tests.support.log import NOW, send

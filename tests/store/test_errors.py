@@ -169,7 +169,7 @@ def test_a_server_that_is_stopped_is_noticed_within_seconds_by_all_that_wait(
 
 
 @pytest.mark.parametrize(
-    ("statement", "is_theirs"),
+    ("statement", "is_database_fault"),
     [
         ("insert into counts values (0)", False),
         ("select abs(-9223372036854775808)", False),
@@ -178,11 +178,11 @@ def test_a_server_that_is_stopped_is_noticed_within_seconds_by_all_that_wait(
         ("select * from nowhere", True),
     ],
 )
-def test_the_same_on_sqlite(tmp_path: Path, statement: str, is_theirs: bool) -> None:
+def test_the_same_on_sqlite(tmp_path: Path, statement: str, is_database_fault: bool) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
     write(store, "create table counts (n integer primary key)")
     write(store, "insert into counts values (0)")
-    with pytest.raises(StoreError if is_theirs else DBAPIError), store.read() as connection:
+    with pytest.raises(StoreError if is_database_fault else DBAPIError), store.read() as connection:
         connection.execute(text(statement))
     store.close()
 

@@ -15,7 +15,7 @@ from monitor.predictions.log.compaction import compact
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Window
-from monitor.store import outcomes, predictions, uncounted
+from monitor.store import outcomes, predictions, uncounted_batches
 from monitor.store.checksums import HEAD
 from monitor.store.db import Store
 from monitor.store.outcomes import OUTCOMES
@@ -63,7 +63,9 @@ def filled(log: PredictionLog, store: Store) -> None:
         send(log, RecordKind.PREDICTIONS, sent)
         send(log, RecordKind.OUTCOMES, [outcome(id=f"unknown{number}-{n}", truth="ok") for n in range(rows)])
     with store.write() as connection:
-        predictions.mark_counted(connection, [one.id for one in uncounted.oldest(connection, STREAM).batches])
+        predictions.mark_counted(
+            connection, [one.id for one in uncounted_batches.oldest(connection, STREAM).batches]
+        )
 
 
 def blobs(store: Store, table: Any) -> dict[int, bytes]:

@@ -64,13 +64,13 @@ def test_of_two_daemons_one_judges_and_the_paused_one_writes_nothing(tmp_path: P
     with postgresql() as server:
         store = _made(server.url)
         one, other = LeaderLease(store, 1.0), LeaderLease(store, 1.0)
-        assert one.is_ours(100)
-        assert not other.is_ours(10_000), "the clock of the database counts, not that of a daemon"
-        until(lambda: other.is_ours(100), "the first is silent for longer than its lease")
+        assert one.acquire(100)
+        assert not other.acquire(10_000), "the clock of the database counts, not that of a daemon"
+        until(lambda: other.acquire(100), "the first is silent for longer than its lease")
         with one.write() as connection:
             assert connection is None, "and wakes up in the middle of its tick"
         with other.write() as connection:
             assert connection is not None
         other.hand_over()
-        assert one.is_ours(131)
+        assert one.acquire(131)
         store.close()

@@ -22,7 +22,7 @@ from monitor.store import (
     profile_versions,
     profiles,
     scattered_batches,
-    uncounted,
+    uncounted_batches,
 )
 from monitor.store.db import Store
 from monitor.store.definitions import Definition
@@ -121,7 +121,7 @@ READ: dict[
 ] = {
     "versions": (profile_versions.read_ahead, profile_versions.read),
     "digests": (baselines.read_digests_ahead, baselines.current_digest),
-    "uncounted": (uncounted.read_ahead, lambda c, one: uncounted.oldest(c, one, 500, 4)),
+    "uncounted": (uncounted_batches.read_ahead, lambda c, one: uncounted_batches.oldest(c, one, 500, 4)),
     "unsearched": (predictions.read_unsearched_ahead, _unsearched),
     "outcomes": (join.read_ahead, _pending),
     "definitions": (definitions.read_ahead, lambda c, one: definitions.of_model(c, one.client, one.model)),
@@ -179,7 +179,7 @@ def test_versions_raised_together_are_those_raised_alone(
 ) -> None:
     by = {
         profile_versions.advance: profile_versions.advance_some,
-        profile_versions.hold: profile_versions.hold_some,
+        profile_versions.hold: profile_versions.hold_for_streams,
     }
     with store.read() as connection:
         before = {stream: profile_versions.read(connection, stream) for stream in KNOWN}
@@ -205,7 +205,7 @@ def test_sums_of_blocks_that_were_read_together_are_those_of_each_stream(store: 
         alone = {(one, window): once.profile(one, window) for one in some for window in windows}
     with store.write() as connection:  # some sums are stored, others are not
         stored = [(stream, total) for stream, total in once.sums()][::2]
-        profiles.put_of_some(connection, {one: [t for s, t in stored if s == one] for one in some}, NOW)
+        profiles.put_for_streams(connection, {one: [t for s, t in stored if s == one] for one in some}, NOW)
     with store.read() as connection:
         wanted = dict.fromkeys(some, windows)
         reads: list[str] = []

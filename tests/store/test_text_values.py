@@ -20,7 +20,7 @@ from monitor.store.db import Store, metadata
 from monitor.store.migrate import migrate
 from monitor.store.tables import MODULES
 from monitor.store.text_values import fitted
-from monitor.texts import COLUMN, ENVIRONMENT, LABEL, NAME
+from monitor.text_limits import COLUMN, ENVIRONMENT, LABEL, NAME
 from tests.support.log import NOW, prediction, send
 from tests.support.postgresql import postgresql
 from tests.support.thorough import SHARED_FIXTURES, examples

@@ -14,7 +14,7 @@ from litestar import Litestar
 from monitor.clock import Clock, SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
-from monitor.predictions.large.in_child import ReaderInChild
+from monitor.predictions.large.child_reader import ChildReader
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -165,7 +165,7 @@ def main(folder: str, port: int) -> None:
         PredictionSettings(texts_wait=1.0),
     )
     schema.create(store)
-    log = PredictionLog(store, settings, clock, reader=ReaderInChild)
+    log = PredictionLog(store, settings, clock, reader=ChildReader)
     log.start()
     web = WebSettings(listen=f"127.0.0.1:{port}")
     server_of(log, store, clock, web).run_until_stopped(lambda: None)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from monitor.store.db import Store
-from monitor.store.scratch import scratch
+from monitor.store.temporary_database import scratch
 
 with scratch(Store(sys.argv[1])) as made:
     Path(sys.argv[2]).write_text(made.store.url.render_as_string(hide_password=False))

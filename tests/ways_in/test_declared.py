@@ -19,9 +19,9 @@ from monitor.sources.brokers.redis import RedisSettings
 from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.windows.declared import expectation_counts, own_counts
+from monitor.windows.declared import custom_counts, expectation_counts
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.declared import Declared
-from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout import from_table
 from monitor.windows.profile import merge
@@ -131,7 +131,7 @@ def expected_violations(rows: pa.Table) -> dict[Check, tuple[int, int]]:
 
 def measured(batches: Sequence[pa.RecordBatch]) -> list[Measurement]:
     """What is measured of the rows of a window."""
-    metrics = [OwnMetric(name, compile_expression(text)) for name, text in METRICS.items()]
+    metrics = [CustomMetric(name, compile_expression(text)) for name, text in METRICS.items()]
     declared = Declared({one.name: [(0, one)] for one in metrics}, [(0, EXPECTED)])
     layout = from_table.of(pa.table({"prediction": ["yes", "no"]}))
     parts = [
@@ -139,7 +139,7 @@ def measured(batches: Sequence[pa.RecordBatch]) -> list[Measurement]:
         for batch in batches
         for part in (
             count(batch, layout),
-            *(own_counts.count(batch, layout, 20, metrics, are_joined=joined) for joined in (False, True)),
+            *(custom_counts.count(batch, layout, 20, metrics, are_joined=joined) for joined in (False, True)),
             expectation_counts.count(batch, layout, EXPECTED),
         )
     ]

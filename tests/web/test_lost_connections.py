@@ -7,7 +7,7 @@ import struct
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from monitor.web.transport.silent_peers import ACKNOWLEDGES_WITHIN
+from monitor.web.transport.tcp_keepalive import ACKNOWLEDGES_WITHIN
 from tests.support.waiting import until
 from tests.web.ingest.test_front import answers, post, running
 

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.health import client_state
 from monitor.health.locale import NEUTRAL, Locale
-from monitor.health.verdict import ClientHealth, Health
+from monitor.health.model_state import ClientHealth, Health
 from monitor.store import api_keys
 from monitor.store.api_keys import KeyKind
 from monitor.web.recent_health import RecentHealth

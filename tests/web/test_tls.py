@@ -171,7 +171,7 @@ def is_closed(peer: socket.socket) -> bool:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("web: {certificate: own.pem}", "certificate and private_key require each other"),
+        ("web: {certificate: own.pem}", "certificate and private_key must be set together"),
         (
             "web: {certificate: no.pem, private_key: no.key}",
             "web.certificate: the file no.pem does not exist",

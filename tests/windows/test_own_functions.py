@@ -12,16 +12,16 @@ import pytest
 from monitor.expressions.condition import compile_condition
 from monitor.expressions.expression import compile_expression
 from monitor.expressions.grammar import ExpressionError
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.runtime.faults import Faults
 from monitor.windows.declared import functions
-from monitor.windows.declared.own_counts import count
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_counts import count
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.profile import OVERALL
 from tests.windows.test_own_metrics import LAYOUT
 
-DOCS = Path(__file__).parents[2] / "docs/own-metrics.md"
+DOCS = Path(__file__).parents[2] / "docs/custom-metrics.md"
 FAILING = r"""
 import os, time
 def raises(rows): raise ValueError("no\\u202e\\x00 rate")
@@ -77,7 +77,7 @@ def test_the_example_of_the_documentation(written: Path) -> None:
             "features.amount": [1.0, 20.0, 300.0, 4000.0],
         }
     )
-    metrics = [OwnMetric(name, compile_expression(expression)) for name, expression in shown.items()]
+    metrics = [CustomMetric(name, compile_expression(expression)) for name, expression in shown.items()]
     faults = Faults()
     found = count(rows, LAYOUT, 5, metrics, are_joined=False, faults=faults)
     assert not faults.active()
@@ -96,8 +96,8 @@ def test_the_example_of_the_documentation(written: Path) -> None:
 )  # fmt: skip
 def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, told: str) -> None:
     (written / "bad_metrics.py").write_text(FAILING)
-    bad = OwnMetric("bad", compile_expression(f"mean(plugin('bad_metrics:{name}', x))"))
-    good = OwnMetric("good", compile_expression("sum(x)"))
+    bad = CustomMetric("bad", compile_expression(f"mean(plugin('bad_metrics:{name}', x))"))
+    good = CustomMetric("good", compile_expression("sum(x)"))
     rows = pa.RecordBatch.from_pydict({"prediction": ["ok"] * 3, "features.x": [1.0, 2.0, 3.0]})
     faults = Faults()
     found = count(rows, LAYOUT, 5, [bad, good], are_joined=False, faults=faults)
@@ -137,8 +137,8 @@ def test_a_function_that_returns_counts_is_a_ratio_with_its_interval_and_is_aske
     """Numerators and denominators of each row: as many lines of an order as were delivered, and as there are."""
     (written / "line_metrics.py").write_text(COUNTS)
     text = "sum(plugin('line_metrics:lines', lines)[0]) / sum(plugin('line_metrics:lines', lines)[1])"
-    ratio = OwnMetric("delivered", compile_expression(text))
-    flag = OwnMetric("none", compile_expression("mean(plugin('line_metrics:count', lines)[0])"))
+    ratio = CustomMetric("delivered", compile_expression(text))
+    flag = CustomMetric("none", compile_expression("mean(plugin('line_metrics:count', lines)[0])"))
     lines = ["yy", "yn", "n", None, "yyyn", "16777217y"]
     rows = pa.RecordBatch.from_pydict({"prediction": ["ok"] * 6, "features.lines": lines})
     faults = Faults()

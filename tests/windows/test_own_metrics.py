@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.expressions.expression import UndefinedError, compile_expression
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.predictions.log.columns import column
-from monitor.texts import number_in
-from monitor.windows.declared import own_counts
-from monitor.windows.declared.own_counts import count
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.text_limits import number_in
+from monitor.windows.declared import custom_counts
+from monitor.windows.declared.custom_counts import count
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.layout import from_table
 from monitor.windows.profile import Profile, merge
@@ -100,11 +100,11 @@ def total(rows: Sequence[Row], of: Callable[[Row], float]) -> tuple[float, int, 
     return math.fsum(known), len(known), len(rows) - len(known)
 
 
-def own(text: str) -> OwnMetric:
-    return OwnMetric("own", compile_expression(text))
+def own(text: str) -> CustomMetric:
+    return CustomMetric("own", compile_expression(text))
 
 
-def counted(rows: Sequence[Row], metric: OwnMetric) -> Profile:
+def counted(rows: Sequence[Row], metric: CustomMetric) -> Profile:
     some = batch(rows)
     found = count(some, LAYOUT, 5, [metric], are_joined=bool(metric.expression.outcome))
     assert found is not None
@@ -209,7 +209,7 @@ def test_rows_that_cannot_be_used_say_why_and_stop_no_other_metric() -> None:
         {"features.a": "8", "features.b": 2},
         {"features.a": "1", "features.b": 0},
     ]  # fmt: skip
-    metrics = [own("sum(a / b)"), OwnMetric("other", compile_expression("count()"))]
+    metrics = [own("sum(a / b)"), CustomMetric("other", compile_expression("count()"))]
     found = count(batch(rows), LAYOUT, 5, metrics, are_joined=False)
     assert found is not None
     assert found.overall.tally(metrics[0].tally) == {
@@ -223,15 +223,15 @@ def test_rows_that_cannot_be_used_say_why_and_stop_no_other_metric() -> None:
 
 
 def test_a_metric_that_fails_sets_its_rows_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, sound = own("sum(a)"), OwnMetric("other", compile_expression("count()"))
-    as_usual = own_counts._count
+    broken, sound = own("sum(a)"), CustomMetric("other", compile_expression("count()"))
+    as_usual = custom_counts._count
 
-    def failing(metric: OwnMetric, rows: pa.RecordBatch) -> Any:
+    def failing(metric: CustomMetric, rows: pa.RecordBatch) -> Any:
         if metric is broken:
             raise TypeError
         return as_usual(metric, rows)
 
-    monkeypatch.setattr(own_counts, "_count", failing)
+    monkeypatch.setattr(custom_counts, "_count", failing)
     found = count(batch([{"features.a": 1.0}]), LAYOUT, 5, [broken, sound], are_joined=False)
     assert found is not None
     assert found.overall.tally(broken.tally) == {f"{ASIDE}cannot be computed (TypeError)": 1.0}
@@ -254,7 +254,7 @@ def test_the_expected_cost_of_the_docs_is_the_cost_that_outcomes_show_later() ->
             "mean((amount if prediction == 'ok' else 0) if truth == 'fraud' else (12 if prediction == 'fraud' else 0))",
         )
     )
-    docs = (Path(__file__).parents[2] / "docs/own-metrics.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).parents[2] / "docs/custom-metrics.md").read_text(encoding="utf-8")
     assert all(one.expression.text in docs for one in (expected, later))
     rng = np.random.default_rng(0)
     chances = rng.beta(1, 4, 4_000)

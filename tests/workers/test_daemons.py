@@ -9,7 +9,7 @@ from sqlalchemy import text
 from monitor import wiring
 from monitor.records import DAEMON, State, Stream
 from monitor.store import alerts
-from monitor.store.fenced import LeaseLostError
+from monitor.store.fenced_store import LeaseLostError
 from tests.support.postgresql import postgresql
 from tests.support.thorough import THOROUGH
 from tests.workers.conftest import Fleet, fleet_of
@@ -29,7 +29,7 @@ class Daemons(Fleet):
             patched.setattr(wiring, "process_name", lambda: next(names))
             super().__init__(folder / "leads", MODELS, 1, url)
             self.beside = Fleet(folder / "beside", MODELS, workers, url, self.clock)
-        self.app.pipeline.leader.is_ours(self.clock.now())
+        self.app.pipeline.leader.acquire(self.clock.now())
         self.is_beside_alive = True
 
     def tick(self) -> None:

@@ -11,7 +11,7 @@ from monitor import pipeline
 from monitor.alerts.settings import AlertSettings, Route
 from monitor.predictions.log.batch import split
 from monitor.records import Action, Alert, Severity, State, Stream, fingerprint
-from monitor.store import alerts, outbox, uncounted
+from monitor.store import alerts, outbox, uncounted_batches
 from monitor.windows.due_windows import DueWindows
 from monitor.windows.round_robin import MANY, RoundRobin
 from tests.workers.conftest import MINUTE, Fleet, fleet_of, rows_of
@@ -50,7 +50,7 @@ def test_models_with_a_critical_alert_are_judged_in_the_first_tick_whatever_the_
         fleet.clock.advance(2 * MINUTE)
         fleet.app.tick()
         with fleet.app.store.read() as connection:
-            waiting = set(uncounted.waiting_streams(connection))
+            waiting = set(uncounted_batches.waiting_streams(connection))
             known = alerts.load(connection).values()
         progress = fleet.app.pipeline.judge.measuring._progress
         measured = {stream for stream in fleet.streams if progress[stream].readings}
@@ -64,7 +64,7 @@ def test_models_with_a_critical_alert_are_judged_in_the_first_tick_whatever_the_
             fleet.clock.advance(2.0)
             fleet.app.tick()
         with fleet.app.store.read() as connection:
-            assert uncounted.waiting_streams(connection) == [], "whose turn came later"
+            assert uncounted_batches.waiting_streams(connection) == [], "whose turn came later"
 
 
 def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_counted(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_of_many_models_the_one_that_fails_is_paged_of_before_any_other_is_count
 
         def on_page() -> None:
             with fleet.app.store.read() as connection:
-                waited.append(len(uncounted.waiting_streams(connection)))
+                waited.append(len(uncounted_batches.waiting_streams(connection)))
 
         settings = AlertSettings(critical=Route(channels=("webhook",)))
         fleet.app.pipeline = replace(fleet.app.pipeline, wake=on_page, alerts=settings)
@@ -139,7 +139,7 @@ def test_a_model_is_measured_once_its_rows_are_counted_and_not_without_them(tmp_
         measured = []
         for _ in range(4):
             with app.store.read() as connection:
-                waiting = set(uncounted.waiting_streams(connection))
+                waiting = set(uncounted_batches.waiting_streams(connection))
             progress = judge.measuring._progress
             measured.append({stream for stream in fleet.streams if progress[stream].readings})
             assert measured[-1] == set(fleet.streams) - waiting

@@ -14,11 +14,11 @@ from monitor.alerts.settings import AlertSettings, Route
 from monitor.predictions.log.batch import split
 from monitor.records import Silence, Stream
 from monitor.store import alerts, outbox, silences
-from monitor.store.fenced import LeaseLostError
+from monitor.store.fenced_store import LeaseLostError
 from monitor.windows.round_robin import MANY
 from monitor.workers import triage
+from monitor.workers.assignment import IsMine, owner
 from monitor.workers.judge import StreamJudge
-from monitor.workers.share import IsMine, owner
 from tests.workers.conftest import MINUTE, Fleet, fleet_of, rows_of
 from tests.workers.test_first_tick import without_time
 

@@ -17,9 +17,9 @@ from monitor.records import DAEMON, State, Stream
 from monitor.rules.engine.readings import OPEN
 from monitor.store import alerts, worker_leases
 from monitor.store.db import Store, metadata
-from monitor.store.fenced import FencedStore, LeaseLostError
+from monitor.store.fenced_store import FencedStore, LeaseLostError
+from monitor.workers.assignment import owner
 from monitor.workers.pool import WorkerPool, WorkerState
-from monitor.workers.share import owner
 from tests.support.thorough import THOROUGH
 from tests.support.waiting import until
 from tests.workers.conftest import Fleet, fleet_of, kill, told

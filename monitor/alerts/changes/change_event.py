@@ -11,7 +11,7 @@ from monitor.alerts.compose import model_page
 from monitor.alerts.notification import Notification, encode
 from monitor.alerts.settings import AlertSettings
 from monitor.records import Action, Delivery, Priority, Severity, Stream, labels
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import visible
 
 LONGEST_NAME, _LONGEST_REASON = 120, 400

@@ -50,7 +50,7 @@ def _change(version: Version, before: Version) -> ChangeEvent:
         "VersionChanged",
         version.first_seen,
         f"version {new} is serving (before: {named(before.version)})",
-        f"first answer of version {new} at {iso(version.first_seen)}",
+        f"first answer from version {new} at {iso(version.first_seen)}",
         version.version,
         before.version,
     )

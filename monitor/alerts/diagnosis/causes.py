@@ -5,8 +5,8 @@ These are possible causes: they are near in time. Nothing is named that did not 
 
 from collections.abc import Iterable, Sequence
 
+from monitor.alerts.diagnosis.affected_slices import listed, shortened
 from monitor.alerts.diagnosis.columns import changes
-from monitor.alerts.diagnosis.places import listed, shortened
 from monitor.clock import minute
 from monitor.config.units import HOUR
 from monitor.records import DAEMON, Alert

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from sqlalchemy import Connection
 
 from monitor.alerts.diagnosis import causes
+from monitor.alerts.diagnosis.affected_slices import error_kinds, error_words, listed, locate, shortened
 from monitor.alerts.diagnosis.columns import changes
-from monitor.alerts.diagnosis.places import error_kinds, error_words, listed, locate, shortened
 from monitor.clock import minute
 from monitor.config.units import HOUR
 from monitor.drift.explain.incident_summary import ALL

@@ -42,10 +42,10 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    known = of_models.baseline(load(config), stream_of(model))
+    known = model_listing.baseline(load(config), stream_of(model))
     if as_json:
         put_json(to_builtins(known))
         return
@@ -96,7 +96,7 @@ def set_baseline(
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
         since = keeper.put_in_force(new, now, progress, store_option.user())
     columns = len(new.layout.columns) - len(new.layout.relations)
-    say(f"{counted(new.profile.rows, 'row')} with {columns} columns are the baseline of {new.stream} now")
+    say(f"{counted(new.profile.rows, 'row')} with {columns} columns are now the baseline of {new.stream}")
     for note in new.layout.notes:
         say(f"  {note}")
     if since is not None:
@@ -120,7 +120,7 @@ def accept(
     """
     import getpass
 
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.drift.acceptance import accept as accept_drift
@@ -129,8 +129,8 @@ def accept(
     from monitor.windows import closing
 
     settings, now, stream, begin = load(config), time.time(), stream_of(model), moment(since)
-    if (daemon := through_daemon.running(settings)) is not None:
-        accepted = daemon.post("baselines/accept", through_daemon.named(stream) | {"since": begin})
+    if (daemon := daemon_client.running(settings)) is not None:
+        accepted = daemon.post("baselines/accept", daemon_client.named(stream) | {"since": begin})
         say(f"{int(accepted['windows'])} windows since {iso(begin)} are the new reference of {stream}")
         return
     store = opened(settings)

@@ -47,13 +47,13 @@ def demo(
     early = None
     if llm:
         if rollout is not None:
-            raise InputError("--llm and --rollout exclude each other")
+            raise InputError("--llm and --rollout cannot be combined")
         from monitor.demo.assistant import assistant
 
         assistant.run(folder, port, say) if incident is None else assistant.inject(folder, incident, say)
         return
     if incident is not None and rollout is not None:
-        raise InputError("--incident and --rollout exclude each other")
+        raise InputError("--incident and --rollout cannot be combined")
     if incident is None and rollout is None and process.is_prepared(folder):
         process.write_configuration(folder, port)
         early = process.start(folder, port)  # while scikit-learn is loaded here

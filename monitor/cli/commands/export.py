@@ -76,9 +76,7 @@ def grafana(
 def dashboards(
     out: OutOption,
     vendor: Annotated[str, typer.Option("--for", help="datadog or newrelic.")],
-    account: Annotated[
-        int, typer.Option("--account", min=0, help="New Relic: the number of the account.")
-    ] = 0,
+    account: Annotated[int, typer.Option("--account", min=0, help="New Relic: the account number.")] = 0,
 ) -> None:
     """Write the dashboards for Datadog or New Relic as JSON, from the panels of the Grafana dashboards.
 
@@ -92,7 +90,7 @@ def dashboards(
     if vendor not in VENDORS:
         raise typer.BadParameter(f"use one of {', '.join(VENDORS)}", param_hint="--for")
     if vendor == "newrelic" and not account:
-        raise typer.BadParameter("is needed for New Relic: the number of the account", param_hint="--account")
+        raise typer.BadParameter("is required for New Relic: the account number", param_hint="--account")
     with readable_by_others():
         files, left_out = write(out, vendor, account)
     for file in files:

@@ -28,10 +28,10 @@ def list_exporters(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = 
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    listed = [to_builtins(one) for one in of_operation.exporters(load(config))]
+    listed = [to_builtins(one) for one in operation_listing.exporters(load(config))]
     if as_json:
         put_json(listed)
     elif listed:

@@ -34,10 +34,10 @@ def list_incidents(
 
     Example: watchkeeper incident list acme
     """
-    from monitor.cli.lists import of_clients as lists
+    from monitor.cli.lists import client_listing as lists
     from monitor.config.root import load
     from monitor.health import wording
-    from monitor.health.verdict import naming
+    from monitor.health.model_state import naming
 
     listed = lists.incidents(load(config), client)
     if as_json:
@@ -68,7 +68,7 @@ def note(
 
     Example: watchkeeper incident note acme/fraud/HighErrorRate "The supplier has confirmed the outage."
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.health import client_state, notes
@@ -76,10 +76,10 @@ def note(
     from monitor.store import streams
 
     settings, now = load(config), time.time()
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         made = daemon.post("incidents/notes", {"incident": name, "text": text})
         say(
-            f"the client reads this on {made['incident']}; to take it back: watchkeeper incident withdraw {made['id']}"
+            f"the client reads this on {made['incident']}; to withdraw it: watchkeeper incident withdraw {made['id']}"
         )
         put(str(made["id"]))
         return
@@ -97,7 +97,7 @@ def note(
         chosen = notes.named(candidates, name)
         who = author or getpass.getuser()
         written = notes.write(connection, chosen, text, author=who, address=_ADDRESS, now=now)
-    say(f"the client reads this on {chosen.id}; to take it back: watchkeeper incident withdraw {written.id}")
+    say(f"the client reads this on {chosen.id}; to withdraw it: watchkeeper incident withdraw {written.id}")
     put(written.id)
 
 
@@ -113,15 +113,15 @@ def withdraw(
 
     Example: watchkeeper incident withdraw 3f9a01bc77de
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.health import notes
     from monitor.store import incident_notes
 
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
-        daemon.post(f"incidents/notes/{through_daemon.part(identity)}/withdraw")
+    if (daemon := daemon_client.running(settings)) is not None:
+        daemon.post(f"incidents/notes/{daemon_client.part(identity)}/withdraw")
         say("update withdrawn")
         return
     with opened(settings).write() as connection:

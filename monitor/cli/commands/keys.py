@@ -41,11 +41,12 @@ def create(
         str, typer.Option("--role", help="The role of a staff key: viewer, operator or admin (default).")
     ] = "",
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="A model that an ingest key is limited to; repeat it.")
+        list[str] | None,
+        typer.Option("--model", help="A model that an ingest key is limited to; may be repeated."),
     ] = None,
     addresses: Annotated[
         list[str] | None,
-        typer.Option("--address", help="An address or network that the key is limited to; repeat it."),
+        typer.Option("--address", help="An address or network that the key is limited to; may be repeated."),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -53,7 +54,7 @@ def create(
 
     Example: watchkeeper key create ingest --client acme --expires 365d
     """
-    from monitor.cli import store_option, through_daemon
+    from monitor.cli import daemon_client, store_option
     from monitor.config.root import load
     from monitor.config.units import DAY
     from monitor.config.yaml import suggest
@@ -73,7 +74,7 @@ def create(
         raise InputError(
             f"client '{client}' is not configured{suggestion}", hint=f"add it under clients: in {config}"
         )
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         days = (until - now) / DAY if until else 0
         limits = {"role": role, "models": models or [], "addresses": addresses or []}
         new = {"kind": kind, "client": client, "name": name, "days": days} | limits
@@ -89,7 +90,7 @@ def create(
     if not before:
         say("the first key: from now on everything requires a key, on this machine too")
     if api_keys.KeyKind.STAFF not in before | {kind_of_key}:
-        say("to open /staff/, make a key for yourself: watchkeeper key create staff")
+        say("to open /staff/, create a key for yourself: watchkeeper key create staff")
     say(f"key {new_key.id}; it is shown only once:")
     put(token)
 
@@ -100,13 +101,13 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     Example: watchkeeper key list --json
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import api_keys
 
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         listed = daemon.post("keys/list")["keys"]
         rows = [tuple(_cell(value) for value in one.values()) for one in listed]
         _show(rows, as_json=as_json)
@@ -153,14 +154,14 @@ def revoke(
 
     Example: watchkeeper key revoke 1f3a9c00aa42
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import api_keys
 
     settings, now = load(config), time.time()
-    if (daemon := through_daemon.running(settings)) is not None:
-        daemon.post(f"keys/{through_daemon.part(identity)}/revoke")
+    if (daemon := daemon_client.running(settings)) is not None:
+        daemon.post(f"keys/{daemon_client.part(identity)}/revoke")
     else:
         with opened(settings).write() as connection:
             if not api_keys.revoke(connection, identity, now):

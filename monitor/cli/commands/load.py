@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.load_report import tell_ignored, tell_refused
+from monitor.cli.load_report import report_ignored, report_rejected
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, DatesOption, EncodingOption, SeparatorOption
 from monitor.cli.output import rows_bar, say
 from monitor.cli.stream_names import StreamArgument, stream_of
@@ -73,8 +73,8 @@ def load_history(
     say(
         f"{counted(reader.accepted, 'row')} accepted{with_outcomes}, {sum(reader.rejected.values()):,} rejected"
     )
-    tell_refused(reader.rejected, reader.others, reader.examples)
-    tell_ignored(reader.ignored)
+    report_rejected(reader.rejected, reader.others, reader.examples)
+    report_ignored(reader.ignored)
 
 
 def _captures(form: str, columns: str) -> "Format | None":

@@ -41,10 +41,10 @@ def preview(
 
     Example: watchkeeper digest preview acme --weekly
     """
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    built = of_operation.digest(load(config), client, "weekly" if weekly else "daily")
+    built = operation_listing.digest(load(config), client, "weekly" if weekly else "daily")
     put_file(built.html) if html else put(built.text)
 
 
@@ -80,10 +80,10 @@ def service_report(
 
     Example: watchkeeper service-report acme --period 2026-10 --out report.html
     """
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    built = of_operation.service_report(load(config), client, period)
+    built = operation_listing.service_report(load(config), client, period)
     if out is None:
         put(built.text.rstrip("\n"))
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.load_report import tell_ignored, tell_refused
+from monitor.cli.load_report import report_ignored, report_rejected
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -135,8 +135,8 @@ def _tell(result: "LakeResult", files: int, rate: float, *, oldest: float) -> No
         f"{counted(result.rows, 'row')} of {counted(files, 'file')} in "
         f"{counted(len(result.windows), 'window')} ({rate:,.0f} rows/s), {rejected:,} rejected"
     )
-    tell_refused(result.rejected, result.others, result.examples)
-    tell_ignored(result.ignored)
+    report_rejected(result.rejected, result.others, result.examples)
+    report_ignored(result.ignored)
     if result.left:
         say(f"{counted(len(result.left), 'window')} not changed: the daemon already counted rows in them")
     if any(one.start < oldest for _, one in result.windows):

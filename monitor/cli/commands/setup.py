@@ -87,7 +87,8 @@ def init(
 def doctor(
     config: ConfigOption = DEFAULT_CONFIG,
     network: Annotated[
-        bool, typer.Option("--network", help="Print the hosts and ports that must be open; connect to none.")
+        bool,
+        typer.Option("--network", help="Print the hosts and ports that must be open; connect to nothing."),
     ] = False,
 ) -> None:
     """Test every connection of the configuration; for those that fail, print what to do.

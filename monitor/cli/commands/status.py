@@ -45,7 +45,7 @@ def status(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_clients as lists
+    from monitor.cli.lists import client_listing as lists
     from monitor.config.root import load
     from monitor.status import as_text, worst
 
@@ -76,7 +76,7 @@ def alerts(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_clients as lists
+    from monitor.cli.lists import client_listing as lists
     from monitor.config.root import load
 
     shown = lists.alerts(load(config), client, resolved=everything)
@@ -103,10 +103,10 @@ def explain(
 
     Example: watchkeeper explain acme/fraud/HighErrorRate
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    for one in of_models.explanations(load(config), name):
+    for one in model_listing.explanations(load(config), name):
         for line in one.lines:
             put_line(line)
 
@@ -137,7 +137,7 @@ def report(
 def add_silence(
     matchers: Annotated[list[str], typer.Argument(help="Such as 'model=\"fraud\"' or 'alert=~\"High.*\"'.")],
     length: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d.")],
-    comment: Annotated[str, typer.Option("--comment", help="The reason, for others to read.")],
+    comment: Annotated[str, typer.Option("--comment", help="The reason, shown to others.")],
     start: Annotated[str, typer.Option("--in", help="Start this much later (maintenance window).")] = "",
     author: Annotated[str, typer.Option("--author", help="Your name.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
@@ -147,13 +147,13 @@ def add_silence(
     Example: watchkeeper silence add 'model="fraud"' --for 2h --comment 'planned retraining'
     """
     from monitor.alerts import silencing
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
 
     now, after, seconds = time.time(), seconds_of(start) if start else 0.0, seconds_of(length)
     begins, name, settings = now + after, author or getpass.getuser(), load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         new = {"matchers": list(matchers), "after": after, "seconds": seconds, "comment": comment}
         answer = daemon.post("silences", new)
         identity, until = visible(str(answer["id"])), visible(str(answer["until"]))
@@ -174,10 +174,10 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
 
     Example: watchkeeper silence list --json
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    listed = of_models.silences(load(config))
+    listed = model_listing.silences(load(config))
     rows = [
         (one.id, ", ".join(one.matchers), one.starts, one.ends, one.author, one.comment) for one in listed
     ]
@@ -198,13 +198,13 @@ def expire_silence(
     Example: watchkeeper silence expire 3f9a01bc
     """
     from monitor.alerts import silencing
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
 
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
-        daemon.post(f"silences/{through_daemon.part(identity)}/expire")
+    if (daemon := daemon_client.running(settings)) is not None:
+        daemon.post(f"silences/{daemon_client.part(identity)}/expire")
     else:
         with opened(settings).write() as connection:
             silencing.expire(connection, identity, time.time())

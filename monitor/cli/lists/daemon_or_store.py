@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from monitor.cli import through_daemon
+from monitor.cli import daemon_client
 from monitor.cli.store_option import opened
 from monitor.config.root import Config
 
@@ -25,7 +25,7 @@ def read(
     Raises:
         WatchkeeperError: the daemon refuses it or does not answer, or the store cannot be read.
     """
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         return daemon.get(path, kind, **parameters)
     with opened(settings).read() as connection:
         return reading(connection, *given)

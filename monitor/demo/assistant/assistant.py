@@ -13,14 +13,14 @@ import httpx2
 from monitor.clock import ManualClock
 from monitor.demo import process
 from monitor.demo.assistant.application import MEANING, PER_SECOND, STREAM, VERSION, AnswerFault, Application
-from monitor.demo.following import follow
 from monitor.demo.incidents import SECONDS, Switch
+from monitor.demo.notifications import follow
 from monitor.errors import InputError
 from monitor.predictions.intake.parse import RecordKind, check
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
-from monitor.predictions.texts.registered import RegisteredByStream
+from monitor.predictions.texts.registered_prompts import RegisteredByStream
 from monitor.signals.injection import canaries, system_prompts
 from monitor.store import registered_texts
 from monitor.store.db import Store

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from monitor.alerts.notification import Message
 from monitor.config.units import DAY, HOUR
-from monitor.digest.mailing import EMAIL, list_headers, mailing
+from monitor.digest.email_delivery import EMAIL, list_headers, mailing
 from monitor.errors import InputError
 from monitor.store import change_subscriptions, outbox
 from monitor.store.change_subscriptions import Subscription
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 
 Purpose = Literal["confirm", "leave"]
 CONFIRM_WITHIN = 2 * DAY
@@ -37,7 +37,9 @@ def checked(address: str) -> str:
     """
     plain = address.strip().lower()
     if len(plain) > _LONGEST_ADDRESS or not plain.isprintable() or _ADDRESS.fullmatch(plain) is None:
-        raise InputError(f"{shortened(plain)!r} is not a mail address", hint="use one like name@example.org")
+        raise InputError(
+            f"{shortened(plain)!r} is not an email address", hint="use one like name@example.org"
+        )
     return plain
 
 
@@ -56,11 +58,11 @@ def ask(connection: Connection, client: str, name: str, address: str, public_url
     one = change_subscriptions.ask(connection, client, address, now, _AGAIN_AFTER)
     if one is None:
         return False
-    subject = f"{name}: confirm that you want mails about changes"
+    subject = f"{name}: confirm that you want emails about changes"
     text = (
-        f"Somebody, probably you, asked for mails to {address} when a model of {name} changes its state, and when "
-        f"there is an update on an incident.\n\nTo confirm, open this page within two days:\n"
-        f"{link(one, 'confirm', public_url)}\n\nIf it was not you, do nothing: no further mail will come.\n"
+        f"Someone, probably you, asked us to email {address} when the state of a model of {name} changes or an "
+        f"incident is updated.\n\nTo confirm, open this page within two days:\n"
+        f"{link(one, 'confirm', public_url)}\n\nIf it was not you, ignore this email: we will not write again.\n"
     )
     message = Message(subject, text, to=(address,), headers=(("Auto-Submitted", "auto-generated"),))
     key = f"changes/{client}/confirm/{int(now)}/{address}"

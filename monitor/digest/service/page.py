@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from monitor.digest.service.periods import Period
 from monitor.digest.service.report import MOST_INCIDENTS, ServiceReport
 from monitor.health import wording
-from monitor.health.verdict import ClientIncident
+from monitor.health.model_state import ClientIncident
 from monitor.visible import JOINERS, one_line, visible
 
 _FOLDER = Path(__file__).parents[1] / "templates"

@@ -1,7 +1,7 @@
 """Service reports as mails: the report in words, and the file that can be printed and passed on."""
 
 from monitor.alerts.notification import Enclosure, Message
-from monitor.digest.mailing import list_headers
+from monitor.digest.email_delivery import list_headers
 from monitor.digest.service import page
 from monitor.digest.service.periods import PeriodKind
 from monitor.digest.service.report import ServiceReport

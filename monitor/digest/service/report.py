@@ -14,9 +14,9 @@ from monitor.digest.service.periods import Period
 from monitor.health import client_state, targets, version_events, wording
 from monitor.health.attainment import Attainment, attained, within_limits
 from monitor.health.client_state import ClientHistory
+from monitor.health.model_state import ClientIncident
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientIncident
 from monitor.health.version_events import VersionEvent
 from monitor.metrics.intervals import Z, wilson
 from monitor.records import Stream
@@ -152,7 +152,7 @@ def read(
         tuple(
             one
             for one in version_events.read(connection, client, streams, start, until)
-            if not any(one.is_told_by(other) for other in happened)
+            if not any(one.is_covered_by(other) for other in happened)
         ),
         trend,
         tuple(_quality(history, stream, period.trend()) for stream in streams if history.days.get(stream)),

@@ -25,7 +25,7 @@ def _moved(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> lis
     window = latest[-1].window if latest else None
     if not alarmed:
         return [
-            f"what moved {between(incident.since, incident.earliest, incident.latest)} has faded: the incident closes "
+            f"the change {between(incident.since, incident.earliest, incident.latest)} has faded: the incident closes "
             f"after {quiet_windows(window.seconds) if window else 'some'} quiet windows"
         ]
     lead = max(alarmed, key=lambda one: (one.role is not None, one.evidence / one.limit))

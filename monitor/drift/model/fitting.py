@@ -18,7 +18,7 @@ from monitor.drift.model import (
     location_coupling,
     season,
     tails,
-    unsteady,
+    volatile_hours,
 )
 from monitor.drift.model.control_charts import Charts
 from monitor.drift.model.location_coupling import LocationCoupling
@@ -99,11 +99,13 @@ def _without_tails(reference: ReferenceEffects) -> Charts:
     """Fit coupling, mean, season and autocorrelation; tails stay normal, and there are no effect sizes yet."""
     rows, family, cells = reference.rows, reference.family, reference.cells
     level = _level(reference, rows)
-    unsteady_hours = unsteady.hours(level.deviations, rows, cells, reference.column, len(level.season.offset))
+    unsteady_hours = volatile_hours.hours(
+        level.deviations, rows, cells, reference.column, len(level.season.offset)
+    )
     if unsteady_hours.any():
         level = _level(reference, np.where(unsteady_hours[cells], 0.0, rows))
         alike = reference.column * len(Family) + family
-        more = unsteady.variance(level.deviations, rows, cells, unsteady_hours, alike)
+        more = volatile_hours.variance(level.deviations, rows, cells, unsteady_hours, alike)
         level = replace(level, season=replace(level.season, unsteady=more))
     observed, weighed = rows > 0, level.season.weighed(rows, cells)
     process = autocorrelation.fit(level.deviations, weighed, reference.gaps, family, rows)

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.config.units import WEEK
 from monitor.drift.columns import Floats, Integers
-from monitor.drift.model import amplitude, harmonics, unsteady
+from monitor.drift.model import amplitude, harmonics, volatile_hours
 from monitor.drift.model.harmonics import HOURS
 from monitor.records import Window
 
@@ -41,7 +41,7 @@ class Season:
 
     def weighed(self, rows: Floats, cell: Integers | int) -> Floats:
         """The rows (..., charts) of windows of this cell, fewer in unsteady hours."""
-        return unsteady.weighed(rows, self.unsteady[cell])
+        return volatile_hours.weighed(rows, self.unsteady[cell])
 
 
 def scheme(windows: Sequence[Window]) -> str:

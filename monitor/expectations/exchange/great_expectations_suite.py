@@ -8,7 +8,6 @@ from typing import Any
 
 from monitor.errors import InputError
 from monitor.expectations.exchange.imported import ImportedSuite
-from monitor.expectations.exchange.left_out import hint_of
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
     among,
@@ -29,6 +28,7 @@ from monitor.expectations.exchange.several_columns import (
     references_of,
     unless_missing,
 )
+from monitor.expectations.exchange.unsupported import hint_of
 from monitor.expectations.expectation import Check, Expectation, Tier
 
 Reader = Callable[[dict[str, Any], float, Tier], Expectation]
@@ -53,7 +53,7 @@ def read(path: Path, content: Any) -> ImportedSuite:
         InputError: it is no suite.
     """
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
-        raise InputError(f"{path} has no list `expectations`: it is no suite of Great Expectations")
+        raise InputError(f"{path} has no list `expectations`: it is not a Great Expectations suite")
     expectations: list[Expectation] = []
     left_out: list[str] = []
     for place, one in enumerate(content["expectations"]):

@@ -8,7 +8,6 @@ from typing import Any
 
 from monitor.errors import InputError
 from monitor.expectations.exchange.imported import ImportedSuite
-from monitor.expectations.exchange.left_out import OF_SCHEMAS
 from monitor.expectations.exchange.parts import (
     UnsupportedError,
     among,
@@ -20,6 +19,7 @@ from monitor.expectations.exchange.parts import (
     type_of,
 )
 from monitor.expectations.exchange.regexes import searched
+from monitor.expectations.exchange.unsupported import OF_SCHEMAS
 from monitor.expectations.expectation import Check, Expectation, Tier
 
 _PROPERTIES = {
@@ -48,7 +48,7 @@ def read(path: Path, content: Any) -> ImportedSuite:
     """
     columns = content.get("columns") if isinstance(content, Mapping) else None
     if not isinstance(columns, Mapping):
-        raise InputError(f"{path} has no mapping `columns`: it is no schema of pandera")
+        raise InputError(f"{path} has no mapping `columns`: it is not a pandera schema")
     expectations: list[Expectation] = []
     left_out: list[str] = []
     for name, column in columns.items():
@@ -69,7 +69,7 @@ def read(path: Path, content: Any) -> ImportedSuite:
 
 def _column(name: str, column: Any, *, is_coerced: bool) -> Iterator[tuple[str, Expectation | None]]:
     if not isinstance(column, Mapping):
-        yield ": is no mapping", None
+        yield ": is not a mapping", None
         return
     if column.get("regex"):
         yield ".regex: names of columns are not patterns here", None

@@ -41,7 +41,7 @@ def together(columns: object, tolerated: float, tier: Tier = Tier.WARNING) -> Ex
     """
     names = [columns] if isinstance(columns, str) else columns
     if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
-        raise UnsupportedError("the columns are no names")
+        raise UnsupportedError("the columns are not names")
     first, *others = dict.fromkeys(names)
     return made(first, Check.UNIQUE, tolerated, tier, together_with=others or None)
 
@@ -100,9 +100,9 @@ def not_among(column: str, values: object, tolerated: float, tier: Tier = Tier.W
     """
     known = [one for one in values if one is not None] if isinstance(values, list) else [values]
     if not all(isinstance(one, str | int | float) for one in known):
-        raise UnsupportedError("the values are no texts, numbers and flags")
+        raise UnsupportedError("the values are not text, numbers or booleans")
     if not known:
-        raise UnsupportedError("there is no value that it excludes, so no row can violate it")
+        raise UnsupportedError("it excludes no value, so no row can violate it")
     return related(f"{reference(column)} not in ({', '.join(map(repr, known))},)", tolerated, tier)
 
 
@@ -128,7 +128,7 @@ def number(value: object, name: str) -> float | None:
     if isinstance(value, str) and _DATE.match(value):
         raise UnsupportedError(f"{name} is a time: times are checked by their age only, with `fresh`")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnsupportedError(f"{name} is no number")
+        raise UnsupportedError(f"{name} is not a number")
     return float(value)
 
 

@@ -20,7 +20,7 @@ def searched(regex: object) -> str:
         UnsupportedError: it is no text, or means something that RE2 cannot say.
     """
     if not isinstance(regex, str):
-        raise UnsupportedError("the regular expression is no text")
+        raise UnsupportedError("the regular expression is not text")
     return f"(?s:.*)(?:{_translated(regex)})(?s:.*)"
 
 
@@ -31,7 +31,7 @@ def either_of(regexes: object) -> str:
         UnsupportedError: they are no texts.
     """
     if not isinstance(regexes, list) or not regexes or not all(isinstance(one, str) for one in regexes):
-        raise UnsupportedError("the regular expressions are no texts")
+        raise UnsupportedError("the regular expressions are not text")
     return "|".join(f"(?:{one})" for one in regexes)
 
 
@@ -43,7 +43,7 @@ def like(patterns: object) -> str:
     """
     some = [patterns] if isinstance(patterns, str) else patterns
     if not isinstance(some, list) or not some or not all(isinstance(one, str) for one in some):
-        raise UnsupportedError("the patterns are no texts")
+        raise UnsupportedError("the patterns are not text")
     if any("\\" in one or "[" in one for one in some):
         raise UnsupportedError("backslashes and brackets mean something else in each database")
     signs = {"%": "(?s:.*)", "_": "(?s:.)"}

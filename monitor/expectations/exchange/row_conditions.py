@@ -44,7 +44,7 @@ def _body(expectation: Expectation, column: object) -> str:
     if expectation.check is Check.CONDITION:
         return f"({given['expression']})"
     if not isinstance(column, str):
-        raise UnsupportedError("the column is no name")
+        raise UnsupportedError("the column is not a name")
     name = reference(column)
     match expectation.check:
         case Check.PRESENT:

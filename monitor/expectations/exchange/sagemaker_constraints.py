@@ -27,7 +27,7 @@ def read(path: Path, content: Any) -> ImportedSuite:
         InputError: it is no file of constraints.
     """
     if not isinstance(content, dict) or not isinstance(content.get("features"), list):
-        raise InputError(f"{path} has no list `features`: it is no constraints.json")
+        raise InputError(f"{path} has no list `features`: it is not a constraints.json")
     config = content.get("monitoring_config")
     config = config if isinstance(config, dict) else {}
     expectations: list[Expectation] = []
@@ -69,7 +69,7 @@ def _feature(
         tolerated = _strict(settings.get("datatype_check_threshold"))
         expectations.append(Expectation(Check.TYPE, column, {"type": TYPES[kind]}, tolerated))
     elif kind not in (None, "Unknown"):
-        left_out.append(f"{place}.inferred_type: {kind!r} is no type of SageMaker")
+        left_out.append(f"{place}.inferred_type: {kind!r} is not a SageMaker type")
     if _is_number(completeness := feature.get("completeness")):
         expectations.append(Expectation(Check.PRESENT, column, {}, _tolerated(completeness)))
     numbers, texts = feature.get("num_constraints") or {}, feature.get("string_constraints") or {}

@@ -21,7 +21,7 @@ def references_of(*columns: object) -> list[str]:
         UnsupportedError: they are no names.
     """
     if len(columns) < 2 or not all(isinstance(one, str) for one in columns):
-        raise UnsupportedError("the columns are no names of two columns or more")
+        raise UnsupportedError("the columns are not the names of two or more columns")
     return [reference(str(one)) for one in columns]
 
 
@@ -80,7 +80,7 @@ def pairs_of(references: Sequence[str], pairs: object) -> str:
     ):
         raise UnsupportedError("value_pairs_set has no pairs")
     if not all(isinstance(one, str | int | float) for pair in pairs for one in pair):
-        raise UnsupportedError("value_pairs_set has values that are no texts and numbers")
+        raise UnsupportedError("value_pairs_set has values that are neither text nor numbers")
     one, other = references
     return " or ".join(f"({one} == {first!r} and {other} == {second!r})" for first, second in pairs)
 

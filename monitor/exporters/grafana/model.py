@@ -1,9 +1,9 @@
 """The dashboard of one model: state, quality, features, output."""
 
-from monitor.exporters.grafana.answers import ANSWERS
 from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.forecasts import FORECASTS
 from monitor.exporters.grafana.groups import GROUPS, WORST_SEGMENTS
+from monitor.exporters.grafana.language_models import ANSWERS
 from monitor.exporters.grafana.lists import LISTS
 from monitor.exporters.grafana.panels import METRIC, RATE, Dashboard, Panel, PanelRow, Query, S, within
 

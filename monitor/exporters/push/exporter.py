@@ -97,7 +97,7 @@ class ExporterSettings(Section):
     def _name_metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:
             if not any(fnmatchcase(name, pattern) for name in _NAMES):
-                msg = f"{pattern[:80]!r} is no metric: docs/dashboards.md lists them"
+                msg = f"{pattern[:80]!r} is not a metric: docs/dashboards.md lists them"
                 raise ValueError(msg)
         return value
 

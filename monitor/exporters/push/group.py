@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import Metric as Family
 from monitor.clock import Clock
 from monitor.exporters.collector import Collector
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.exporters.push.daemon_metrics import samples_of
 from monitor.exporters.push.exporter import ExporterSettings
-from monitor.exporters.push.own_metrics import samples_of
 from monitor.exporters.push.runner import STOP_SECONDS, Collect, ExporterRunner
 from monitor.exporters.samples import HistogramSample, Sample
 from monitor.runtime.faults import Faults

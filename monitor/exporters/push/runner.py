@@ -217,7 +217,7 @@ class ExporterRunner:
     def _cut(self, points: tuple[Point, ...], reason: str) -> None:
         """Have the halves sent next; a single point that does not fit is dropped."""
         if len(points) == 1:
-            log.warning("exporter %s: a point of %s is dropped: %s", self.name, points[0].name, reason)
+            log.warning("exporter %s: dropped a point of %s: %s", self.name, points[0].name, reason)
             self._lose(points, "refused")
             return
         half = len(points) // 2

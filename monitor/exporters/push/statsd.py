@@ -54,7 +54,7 @@ class StatsdSettings(ExporterSettings):
         except ValueError:
             is_valid = False
         if not is_valid or not value.isprintable():
-            msg = f"{value[:80]!r} is no address: use udp://HOST:PORT or unix:///PATH"
+            msg = f"{value[:80]!r} is not an address: use udp://HOST:PORT or unix:///PATH"
             raise ValueError(msg)
         return value
 

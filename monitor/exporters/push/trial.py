@@ -18,7 +18,7 @@ def place_of(section: ExporterSettings) -> str:
     return unquote(parts.path) if parts.scheme == "unix" else host_of(section.address)
 
 
-def trouble_of(section: ExporterSettings) -> str:
+def connection_problem(section: ExporterSettings) -> str:
     """Why the address cannot be reached; empty if it can, or if that is not known (UDP)."""
     scheme = urlsplit(section.address).scheme
     if scheme == "unix":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.exporters.grafana.panels import Dashboard, Panel, PanelRow
-from monitor.exporters.vendor_dashboards.meaning import (
+from monitor.exporters.vendor_dashboards.query_model import (
     AggregateTerm,
     LabelTest,
     PanelQuery,

@@ -67,7 +67,9 @@ def answered(stored: StoredItems, predict: Predict | Function, columns: ColumnRo
         else:
             _call(predict, stored, answers)  # type: ignore[arg-type]
         if not answers.stat().st_size:
-            raise InputError("the candidate answered nothing", hint="write one JSON object per line and item")
+            raise InputError(
+                "the candidate returned no answers", hint="write one JSON object per line and item"
+            )
         return read(answers, "the candidate", columns)
 
 
@@ -89,7 +91,7 @@ def _plain(value: Any) -> Any:
     """A number of numpy as one of Python."""
     if hasattr(value, "item"):
         return value.item()
-    raise InputError(f"an answer has a value that is no JSON: {type(value).__name__}")
+    raise InputError(f"an answer has a value that is not JSON: {type(value).__name__}")
 
 
 def _without_features(rows: pa.Table, columns: ColumnRoles) -> pa.Table:

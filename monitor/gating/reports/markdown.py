@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from monitor.gating.records import StoredResult
 from monitor.gating.reports import tables
 from monitor.rollouts.verdict import Outcome
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import one_line
 
 MOST_BYTES = 60_000

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from monitor.gauges.reading import GaugeError, GaugeReader, Increments, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 
 _HUNG = 600.0
 """Seconds for which a driver that did not answer is not asked again: each call may leave a thread behind."""
@@ -53,10 +53,10 @@ class Nvml:
             GaugeError: the library is not there, or does not answer.
         """
         if time.monotonic() < self._hung_until:
-            raise GaugeError("the driver did not answer, and is asked again after ten minutes", hint=_HINT)
+            raise GaugeError("the driver did not respond, and is queried again after ten minutes", hint=_HINT)
         try:
-            figures = abandoned.within(self._settings.timeout, self._ask)
-        except abandoned.AbandonedError as error:
+            figures = call_timeout.within(self._settings.timeout, self._ask)
+        except call_timeout.CallTimeoutError as error:
             self._hung_until = time.monotonic() + _HUNG
             raise GaugeError(f"{self._settings.library}: {error}", hint=_HINT) from error
         except (OSError, AttributeError) as error:

@@ -90,7 +90,8 @@ class Prometheus:
         answer = _data(section.url, body)
         if len(answer) > MOST_SERIES:
             raise GaugeError(
-                f"a query to {section.url} has more than {MOST_SERIES:,} results", hint="add them up: sum by"
+                f"a query to {section.url} has more than {MOST_SERIES:,} results",
+                hint="aggregate them: sum by",
             )
         for element in answer:
             labels, pair = element.get("metric"), element.get("value")
@@ -113,9 +114,9 @@ def _data(url: str, body: bytes) -> list[dict[str, Any]]:
         data = answer["data"]
         kind, result = data["resultType"], data["result"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GaugeError(f"{url} does not answer as Prometheus does", hint="correct `url`") from error
+        raise GaugeError(f"{url} does not respond like Prometheus", hint="correct `url`") from error
     if answer.get("warnings"):  # such as a store of Thanos that did not answer: the result is not whole
-        raise GaugeError(f"{url} answered in part only: {str(answer['warnings'])[:200]}")
+        raise GaugeError(f"{url} gave a partial response: {str(answer['warnings'])[:200]}")
     if kind == "scalar":
         return [{"metric": {}, "value": result}]
     if kind != "vector" or not isinstance(result, list):

@@ -9,7 +9,7 @@ from pydantic import Field
 from monitor.config.sections import FileName, Secret
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.visible import visible
 
@@ -64,8 +64,8 @@ class KafkaGroup:
         consumer: Any = None
         try:
             consumer = confluent_kafka.Consumer(options | {"error_cb": lambda _: None})
-            return abandoned.within(section.timeout + 1.0, lambda: self._read(confluent_kafka, consumer))
-        except (confluent_kafka.KafkaException, abandoned.AbandonedError, ValueError) as error:
+            return call_timeout.within(section.timeout + 1.0, lambda: self._read(confluent_kafka, consumer))
+        except (confluent_kafka.KafkaException, call_timeout.CallTimeoutError, ValueError) as error:
             inner = error.args[0] if error.args else error
             words = inner.str() if hasattr(inner, "str") else str(inner)
             raise GaugeError(
@@ -114,8 +114,8 @@ def _age(consumer: Any, waiting: list[Any], ends: float) -> float | None:
 
 def _close(consumer: Any, seconds: float) -> None:
     try:
-        abandoned.within(seconds, consumer.close)
-    except (abandoned.AbandonedError, OSError, RuntimeError):  # given up: it ends by itself
+        call_timeout.within(seconds, consumer.close)
+    except (call_timeout.CallTimeoutError, OSError, RuntimeError):  # given up: it ends by itself
         return
 
 

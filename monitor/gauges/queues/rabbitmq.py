@@ -70,8 +70,8 @@ def _figures(url: str, body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise GaugeError(f"{url} does not answer as RabbitMQ does", hint="correct `url`") from error
+        raise GaugeError(f"{url} does not respond like RabbitMQ", hint="correct `url`") from error
     messages = content.get("messages") if isinstance(content, dict) else None
     if not isinstance(messages, int) or not 0 <= messages < _MOST_MESSAGES:
-        raise GaugeError(f"{url} does not know the queue's messages yet", hint="wait for some seconds")
+        raise GaugeError(f"{url} does not know the queue's messages yet", hint="wait a few seconds")
     return dict(content)

@@ -11,7 +11,7 @@ from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.sources.brokers.asynchronous import CallLoop
 from monitor.sources.brokers.redis import MOST_ANSWER, RedisSettings, lag_of, url_of
-from monitor.sources.brokers.redis_answers import limited
+from monitor.sources.brokers.redis_replies import limited
 from monitor.visible import visible
 
 _CELERY_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
@@ -43,7 +43,7 @@ class RedisQueueSettings(GaugeSettings):
     @model_validator(mode="after")
     def _has_a_group(self) -> Self:
         if (self.system == "stream") != bool(self.group):
-            msg = "`group` is needed for a stream, and for nothing else"
+            msg = "`group` is required for a stream, and not allowed otherwise"
             raise ValueError(msg)
         return self
 
@@ -118,5 +118,5 @@ async def _group(client: Any, section: RedisQueueSettings, shown: str) -> list[R
     if lag.oldest_seconds is not None:
         readings.append(Reading(Quantity.QUEUE_AGE, shown, lag.oldest_seconds))
     if not readings:
-        raise GaugeError(f"Redis does not know how much waits in {shown}: entries were deleted")
+        raise GaugeError(f"Redis does not know how many messages wait in {shown}: entries were deleted")
     return readings

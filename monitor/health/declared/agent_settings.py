@@ -43,9 +43,9 @@ class AgentSection(Section):
             raise ValueError(f"{counted(len(tools), 'tool')} are too many: use at most {_MOST_TOOLS}")
         for name in tools:
             if not name or len(repr(name)) > _LONGEST:
-                raise ValueError(f"{name[:40]!r} is no name of a tool: use 1 to 100 characters")
+                raise ValueError(f"{name[:40]!r} is not a valid tool name: use 1 to 100 characters")
             if tools.count(name) > 1:
-                raise ValueError(f"{name} is there twice")
+                raise ValueError(f"{name} is duplicated")
         return tools
 
     @model_validator(mode="after")

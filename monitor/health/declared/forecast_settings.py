@@ -39,7 +39,9 @@ class ForecastSection(Section):
             raise ValueError("a prediction interval needs lower, upper and level")
         for level in self.quantiles.values():
             if not 0 < level < 1:
-                raise ValueError(f"{level} is no level of a quantile: it lies between 0 and 1, such as 0.9")
+                raise ValueError(
+                    f"{level} is not a quantile level: use a number between 0 and 1, such as 0.9"
+                )
         if len({f"{level:g}" for level in self.quantiles.values()}) < len(self.quantiles):
             raise ValueError("two quantiles have the same level")
         of_record = (self.scale if isinstance(self.scale, str) else "", *self.quantiles)
@@ -57,7 +59,7 @@ class ForecastSection(Section):
         if isinstance(self.scale, str) and not self.scale:
             raise ValueError("scale is empty: write a number or the name of a feature")
         if self.season is not None and self.scale is not None:
-            raise ValueError("scale and season exclude each other: with a season, the scale is learned")
+            raise ValueError("scale and season cannot be combined: with a season, the scale is learned")
         if self.series and self.season is None:
             raise ValueError("series need a season, by which their scales are learned")
         return self

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics.declared import unusable_rows
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.agent_definitions import BY_TOOL, PREFIX
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
 
@@ -59,7 +59,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 
 def _measured(
-    subject: Subject, metric: OwnMetric, info: MetricInfo, where: Labels, part: Slice, base: Slice | None
+    subject: Subject, metric: CustomMetric, info: MetricInfo, where: Labels, part: Slice, base: Slice | None
 ) -> Measurement:
     n, needed = part.tally(metric.tally).get(ROWS, 0.0), _needed(subject, info)
     if n < needed:
@@ -77,7 +77,7 @@ def _measured(
     )
 
 
-def _set_aside(subject: Subject, metric: OwnMetric, info: MetricInfo) -> Iterator[Measurement]:
+def _set_aside(subject: Subject, metric: CustomMetric, info: MetricInfo) -> Iterator[Measurement]:
     tally = subject.profile.overall.tally(metric.tally)
     unusable = unusable_rows.by_reason(tally)
     of = tally.get(ROWS, 0.0) + sum(unusable.values())
@@ -89,7 +89,7 @@ def _needed(subject: Subject, info: MetricInfo) -> int:
     return settings.min_outcomes if info is GOAL_RATE else max(settings.min_rates, 1)
 
 
-def _usual(subject: Subject, metric: OwnMetric, info: MetricInfo, base: Slice | None) -> float | None:
+def _usual(subject: Subject, metric: CustomMetric, info: MetricInfo, base: Slice | None) -> float | None:
     if base is None or base.tally(metric.tally).get(ROWS, 0.0) < _needed(subject, info):
         return None
     try:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics import intervals
 from monitor.metrics.declared import learned_scale, unusable_rows
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.forecast import PREFIX, QUANTILE, is_forecast
-from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.seasonal_naive import SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
@@ -86,7 +86,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 
 def _measured(
-    subject: Subject, metric: OwnMetric, where: Labels, part: Slice, base: Slice | None
+    subject: Subject, metric: CustomMetric, where: Labels, part: Slice, base: Slice | None
 ) -> Iterator[Measurement]:
     info, named = _info_of(metric)
     where = labels(**named, **dict(where))
@@ -106,20 +106,20 @@ def _measured(
         yield _shortfall(subject, value, interval, n, where)
 
 
-def _learned(subject: Subject, metric: OwnMetric) -> SeasonLength | None:
+def _learned(subject: Subject, metric: CustomMetric) -> SeasonLength | None:
     """The season by which the scale of a metric is learned; None if it is not."""
     forecast = subject.settings.forecasts.get((subject.stream.client, subject.stream.model))
     return forecast.learned if forecast is not None and metric.name == f"{PREFIX}{MASE.name}" else None
 
 
-def _info_of(metric: OwnMetric) -> tuple[MetricInfo, dict[str, str]]:
+def _info_of(metric: CustomMetric) -> tuple[MetricInfo, dict[str, str]]:
     name = metric.name.removeprefix(PREFIX)
     if name.startswith(QUANTILE):
         return PINBALL, {"quantile": name.removeprefix(QUANTILE)}
     return _BY_NAME[name], {}
 
 
-def _rows(metric: OwnMetric, info: MetricInfo, part: Slice) -> float:
+def _rows(metric: CustomMetric, info: MetricInfo, part: Slice) -> float:
     """The rows that count; of intervals, without those whose bounds are crossed."""
     n = part.tally(metric.tally).get(ROWS, 0.0)
     if info not in (COVERAGE, WIDTH):
@@ -127,12 +127,12 @@ def _rows(metric: OwnMetric, info: MetricInfo, part: Slice) -> float:
     return n if _share_in_order(metric, part) >= 1 else n * _share_in_order(metric, part)
 
 
-def _share_in_order(metric: OwnMetric, part: Slice) -> float:
+def _share_in_order(metric: CustomMetric, part: Slice) -> float:
     total = part.total(metric.total(0))
     return part.total(metric.total(_USABLE)) / total if total else 0.0
 
 
-def _figure(metric: OwnMetric, info: MetricInfo, part: Slice) -> tuple[float, Interval | None]:
+def _figure(metric: CustomMetric, info: MetricInfo, part: Slice) -> tuple[float, Interval | None]:
     value, interval = figure(metric, part)
     if info is COVERAGE:
         weight, squares = (
@@ -169,7 +169,7 @@ def _why(info: MetricInfo, reason: str) -> str:
     return "the naive forecast is always right" if info is RELATIVE_MAE else reason
 
 
-def _usual(metric: OwnMetric, info: MetricInfo, base: Slice | None, needed: int) -> float | None:
+def _usual(metric: CustomMetric, info: MetricInfo, base: Slice | None, needed: int) -> float | None:
     if base is None or _rows(metric, info, base) < needed:
         return None
     try:
@@ -178,7 +178,7 @@ def _usual(metric: OwnMetric, info: MetricInfo, base: Slice | None, needed: int)
         return None
 
 
-def _set_aside(subject: Subject, metric: OwnMetric) -> Iterator[Measurement]:
+def _set_aside(subject: Subject, metric: CustomMetric) -> Iterator[Measurement]:
     part = subject.profile.overall
     tally = part.tally(metric.tally)
     unusable = unusable_rows.by_reason(tally)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.expressions.expression import UndefinedError
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Labels, Measurement
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.seasonal_naive import DOUBLED, ERROR, PAIRS, SeasonLength
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
@@ -35,7 +35,7 @@ class _Scaled:
 
 
 def measure(
-    subject: Subject, metric: OwnMetric, info: MetricInfo, season: SeasonLength
+    subject: Subject, metric: CustomMetric, info: MetricInfo, season: SeasonLength
 ) -> Iterator[Measurement]:
     """MASE of all rows, by version and by segment."""
     for where, part, base in subject.scopes():
@@ -53,7 +53,12 @@ def measure(
 
 
 def _of_scope(
-    subject: Subject, metric: OwnMetric, season: SeasonLength, where: Labels, part: Slice, base: Slice | None
+    subject: Subject,
+    metric: CustomMetric,
+    season: SeasonLength,
+    where: Labels,
+    part: Slice,
+    base: Slice | None,
 ) -> _Scaled:
     whole = subject.baseline.profile.overall if subject.baseline is not None else None
     if not season.series:
@@ -67,7 +72,7 @@ def _of_scope(
     )
 
 
-def _of_all_series(subject: Subject, metric: OwnMetric, season: SeasonLength, part: Slice) -> _Scaled:
+def _of_all_series(subject: Subject, metric: CustomMetric, season: SeasonLength, part: Slice) -> _Scaled:
     """The mean of all rows, each by the scale of its series."""
     by_series: list[_Scaled] = []
     for where, one, base in subject.scopes():
@@ -81,7 +86,7 @@ def _of_all_series(subject: Subject, metric: OwnMetric, season: SeasonLength, pa
     n, total = sum(one.n for one in by_series), part.tally(metric.tally).get(ROWS, 0.0)
     if n < _FEWEST_COVERED * total:
         _scale(subject, subject.baseline.profile.overall if subject.baseline is not None else None)
-        raise _NoScaleError(f"only {n / total:.0%} of the rows are of a {season.series} with a scale")
+        raise _NoScaleError(f"only {n / total:.0%} of the rows belong to a {season.series} with a scale")
     value = math.fsum(one.n * one.value for one in by_series) / n
     halves = [one.n * (one.interval[1] - one.value) for one in by_series if one.interval is not None]
     half = math.sqrt(math.fsum(one * one for one in halves)) / n
@@ -89,7 +94,7 @@ def _of_all_series(subject: Subject, metric: OwnMetric, season: SeasonLength, pa
     return _Scaled(value, (max(value - half, 0.0), value + half) if is_known else None, n)
 
 
-def _scaled(metric: OwnMetric, part: Slice, scale: float) -> _Scaled:
+def _scaled(metric: CustomMetric, part: Slice, scale: float) -> _Scaled:
     value, interval = figure(metric, part)
     bounds = None if interval is None else (max(interval[0], 0.0) / scale, interval[1] / scale)
     return _Scaled(value / scale, bounds, part.tally(metric.tally).get(ROWS, 0.0))
@@ -118,7 +123,7 @@ def _scale(subject: Subject, base: Slice | None) -> float:
 
 
 def _usual(
-    subject: Subject, metric: OwnMetric, season: SeasonLength, where: Labels, base: Slice | None
+    subject: Subject, metric: CustomMetric, season: SeasonLength, where: Labels, base: Slice | None
 ) -> float | None:
     """The baseline's own figure; None if it has none, or where it is made of several series."""
     if base is None or base.tally(metric.tally).get(ROWS, 0.0) < subject.settings.min_outcomes:

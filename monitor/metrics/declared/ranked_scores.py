@@ -6,12 +6,12 @@ import numpy as np
 
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics import intervals
-from monitor.metrics.declared.own_metrics import figure
+from monitor.metrics.declared.custom_metrics import figure
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.ranking import hanley_mcneil
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared import score_definitions as definitions
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.tally_labels import BUCKET, ROWS
 from monitor.windows.kernel.tally import MOST
 from monitor.windows.profile import Slice
@@ -62,7 +62,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 
 def _share(
-    subject: Subject, metric: OwnMetric, info: MetricInfo, where: Labels, part: Slice, base: Slice | None
+    subject: Subject, metric: CustomMetric, info: MetricInfo, where: Labels, part: Slice, base: Slice | None
 ) -> Measurement:
     needed = subject.settings.min_rates if info is ALERT_RATE else subject.settings.min_outcomes
     n = part.tally(metric.tally).get(ROWS, 0.0)
@@ -87,7 +87,7 @@ def _share(
     return subject.ok(info, value, n, where=where, interval=interval, baseline=usual)
 
 
-def _buckets(metric: OwnMetric, part: Slice) -> dict[int, float] | None:
+def _buckets(metric: CustomMetric, part: Slice) -> dict[int, float] | None:
     """Rows by bucket of their score; None if they are not all known."""
     tally = part.tally(metric.tally)
     if len(tally) >= MOST:
@@ -98,7 +98,7 @@ def _buckets(metric: OwnMetric, part: Slice) -> dict[int, float] | None:
 
 
 def _at_top(
-    subject: Subject, every: OwnMetric, true: OwnMetric, where: Labels, part: Slice, base: Slice | None
+    subject: Subject, every: CustomMetric, true: CustomMetric, where: Labels, part: Slice, base: Slice | None
 ) -> Measurement:
     anomaly = subject.settings.anomalies.get((subject.stream.client, subject.stream.model))
     k = definitions.Anomaly().k if anomaly is None else anomaly.k
@@ -148,7 +148,7 @@ def concordances(
             yield horizon, _known(events, others, part), _known(events, others, base)
 
 
-def _known(events: OwnMetric, survivors: OwnMetric, part: Slice) -> _Known | None:
+def _known(events: CustomMetric, survivors: CustomMetric, part: Slice) -> _Known | None:
     buckets = _buckets(events, part), _buckets(survivors, part)
     if not buckets[0] or not buckets[1]:
         return None
@@ -158,7 +158,12 @@ def _known(events: OwnMetric, survivors: OwnMetric, part: Slice) -> _Known | Non
 
 
 def _concordance(
-    subject: Subject, events: OwnMetric, survivors: OwnMetric, where: Labels, part: Slice, base: Slice | None
+    subject: Subject,
+    events: CustomMetric,
+    survivors: CustomMetric,
+    where: Labels,
+    part: Slice,
+    base: Slice | None,
 ) -> Measurement:
     buckets = _buckets(events, part), _buckets(survivors, part)
     if buckets[0] is None or buckets[1] is None:

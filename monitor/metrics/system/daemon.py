@@ -14,7 +14,7 @@ SILENCE_SECONDS = MetricInfo(
 )  # fmt: skip
 SILENCE_RATIO = MetricInfo(
     "silence_ratio", "of the limit", Better.LOWER,
-    "Time since the last prediction came in, over the longest that the traffic explains: above 1 is no pause.", (),
+    "Time since the last prediction, relative to the longest pause that the traffic explains: above 1 is abnormal.", (),
     "silence_seconds / max(4 x the longest usual pause, 1.25 x the pause at this time a day or a week ago, 60 s; 240 s "
     "in the first hour)",
     "five minutes of live traffic with 30 arrivals",

@@ -1,4 +1,4 @@
-"""E-mail over SMTP. Message-IDs derive from the incident, so that mail programs detect repeats and show threads."""
+"""Email over SMTP. Message-IDs derive from the incident, so that mail programs detect repeats and show threads."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ _KEPT = "\n\t" + JOINERS
 
 
 class EmailSettings(Section):
-    """E-mail over SMTP."""
+    """Email over SMTP."""
 
     host: str
     """Host name of the mail server."""
@@ -103,7 +103,7 @@ class Email:
         """
         recipients = [address for _, address in getaddresses(message.get_all("To", [])) if address]
         if not recipients:
-            raise AttemptError("the mail has no recipients", FailureKind.MISCONFIGURED)
+            raise AttemptError("the email has no recipients", FailureKind.MISCONFIGURED)
         with _failures(), closing(self._signed_in()) as server:
             refused = server.send_message(message, to_addrs=recipients)
             server.quit_and_close()

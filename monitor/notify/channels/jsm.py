@@ -18,7 +18,7 @@ from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.notify.text import headline, lines
 from monitor.records import Action
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import one_line
 
 LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_ENTITY = 130, 15_000, 512

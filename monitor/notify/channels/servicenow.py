@@ -23,7 +23,7 @@ from monitor.notify.http import Http
 from monitor.notify.text import headline, lines
 from monitor.outgoing import CallBudget
 from monitor.records import Action
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 
 LONGEST_SHORT, LONGEST_DESCRIPTION = 160, 4_000
 IN_PROGRESS, RESOLVED = "2", "6"
@@ -127,9 +127,9 @@ class ServiceNow:
             answer = self._http.post(f"{self._table}?sysparm_fields={_SHOWN}", body, self._headers, budget)
             return f"created {_read(answer.content, _One).result.number}"
         if known is None:
-            return "no open incident is there"
+            return "there is no open incident"
         if notification.action is Action.TRIGGER and not notification.is_update:
-            return f"{known.number} is there already"
+            return f"{known.number} already exists"
         body = msgspec.json.encode(change(notification, self._settings.close_code))
         self._http.patch(f"{self._table}/{known.sys_id}?sysparm_fields={_SHOWN}", body, self._headers, budget)
         return f"changed {known.number}"
@@ -192,5 +192,5 @@ def _read(content: bytes, kind: type[_T]) -> _T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # A login page or a proxy's page with the status 200: nothing tells that it was stored.
-        message = f"ServiceNow answered something else than a record: {error}"
+        message = f"ServiceNow did not return a record: {error}"
         raise AttemptError(message, FailureKind.UNREACHABLE) from error

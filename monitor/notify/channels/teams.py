@@ -18,7 +18,7 @@ from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
 from monitor.notify.text import clauses, duration, facts, headline, members
 from monitor.records import Action
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import one_line
 
 LARGEST = 20_000
@@ -64,7 +64,7 @@ class Teams:
         if (failed := _FAILED.search(answer.text)) is not None:
             code = int(failed[1])
             kind = {413: FailureKind.MALFORMED, 429: FailureKind.LIMITED}.get(code, FailureKind.UNREACHABLE)
-            raise AttemptError(f"Teams answered {code} behind its webhook", kind, code=code)
+            raise AttemptError(f"Teams returned {code} behind its webhook", kind, code=code)
         return f"answered {answer.status_code}"
 
     def close(self) -> None:

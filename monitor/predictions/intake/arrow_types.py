@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from monitor.predictions.intake.nested_json import OUTPUTS
 from monitor.predictions.log.arrays import codes, valid
 from monitor.predictions.log.columns import EMBEDDING, names
-from monitor.texts import LONGEST_PATH
+from monitor.text_limits import LONGEST_PATH
 
 _NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}

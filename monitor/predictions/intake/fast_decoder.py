@@ -19,7 +19,7 @@ from monitor.predictions.intake.item_fields import MOST_ITEMS, MOST_OUTPUTS
 from monitor.predictions.intake.validation import CLOSE, RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.texts import VERSION_BYTES, shortened
+from monitor.text_limits import VERSION_BYTES, shortened
 from monitor.visible import counted
 
 IGNORED = "ignored"
@@ -96,7 +96,7 @@ class StreamDecoder:
                 raise RecordError(
                     "too_large",
                     f"{added}, {self.stream} has {len(types):,} already",
-                    hint="a name must not hold an id or a value",
+                    hint="a name must not contain an id or a value",
                 )
 
     def knows(self, row: Row, ignored: Iterable[str]) -> bool:
@@ -337,7 +337,7 @@ def check_count(stream: Stream, of_client: int, of_all: int, settings: Predictio
     Raises:
         RecordError: the maximum number of streams is reached.
     """
-    hint = "a model's name must not hold an id; raise predictions.{} if all of them are real"
+    hint = "a model's name must not contain an id; raise predictions.{} if all of them are real"
     if of_client >= settings.max_client_streams:
         problem = f"{stream} would be stream {of_client + 1:,} of its client"
         raise RecordError(TOO_MANY, problem, hint=hint.format("max_client_streams"))

@@ -11,7 +11,7 @@ from monitor.errors import InputError
 from monitor.predictions.fields import FieldType, of_type
 from monitor.predictions.intake.validation import RecordError, kind_of, label, number, shown
 from monitor.predictions.log.item_lists import grades_text, items_of, labels_text, list_text, outputs_text
-from monitor.texts import LABEL
+from monitor.text_limits import LABEL
 
 MOST_ITEMS = 1_000
 """Items of one list."""

@@ -20,7 +20,7 @@ from monitor.predictions.log.rows import Fields, by_field, columns, transpose
 from monitor.predictions.texts.call import LISTS, MOST_TEXTS, SINGLE
 from monitor.predictions.texts.call_columns import with_texts
 from monitor.records import DAEMON, Stream
-from monitor.texts import VERSION_BYTES, flaw_of_text
+from monitor.text_limits import VERSION_BYTES, flaw_of_text
 from monitor.times.columns import column_of_micros
 
 _FEW = 16

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from itertools import accumulate
 from typing import Any
 
-from monitor.texts import LONGEST_PATH
+from monitor.text_limits import LONGEST_PATH
 
 OUTPUTS = ("outputs", "true_outputs", "outcome.true_outputs")
 """Fields that are objects themselves: a number of each output. Their members are no columns."""

@@ -6,7 +6,7 @@ from typing import Any
 from monitor.predictions.intake.validation import RecordError, kind_of, label, number, shown
 from monitor.records import Stream
 from monitor.store.scores import EVALUATOR, PREDICTION, Score
-from monitor.texts import NAME, shortened
+from monitor.text_limits import NAME, shortened
 from monitor.visible import visible
 
 FIELD = "scores"

@@ -12,7 +12,7 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError, kind_of
 from monitor.predictions.texts import lazy_signals
 from monitor.records import Rejected
-from monitor.texts import NAME, storable
+from monitor.text_limits import NAME, storable
 from monitor.visible import visible
 
 MAX_RECORD_BYTES = 4096

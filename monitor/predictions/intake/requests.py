@@ -21,7 +21,7 @@ from monitor.predictions.intake.schema import Rules
 from monitor.records import Rejected
 from monitor.store import idempotency
 from monitor.store.idempotency import RequestKey
-from monitor.texts import NAME, shortened
+from monitor.text_limits import NAME, shortened
 from monitor.times.columns import Micros
 from monitor.visible import visible
 
@@ -186,7 +186,7 @@ def deduplicate(
     answers: list[IntakeResult | WatchkeeperError] = []
     for request in group:
         if any(one.key in stored_before or first[one.key] is not one for one in request.several):
-            raise RepeatedPartError("one of these requests is stored already")
+            raise RepeatedPartError("one of these requests is already stored")
         replayed = False
         for known in _names(request):
             content = stored_before.get(known.key, first[known.key].content)

@@ -239,7 +239,7 @@ def _timestamp(value: object, rules: Rules) -> int:
             hint="check the sender's clock; send seconds since the epoch, or UTC",
         )
     if rules.is_history and seconds < rules.earliest:
-        hint = "many programs write 0 where the time is missing"
+        hint = "many programs write 0 for a missing time"
         raise RecordError("invalid", f"timestamp is {iso_of(micros)}", hint=hint)
     if seconds < rules.earliest:
         age = int(rules.now - seconds)

@@ -34,7 +34,7 @@ from monitor.predictions.log.arrays import codes, valid
 from monitor.predictions.log.hashing import Hashes, KnownIds, hash_texts, mix
 from monitor.predictions.texts import call_columns
 from monitor.records import DAEMON, Stream
-from monitor.texts import VERSION_BYTES, flaw_of_name, flaw_of_text
+from monitor.text_limits import VERSION_BYTES, flaw_of_name, flaw_of_text
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _CHUNK_ROWS = 1024

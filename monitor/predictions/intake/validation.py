@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
 from monitor.predictions.log.columns import Value, name_of, nearest_float
-from monitor.texts import (
+from monitor.text_limits import (
     LABEL,
     LONGEST_PATH,
     NAME,
@@ -167,7 +167,7 @@ def feature(name: str, value: object, settings: "PredictionSettings") -> Value:
 def _float(value: str | float) -> float:
     converted = number_in(value) if isinstance(value, str) else float(value)
     if converted is None:
-        msg = "it represents no number"
+        msg = "it does not represent a number"
         raise ValueError(msg)
     return converted
 

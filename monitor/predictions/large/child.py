@@ -15,7 +15,7 @@ from monitor.predictions.fields import Row
 from monitor.predictions.intake.fast_decoder import TOO_MANY, FastDecoders, StreamDecoder, check_count
 from monitor.predictions.intake.requests import RawRequest
 from monitor.predictions.intake.validation import RecordError
-from monitor.predictions.large.questions import (
+from monitor.predictions.large.daemon_queries import (
     AskAdmit,
     AskKnown,
     AskLearn,

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log import arrays
-from monitor.texts import number_in
+from monitor.text_limits import number_in
 
 LABEL = pa.dictionary(pa.int32(), pa.string())
 EMBEDDING = pa.list_(pa.float32())

@@ -65,7 +65,9 @@ class FairQueue:
             return BusyError("too many requests are waiting for the database", retry_after=1, hint=hint)
         if self._rate and (wait := self._wait(sender, size)):
             hint = "send less; predictions.client_rate is the limit"
-            return BusyError("you send more than you may", retry_after=min(wait, _LONGEST_WAIT), hint=hint)
+            return BusyError(
+                "you are sending more than your limit", retry_after=min(wait, _LONGEST_WAIT), hint=hint
+            )
         self.bytes += size
         self._bytes[sender] = own + size
         waiting = self._waiting.get(sender)

@@ -15,7 +15,7 @@ class AnswerSettings(Section):
     """The answers of a language model: what they may name, and what tokens cost."""
 
     own_contacts: tuple[str, ...] = ()
-    """The client's own mail addresses, telephone numbers and domains (`@acme.example`), which answers may name."""
+    """The client's own email addresses, phone numbers and domains (`@acme.example`), which answers may name."""
     input_price: RealNumber | None = Field(default=None, ge=0)
     """Price of a million tokens of input, in your currency. With `output_price`, the signal `cost` is measured."""
     output_price: RealNumber | None = Field(default=None, ge=0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitor.predictions.intake.validation import RecordError, boolean, kind_of, known_number, label
-from monitor.texts import shortened, storable
+from monitor.text_limits import shortened, storable
 from monitor.visible import visible
 
 if TYPE_CHECKING:  # pydantic is slow to load, and a comparison of files does not need it

@@ -15,7 +15,7 @@ from monitor.errors import InputError
 from monitor.predictions.intake.arrow_types import is_number, is_text, readable
 from monitor.predictions.log.rows import by_field, columns, transpose
 from monitor.predictions.texts.call import LISTS, MOST_TEXTS, SINGLE, UNKNOWN_REASON, USAGE, Call
-from monitor.texts import storable
+from monitor.text_limits import storable
 from monitor.times.columns import Micros
 
 if TYPE_CHECKING:  # as in `call`

@@ -13,7 +13,7 @@ from monitor.releases.settings import ReleasePolicy
 from monitor.store import approvals, audit, releases
 from monitor.store.approvals import TEAM, Approval
 from monitor.store.audit import AuditEntry
-from monitor.texts import LABEL, VERSION_BYTES, flaw_of_text, storable
+from monitor.text_limits import LABEL, VERSION_BYTES, flaw_of_text, storable
 from monitor.visible import one_line, visible
 
 LONGEST_NOTE, LARGEST_EVIDENCE = 2000, 262_144
@@ -78,7 +78,7 @@ def evidence(content: bytes) -> str:
     try:
         read = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        hint = "use the JSON that the gate has written"
+        hint = "use the JSON that the gate wrote"
         raise InputError(f"the evidence is not a JSON object: {visible(str(error))}", hint=hint) from error
     return msgspec.json.encode(read).decode()
 

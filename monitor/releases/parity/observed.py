@@ -13,7 +13,7 @@ from monitor.releases.parity.row import ParityLevel, ParityRow, ParityStanding
 from monitor.releases.parity.side import PERIOD, EnvironmentState
 from monitor.releases.settings import ParitySettings
 from monitor.rules.rule import Rule
-from monitor.texts import number_in
+from monitor.text_limits import number_in
 from monitor.visible import counted
 from monitor.windows.baseline_from_table import from_table
 from monitor.windows.kernel.count_rows import count

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.records import Stream
 from monitor.releases.parity.compare import differs, summary
 from monitor.releases.parity.row import ParityRow, ParityStanding
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import visible
 
 _LONGEST = 200

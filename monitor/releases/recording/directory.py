@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor.errors import InputError
 from monitor.releases.recording.manifest import Artifact
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import visible
 
 MOST_FILES, MOST_LISTED = 100_000, 500
@@ -38,7 +38,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         return
     if not path.is_dir():
         raise InputError(
-            f"{visible(str(path))} is no directory and no file", hint="name the model's directory"
+            f"{visible(str(path))} is neither a directory nor a file", hint="name the model's directory"
         )
     count = 0
     for folder, inner, names in os.walk(path, onerror=_unreadable):

@@ -12,7 +12,7 @@ import msgspec
 
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.texts import ENVIRONMENT, LABEL, VERSION_BYTES, flaw_of_name, flaw_of_text, shortened
+from monitor.text_limits import ENVIRONMENT, LABEL, VERSION_BYTES, flaw_of_name, flaw_of_text, shortened
 from monitor.times.reading import HINT, NoTimeError, read
 from monitor.visible import visible
 

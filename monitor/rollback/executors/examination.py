@@ -109,7 +109,7 @@ def _command(settings: CommandSettings) -> Iterator[Flaw]:
     name = visible(program)[:200]
     if program_path is None:
         problem = "is not executable, or no file" if exists else "does not exist"
-        hint = f"chmod +x {name}" if exists else "install it, or write its whole path"
+        hint = f"chmod +x {name}" if exists else "install it, or use its full path"
         yield Flaw("argv", f"the program {name} {problem}", hint)
     elif (interpreter := _interpreter(program_path)) and not os.access(interpreter, os.X_OK):
         problem = f"the interpreter {visible(interpreter)[:200]} of the program {name} cannot be executed"

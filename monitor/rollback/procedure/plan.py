@@ -73,23 +73,23 @@ def _decision(context: PlanContext, _: Order) -> Iterator[str]:
     yield "- The person on call decides, with the delivery lead for anything that is not an outage"
     if context.triggers and context.settings.mode != "on":
         yield ""
-        yield f"The mode is `{context.settings.mode}`. Once it is `on`, the daemon rolls back as well:"
+        yield f"The mode is `{context.settings.mode}`. Once it is `on`, the daemon rolls back automatically when:"
         yield ""
     for name in context.triggers:
-        yield f"- {name} fires, and the new version alone is at fault"
+        yield f"- {name} fires, and only the new version is at fault"
     yield ""
 
 
 def _informed(context: PlanContext, _: Order) -> Iterator[str]:
     contacts = context.settings.contacts
     mails = ", ".join(one_line(one) for one in context.recipients) or "subscribers of the page"
-    yield "## 2. Who is informed of what"
+    yield "## 2. Who is informed"
     yield ""
     team, lead, client = (one_line(contacts.get(who, "not named")) for who in ("team", "lead", "client"))
     page = f" at {context.page}" if context.page else ""
     yield f"- The team ({team}): the page, and `RolledBack` when it is done."
     yield f"- The delivery lead ({lead}): the incident in the next digest ({mails})."
-    yield f"- The client ({client}): a sentence on the page{page}, and a mail to those who subscribed to changes."
+    yield f"- The client ({client}): a sentence on the page{page}, and an email to everyone who subscribed to changes."
     incident = shlex.quote(one_line(f"{context.stream.client}/{context.stream.model}/RolledBack"))
     yield f'- An update in words: `watchkeeper incident note {incident} "..."`'
     yield ""
@@ -115,7 +115,7 @@ def _by_hand(context: PlanContext, order: Order) -> Iterator[str]:
     yield ""
     executor = context.settings.executor
     if executor is None:
-        yield "No executor is configured, so the commands of the platform are not known."
+        yield "No executor is configured, so the commands of the platform are unknown."
         yield ""
         return
     for number, step in enumerate(executor.manual(order), 1):
@@ -131,10 +131,10 @@ def _data(context: PlanContext, order: Order) -> Iterator[str]:
     yield "## 5. Data"
     yield ""
     if order.version in context.settings.migration:
-        yield f"**Version {shown(order.version)} has a migration of data. Take the data back first.**"
+        yield f"**Version {shown(order.version)} has a data migration. Restore the data first.**"
         yield ""
     yield context.settings.data.strip() or (
-        "Not written down: set `rollback.data` of the model. Which tables, features or caches has the new version "
+        "Not documented: set `rollback.data` of the model. Which tables, features or caches has the new version "
         "written, can the old one read them, and which backup is restored if not?"
     )
     yield ""
@@ -147,7 +147,7 @@ def _proof(context: PlanContext, order: Order) -> Iterator[str]:
     listed = f"`watchkeeper rollback list {_quoted(context.stream)}`"
     yield f"- Version {shown(order.version)} has lost its traffic within {within}: {listed}"
     yield f"- The alerts have resolved: `watchkeeper status {_quoted(context.stream)}`"
-    yield "- Otherwise `RollbackFailed` pages: go on with section 4."
+    yield "- Otherwise `RollbackFailed` pages: continue with section 4."
     yield ""
 
 
@@ -155,7 +155,7 @@ def _afterwards(context: PlanContext, order: Order) -> Iterator[str]:
     yield "## 7. Afterwards"
     yield ""
     yield f"- Version {shown(order.version)} is not deployed again: revert it in Git, too."
-    yield "- The incident stays in the client's history; the update says what was found."
+    yield "- The incident stays in the client's history; an update explains the cause."
     yield f"- The fault becomes a test, before the next rollout of {one_line(context.stream.model)}."
     yield ""
 
@@ -170,7 +170,7 @@ def _practice(context: PlanContext, _: Order) -> Iterator[str]:
         where = one_line(last.stream.environment)
         yield f"Last drill: {iso(last.started_at)} in {where}, {last.outcome}{took}. Due every {every}."
     else:
-        yield f"Never practised. Due every {every}."
+        yield f"No drill yet. Due every {every}."
     yield ""
     model = _quoted(Stream(context.stream.client, context.stream.model)).removesuffix("/production")
     yield f"`watchkeeper rollback drill {model} --environment staging`"

@@ -21,7 +21,7 @@ _EITHER_WAY = (1.5, 3.0, 1 / 1.5, 1 / 3.0)
 
 def outputs(arms: Arms, weight: float) -> CanarySignal:
     """Whether the canary's answers differ from those of the stable version."""
-    missing = "predictions are no texts, and there is no baseline with predictions"
+    missing = "predictions are not text, and there is no baseline with predictions"
     sides = arms.canary.outputs, arms.stable.outputs
     return _differ(OUTPUTS, weight, arms, *sides, missing, arms.tolerated.outputs)
 

@@ -160,7 +160,7 @@ class Threshold:
             return True
         n, value = measurement.n, measurement.value
         if value is not None and measurement.metric in PROPORTIONS and n > 0:
-            return is_surely_beyond(value * n, n, limit, self.confidence, is_above=self.is_above)
+            return is_significantly_beyond(value * n, n, limit, self.confidence, is_above=self.is_above)
         return self._beyond(edge(measurement, self.confidence, upper=not self.is_above), limit)
 
     def _reason(self, measurement: Measurement, limit: float, fires: bool) -> str:
@@ -259,7 +259,9 @@ class Absent:
         return False
 
 
-def is_surely_beyond(count: float, n: float, limit: float, confidence: float, *, is_above: bool) -> bool:
+def is_significantly_beyond(
+    count: float, n: float, limit: float, confidence: float, *, is_above: bool
+) -> bool:
     """Whether the exact one-sided bound of the proportion `count` of `n` is above (or below) the limit.
 
     Clopper and Pearson (1934): if the true proportion is at the limit, the probability of True is at most

@@ -13,7 +13,14 @@ from monitor.metrics import METRICS
 from monitor.records import Labels, Measurement, Stream
 from monitor.rules.engine.burn_rate import Burn
 from monitor.rules.engine.condition import All, Any, Condition, MeasurementSource
-from monitor.rules.engine.threshold import PROPORTIONS, Absent, ShareLimit, Threshold, edge, is_surely_beyond
+from monitor.rules.engine.threshold import (
+    PROPORTIONS,
+    Absent,
+    ShareLimit,
+    Threshold,
+    edge,
+    is_significantly_beyond,
+)
 from monitor.rules.language.level import PAST
 from monitor.rules.rule import Rule
 
@@ -154,7 +161,7 @@ def _exact(count: float, n: float, confidence: float, is_above: bool) -> float:
     low, high = (0.0, min(count / n, 1.0)) if is_above else (max(count / n, 0.0), 1.0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        is_sure = is_surely_beyond(count, n, middle, confidence, is_above=is_above)
+        is_sure = is_significantly_beyond(count, n, middle, confidence, is_above=is_above)
         if is_sure == is_above:
             low = middle
         else:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import CallBatch
+from monitor.signals.decodings import MAY_BE_DISGUISED, readings
 from monitor.signals.matching import matches
-from monitor.signals.readings import MAY_BE_DISGUISED, readings
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
 

@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 import re2
 
 from monitor.signals.batch import CallBatch
+from monitor.signals.decodings import MAY_BE_DISGUISED, readings
 from monitor.signals.folding import fold
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
 from monitor.signals.injection.spelling import MAY_BE_RESPELLED, respelled, without_homoglyphs
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.matching import Flags, matches, matches_any
-from monitor.signals.readings import MAY_BE_DISGUISED, readings
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_context, folded_inputs, folded_tool_results
-from monitor.texts import storable
+from monitor.text_limits import storable
 
 _FLAGS_OF_REGIONS = r"\x{1F3F4}[\x{E0020}-\x{E007F}]{1,8}"
 _TAGS = r"[\x{E0000}-\x{E007F}]"

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from monitor.signals.decodings import MAY_BE_DISGUISED
 from monitor.signals.matching import matches_each
 from monitor.signals.personal_data.kinds import KINDS, PersonalDataKind
-from monitor.signals.readings import MAY_BE_DISGUISED
 
 _PREFILTERS = (*(kind.prefilter for kind in KINDS), MAY_BE_DISGUISED)
 

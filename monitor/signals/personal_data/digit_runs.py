@@ -80,7 +80,7 @@ class DigitRun:
         self.lengths = tuple([after - before for before, after in self.groups])
         self.digits = "".join([text[before:after] for before, after in self.groups])
 
-    def begins_anew(self, group: int) -> bool:
+    def starts_over(self, group: int) -> bool:
         """Whether a plus sign, a bracket, or what does not belong in a telephone number stands before a group."""
         between = self.text[self.groups[group - 1][1] : self.groups[group][0]] if group else ""
         return between[-1:] in ("+", "(") or _UNUSUAL.search(between) is not None
@@ -129,7 +129,7 @@ def _in_run(
 ) -> Iterator[PersonalDatum]:
     free_from = 0
     for first, place, shapes in _openings(run.lengths, may_be):
-        if first < free_from or not (inside or first == free_from or run.begins_anew(first)):
+        if first < free_from or not (inside or first == free_from or run.starts_over(first)):
             continue
         for shape in shapes:
             end = first + len(shape)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from monitor.signals.decodings import DecodedText, readings
 from monitor.signals.personal_data.digit_runs import PersonalDatum
 from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, PersonalDataKind
-from monitor.signals.readings import DecodedText, readings
 
 _IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
 """Numbers on neighbouring lines, joined, look like longer ones; numbers in what is decoded, like telephone numbers."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from monitor.signals.personal_data import (
     cards,
     digit_runs,
+    email_addresses,
     ibans,
     ip_addresses,
-    mail_addresses,
     national_ids,
     phones,
     secrets,
@@ -50,7 +50,7 @@ SECRET = PersonalDataKind("secret", secrets.PREFILTER, secrets.find, str)
 CARD = PersonalDataKind("card", digit_runs.PREFILTER, cards.find, _digits)
 IBAN = PersonalDataKind("iban", ibans.PREFILTER, ibans.find, _alphanumeric)
 NATIONAL_ID = PersonalDataKind("national-id", national_ids.PREFILTER, national_ids.find, _alphanumeric)
-MAIL = PersonalDataKind("mail", mail_addresses.PREFILTER, mail_addresses.find, str.lower)
+MAIL = PersonalDataKind("mail", email_addresses.PREFILTER, email_addresses.find, str.lower)
 PHONE = PersonalDataKind("phone", rf"[0-9](?:{digit_runs.BETWEEN}[0-9]){{7}}", phones.find, _digits)
 IP_ADDRESS = PersonalDataKind("ip", ip_addresses.PREFILTER, ip_addresses.find, str.lower)
 

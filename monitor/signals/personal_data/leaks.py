@@ -103,7 +103,7 @@ def _is_leak(batch: CallBatch, kinds: Sequence[PersonalDataKind]) -> pa.Array:
 _PERSONAL = (*IDENTIFIERS, *CONTACTS)
 _IN_ANSWER = partial(_in_column, texts=answers, find=_in_answers)
 _IN_INPUT = partial(_in_column, texts=inputs, find=_in_inputs)
-_ANY_OF_THEM = "a card number, IBAN, national identifier, mail address, telephone number or public IP address"
+_ANY_OF_THEM = "a card number, IBAN, national identifier, email address, phone number or public IP address"
 _LEAK_NEEDS = ("output", "input")
 
 SIGNALS = (
@@ -147,7 +147,7 @@ SIGNALS = (
         "contact_leak",
         Unit.FLAG,
         _LEAK_NEEDS,
-        "The answer holds a mail address, telephone number or public IP address that the model was not given.",
+        "The answer contains an email address, phone number or public IP address that the model was not given.",
         partial(_is_leak, kinds=CONTACTS),
         is_leak=True,
     ),

@@ -39,6 +39,6 @@ def target_of(text: str) -> str:
         ValueError: it is not written so.
     """
     if not _TARGET.fullmatch(text):
-        msg = f"{text[:80]!r} names no function (write package.module:function)"
+        msg = f"{text[:80]!r} does not name a function (write package.module:function)"
         raise ValueError(msg)
     return text

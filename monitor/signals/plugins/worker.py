@@ -52,7 +52,7 @@ def _loaded(target: str) -> Callable[[pa.Table], Any]:
     loaded = importlib.import_module(module)
     function = getattr(loaded, name)
     if not callable(function):
-        msg = f"{target} is no function"
+        msg = f"{target} is not a function"
         raise TypeError(msg)
     pa.array([None], from_pandas=True)  # loads pandas, which takes a second, before calls wait for it
     prepare = getattr(loaded, "prepare", None)

@@ -20,7 +20,7 @@ class Folder:
             OSError: it cannot be written.
         """
         if not self._folder.is_dir():
-            raise TryAgainError(f"the folder {self._folder} is not there: is it mounted?")
+            raise TryAgainError(f"the folder {self._folder} does not exist: is it mounted?")
         write_whole(self._folder / path.name, path.read_bytes())
         return ""
 

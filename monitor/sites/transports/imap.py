@@ -133,7 +133,7 @@ class Mailboxes:
     def _take(self, session: ImapSession, number: str, size: int, now: float) -> list[ReceivedFile]:
         path = Path(f"mail {number}")
         if size > LARGEST_MAIL:
-            imported = [ReceivedFile(path, None, f"the mail has {size:,} bytes, more than {LARGEST_MAIL:,}")]
+            imported = [ReceivedFile(path, None, f"the email has {size:,} bytes, more than {LARGEST_MAIL:,}")]
         else:
             imported = read_mail(_content(session, number), path, self._store, self._sites, self._base, now)
         reasons = [one.reason for one in imported if one.merged is None]
@@ -196,5 +196,5 @@ def _failures() -> Iterator[None]:
         yield
     except (imaplib.IMAP4.error, OSError) as error:
         words = f"the mailbox cannot be read: {type(error).__name__}: {error}"
-        hint = "check `imap` of this site, and try it with another mail program"
+        hint = "check `imap` of this site, and try it with another email client"
         raise InputError(words[:300], hint=hint) from error

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monitor import outgoing
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 
 MOST_BYTES = 16_000_000
 _REGION = re.compile(r"(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d)\.")
@@ -46,7 +46,7 @@ class AwsCalls:
         body = json.dumps(parameters).encode()
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target}
         try:
-            signed = abandoned.within(_CREDENTIAL_SECONDS, self._signer("POST", self._url, body, headers))
+            signed = call_timeout.within(_CREDENTIAL_SECONDS, self._signer("POST", self._url, body, headers))
             with outgoing.client(seconds, most_bytes=MOST_BYTES) as client:
                 response = client.post(self._url, content=body, headers=signed)
         except outgoing.FAILURES as error:

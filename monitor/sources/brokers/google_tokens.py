@@ -76,7 +76,7 @@ class GoogleTokens:
             uri = str(key.get("token_uri") or _GOOGLE)
             form = self._form(key, uri)
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-            raise TokenError(f"{self._key_file} is not the key file of a service account: {error}") from error
+            raise TokenError(f"{self._key_file} is not a service account key file: {error}") from error
         try:
             with outgoing.client(_SECONDS) as client:
                 response = client.post(uri, data=form)
@@ -114,7 +114,7 @@ class GoogleTokens:
         signed = f"{_encoded(json.dumps(head).encode())}.{_encoded(json.dumps(claims).encode())}"
         private = serialization.load_pem_private_key(str(key["private_key"]).encode(), None)
         if not isinstance(private, rsa.RSAPrivateKey):
-            msg = "its private key is not of RSA"
+            msg = "its private key is not an RSA key"
             raise ValueError(msg)
         return f"{signed}.{_encoded(private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 

@@ -17,7 +17,7 @@ import re2
 from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 from monitor.sources.brokers.kafka_partitions import Ages, Gaps, Partition, gone, shard_of
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
@@ -242,15 +242,15 @@ class Kafka:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             try:
-                abandoned.within(_CALL_SECONDS, consumer.close)
+                call_timeout.within(_CALL_SECONDS, consumer.close)
             except (OSError, RuntimeError, self._client.KafkaException) as error:
                 log.debug("Kafka: the consumer did not leave its group: %s", error)
 
     def _within(self, call: Callable[[], T]) -> T:
         """A call that librdkafka would repeat for as long as a broker does not answer."""
         try:
-            return abandoned.within(_CALL_SECONDS + 1.0, call)
-        except abandoned.AbandonedError as error:
+            return call_timeout.within(_CALL_SECONDS + 1.0, call)
+        except call_timeout.CallTimeoutError as error:
             raise self._failure(error) from error
 
     def _connect(self, group: str) -> None:
@@ -330,9 +330,9 @@ class Kafka:
 
         A message that is returned is read again.
         """
-        if not isinstance(error, abandoned.AbandonedError):
-            with suppress(abandoned.AbandonedError):
-                abandoned.within(_LISTEN_SECONDS, partial(self._consumer.poll, 0))
+        if not isinstance(error, call_timeout.CallTimeoutError):
+            with suppress(call_timeout.CallTimeoutError):
+                call_timeout.within(_LISTEN_SECONDS, partial(self._consumer.poll, 0))
 
     def _failure(self, error: object) -> SourceError:
         """What is to be raised: with what librdkafka has noted, where the error itself does not say why."""
@@ -361,7 +361,7 @@ def _left(ends: float) -> float:
 
 def _name(error: object) -> str:
     """What librdkafka calls an error; that of a time-out for a call that was given up."""
-    if isinstance(error, abandoned.AbandonedError):
+    if isinstance(error, call_timeout.CallTimeoutError):
         return "_TIMED_OUT"
     inner = error.args[0] if isinstance(error, Exception) and error.args else error
     return str(inner.name()) if hasattr(inner, "name") else ""

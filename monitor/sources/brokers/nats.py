@@ -218,7 +218,7 @@ class Nats:
         try:
             consumer = await self._stream.consumer_info(section.stream, section.consumer)
         except self._library.js.errors.NotFoundError as error:
-            reason = f"there is no consumer {section.consumer} of stream {section.stream} any more"
+            reason = f"the consumer {section.consumer} of stream {section.stream} no longer exists"
             raise SourceError(reason, hint="it is created again") from error
         waiting = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
         if not waiting:

@@ -20,7 +20,7 @@ from monitor.config.sections import Duration, FileName, Secret
 from monitor.config.units import HOUR
 from monitor.sources.brokers.addresses import checked
 from monitor.sources.brokers.asynchronous import CallLoop
-from monitor.sources.brokers.redis_answers import limited
+from monitor.sources.brokers.redis_replies import limited
 from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
@@ -281,7 +281,7 @@ class RedisStream:
         section = self._settings
         lag = await lag_of(self._client, section.stream, section.group)
         if lag is None:
-            raise SourceError(f"there is no group {section.group} any more", hint="it is created again")
+            raise SourceError(f"the group {section.group} no longer exists", hint="it is created again")
         return lag
 
     def _payload(self, identifier: bytes, fields: Mapping[bytes, bytes]) -> Payload:

@@ -183,7 +183,9 @@ def waiting_of(calls: AwsCalls, queue: str) -> int:
     try:
         return sum(int(attributes[name]) for name in names)
     except (KeyError, TypeError, ValueError) as error:
-        raise SourceError(f"SQS at {queue} did not say how many messages wait", hint=_HINT) from error
+        raise SourceError(
+            f"SQS at {queue} did not report the number of waiting messages", hint=_HINT
+        ) from error
 
 
 def _payload(message: Mapping[str, Any]) -> Payload:

@@ -20,13 +20,13 @@ import pyarrow as pa
 import re2
 
 from monitor.errors import InputError
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, GOOGLE_LOGIN, MACHINE_AUTHORITY, Advice
 from monitor.sources.files.local import KINDS, ending
 from monitor.sources.files.remote.azure_blobs import AzureBlobs, BlobFile
 from monitor.sources.files.remote.google_file import GoogleFile
 from monitor.sources.files.remote.sized_file import RemoteFile, SizedFile
-from monitor.texts import storable
+from monitor.text_limits import storable
 
 if TYPE_CHECKING:
     from pyarrow import fs  # seven megabytes, which only those pay who list files
@@ -162,7 +162,7 @@ def find_locations(sources: Sequence[str], kinds: Sequence[str] = KINDS) -> list
         if not matches:
             raise InputError(
                 f"{source} matches no file",
-                hint=f"of a folder, files with these suffixes are read: {', '.join(kinds)}",
+                hint=f"in a folder, files with these suffixes are read: {', '.join(kinds)}",
             )
         by_name |= {match.name: match for match in matches}
     return list(by_name.values())
@@ -233,7 +233,7 @@ def _listed(files: Files, what: "fs.FileSelector | list[str]") -> "list[fs.FileI
 
     if isinstance(files, fs.LocalFileSystem):
         return list(files.get_file_info(what))
-    return abandoned.within(LISTING_SECONDS, lambda: list(files.get_file_info(what)), limits_memory=True)
+    return call_timeout.within(LISTING_SECONDS, lambda: list(files.get_file_info(what)), limits_memory=True)
 
 
 def _modified(info: "fs.FileInfo") -> float:
@@ -255,7 +255,7 @@ def _pattern(path: str) -> Any:
     try:
         return re2.compile(pattern)
     except re2.error as error:
-        raise InputError(f"{path} is no pattern of files: {error}", hint="such as logs/*.csv") from error
+        raise InputError(f"{path} is not a file pattern: {error}", hint="such as logs/*.csv") from error
 
 
 def _system(source: str) -> tuple[Files, str]:
@@ -268,7 +268,7 @@ def _system(source: str) -> tuple[Files, str]:
     if scheme in ("s3", "s3a"):
         with _as_input_errors(source):
             options = s3_options(os.environ)
-            made = abandoned.within(LISTING_SECONDS, lambda: fs.S3FileSystem(**options))
+            made = call_timeout.within(LISTING_SECONDS, lambda: fs.S3FileSystem(**options))
         return made, rest.rstrip("/")
     if scheme.lower() in _AZURE:
         return AzureBlobs(), rest.rstrip("/")
@@ -277,7 +277,7 @@ def _system(source: str) -> tuple[Files, str]:
             return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=_RETRY_SECONDS)), rest.rstrip("/")
     plain = _WILD.split(source, maxsplit=1)[0]
     with _as_input_errors(source):
-        files, path = abandoned.within(LISTING_SECONDS, lambda: fs.FileSystem.from_uri(plain))
+        files, path = call_timeout.within(LISTING_SECONDS, lambda: fs.FileSystem.from_uri(plain))
     return files, path + source[len(plain) :]
 
 
@@ -311,7 +311,7 @@ def _refusal_in_full(source: str) -> Exception | None:
     try:
         files, path = _system(_WILD.split(source, maxsplit=1)[0])
         folder = fs.FileSelector(path.rpartition("/")[0] or path, allow_not_found=True)
-        abandoned.within(LISTING_SECONDS, lambda: files.get_file_info(folder), limits_memory=True)
+        call_timeout.within(LISTING_SECONDS, lambda: files.get_file_info(folder), limits_memory=True)
     except (pa.ArrowException, OSError, InputError) as error:
         return error
     return None

@@ -24,7 +24,7 @@ REWRITES = frozenset(("OPTIMIZE", "UPDATE", "DELETE", "REORG", "ZORDER BY", "VAC
 _COMMIT = re.compile(r"(?s)(.*?)/?_delta_log/(\d{20})\.json")
 _WHOLE = ("byte", "short", "integer", "long")
 _MAPPING = "delta.columnMapping.mode"
-_HINT = "restore the log of the Delta table; its newer files wait meanwhile"
+_HINT = "restore the log of the Delta table; its newer files wait until then"
 
 
 def is_commit(name: str) -> bool:

@@ -65,7 +65,7 @@ class GzipText:
             opened.rest = self._read(name, opened.at, _CHUNK)
             opened.at += len(opened.rest)
         if not opened.rest:
-            opened.is_at_end, opened.damage = True, "" if opened.member.eof else "the gzip is cut off"
+            opened.is_at_end, opened.damage = True, "" if opened.member.eof else "the gzip is truncated"
             return
         if opened.member.eof:  # a member may follow another
             opened.member = zlib.decompressobj(_GZIP)

@@ -10,7 +10,7 @@ from monitor.records import Stream
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.span import LogRecord, RefusedItem, Span
 from monitor.store.scores import PREDICTION, Score
-from monitor.texts import NAME, flaw_of_name, shortened
+from monitor.text_limits import NAME, flaw_of_name, shortened
 from monitor.visible import visible
 
 _EVENT = "gen_ai.evaluation.result"

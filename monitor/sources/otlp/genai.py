@@ -15,7 +15,7 @@ from typing import Any
 from monitor.sources.otlp.content import content_of, decoded, sizes
 from monitor.sources.otlp.messages import is_json_asked, texts
 from monitor.sources.otlp.span import Attributes, Span
-from monitor.texts import LABEL, NAME, flaw_of_name, storable
+from monitor.text_limits import LABEL, NAME, flaw_of_name, storable
 
 UNKNOWN_REASON = "unknown"
 """The prediction of a call whose finish reason is not in its span."""

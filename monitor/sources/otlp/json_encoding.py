@@ -111,7 +111,7 @@ def _points(
     temporality = CUMULATIVE if form == "summary" else data.get("aggregationTemporality")
     kind, count = kind_of(temporality, is_monotonic=True), _whole(point.get("count") or 0)
     if kind is None or count is None:
-        yield RefusedItem("its count is no number, or it has no aggregation temporality")
+        yield RefusedItem("its count is not a number, or it has no aggregation temporality")
     else:
         total = _real(point.get("sum", 0.0 if form == "summary" else None))
         yield from counted(name, labels, float(count), total, kind, time)

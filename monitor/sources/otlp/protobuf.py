@@ -133,7 +133,7 @@ def _points(
     temporality = CUMULATIVE if form == "summary" else data.aggregation_temporality
     kind = kind_of(temporality, is_monotonic=True)
     if kind is None:
-        yield RefusedItem("its count is no number, or it has no aggregation temporality")
+        yield RefusedItem("its count is not a number, or it has no aggregation temporality")
         return
     total = point.sum if form == "summary" or point.HasField("sum") else None
     yield from counted(name, labels, float(point.count), total, kind, time)
@@ -254,7 +254,7 @@ class _Walk:
             else:
                 raise InputError("the body is not a protobuf message", hint=_HINT)
             if at > end:
-                raise InputError("the protobuf message is cut off", hint=_HINT)
+                raise InputError("the protobuf message is truncated", hint=_HINT)
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import Any
 from monitor.sources.otlp.content import content_of, decoded
 from monitor.sources.otlp.messages import SYSTEM, ChatMessage, by_side, said, text_of
 from monitor.sources.otlp.span import Attributes, LogRecord, Span
-from monitor.texts import LABEL, storable
+from monitor.text_limits import LABEL, storable
 
 _WHOLE = "gen_ai.client.inference.operation.details"
 _CHOICE = "gen_ai.choice"

@@ -1,7 +1,7 @@
 """Joins calls with texts that arrive apart from them, as log records: before, with, or after their span.
 
-Texts wait for their call, encrypted (`monitor.sources.otlp.sealed_texts`). A call without texts waits for them if its
-stream may send any: at first, and as long as it does. What waits is in the store before it is acknowledged.
+Texts wait for their call, encrypted (`monitor.sources.otlp.encrypted_texts`). A call without texts waits for them if
+its stream may send any: at first, and as long as it does. What waits is in the store before it is acknowledged.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from monitor.predictions.intake.requests import IntakeResult
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp.calls import DecodedCalls, Origin, key_of_span
+from monitor.sources.otlp.encrypted_texts import name_of, opened, sealed
 from monitor.sources.otlp.evaluations import stream_of
 from monitor.sources.otlp.genai import UNKNOWN_REASON
 from monitor.sources.otlp.held_call import HeldCall, held_in
-from monitor.sources.otlp.sealed_texts import name_of, opened, sealed
 from monitor.sources.otlp.set_aside import SetAsideKeys
 from monitor.sources.otlp.span import LogRecord, Span, flaw_of
 from monitor.sources.otlp.text_events import Part, completed, is_complete, is_said, part_of

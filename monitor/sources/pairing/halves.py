@@ -22,7 +22,7 @@ MOST_WAITING = 50_000
 """Halves of one source that wait; the oldest of more are given up."""
 _OTHER_CALL = "another call has the same id {call!r}"
 _TOO_LATE = "the {other} of call {call!r} was given up before this {side} arrived"
-_ID_HINT = "let the sender give each call an id of its own"
+_ID_HINT = "have the sender give each call its own id"
 _LATE_HINT = "raise `pair_within` of the source"
 
 

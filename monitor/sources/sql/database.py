@@ -28,7 +28,7 @@ from monitor.sources.sql import keyset
 from monitor.sources.sql.cells import plain, record_of
 from monitor.sources.sql.keyset import Keyset, Values
 from monitor.sources.sql.read_only import MYSQL, ReadOnlyDatabase, UnreadableRowsError
-from monitor.texts import shortened
+from monitor.text_limits import shortened
 from monitor.visible import counted
 
 _NEW, _AGAIN = "rows", "overlap"

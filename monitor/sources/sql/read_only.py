@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.sql.selectable import Select
 
 from monitor.errors import WatchkeeperError
-from monitor.runtime.abandoned import AbandonedError, within
+from monitor.runtime.call_timeout import CallTimeoutError, within
 from monitor.runtime.faults import one_line
 from monitor.sources.causes import Advice
 from monitor.sources.source import SourceError
@@ -65,7 +65,7 @@ class ReadOnlyDatabase:
             return within(self._seconds + _GRACE, lambda: self._read(statement))
         except (DataError, OverflowError, ValueError) as error:
             raise UnreadableRowsError(one_line(error)) from error
-        except (SQLAlchemyError, AbandonedError) as error:
+        except (SQLAlchemyError, CallTimeoutError) as error:
             cause = getattr(error, "orig", None) or error
             words = one_line(cause)
             raise SourceError(f"{self._name}: {words}", hint=_ADVICE.hint(words)) from error

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.texts import ENVIRONMENT, flaw_of_name
+from monitor.text_limits import ENVIRONMENT, flaw_of_name
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor

@@ -8,7 +8,7 @@ from monitor.store import registered_texts
 from monitor.store.registered_texts import Canary, SystemPrompt
 from monitor.store.streams import figures as figures_of
 from monitor.store.streams import streams
-from monitor.texts import LABEL, NAME, flaw_of_name, flaw_of_text
+from monitor.text_limits import LABEL, NAME, flaw_of_name, flaw_of_text
 from monitor.web.api.change import Change, ChangeRequest, Nothing, OfModel
 from monitor.windows import closing
 

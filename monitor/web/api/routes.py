@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 from monitor.config.units import HOUR
 from monitor.errors import InputError
 from monitor.health import client_state
-from monitor.health.declared import own_metrics
+from monitor.health.declared import custom_metrics
+from monitor.health.model_state import ClientHealth, ModelHealth
 from monitor.health.phrases import PHRASES
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
 from monitor.releases.recording.record import contradicting
 from monitor.store import measurements, streams, timeseries
@@ -304,7 +304,7 @@ class _StreamRequest:
         if self.may_know(measurement.metric, measurement.labels):
             return True
         view = self.services.client(self.stream.client).view(self.stream.model)
-        return own_metrics.is_for_client(view, measurement)
+        return custom_metrics.is_for_client(view, measurement)
 
 
 def read_labels(text: str) -> Labels:

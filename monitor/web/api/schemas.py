@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from monitor.clock import iso
+from monitor.health.model_state import ClientHealth, ClientIncident, Day, ModelHealth, Quality
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, ClientIncident, Day, ModelHealth, Quality
 from monitor.records import Alert, Measurement, Stream, Window
 from monitor.store.targets import TargetPeriod
 from monitor.store.timeseries import Series

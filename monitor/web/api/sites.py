@@ -98,5 +98,5 @@ def _merged(
     head = opened(body).head
     if head.site != name:
         hint = "each site sends to its own address"
-        raise AccessError(f"the bundle is of the site {head.site}", known=True, hint=hint)
+        raise AccessError(f"the bundle is from the site {head.site}", known=True, hint=hint)
     return merge(store, body, {name: sites[name]}, base_seconds, now)

@@ -211,7 +211,7 @@ def decide_version(change: ChangeRequest[NewApproval]) -> ApprovalAnswer:
     stream = Stream(new.client, new.model, new.environment)
     seen = "" if bytes(new.evidence) == b"null" else approve.evidence(bytes(new.evidence))
     if not seen and not new.note:
-        raise InputError("nothing says what you saw", hint="send evidence, or a note")
+        raise InputError("the evidence is missing", hint="send evidence, or a note")
     made = Approval(stream, new.version, TEAM, new.approved, change.who, now, note=new.note, evidence=seen)
     with services.store.write() as connection:
         is_new = approve.decide(connection, made, change.address)

@@ -139,7 +139,7 @@ class Access:
             )
         is_sending = kind in (KeyKind.INGEST, KeyKind.SITE)
         if is_sending and key.kind is KeyKind.STAFF and RANKS[key.role] < RANKS["operator"]:
-            raise AccessError("this is a key for reading", known=True, hint=f"use a key of the kind {kind}")
+            raise AccessError("this is a read-only key", known=True, hint=f"use a key of the kind {kind}")
         self._used[key.id] = now
         return _made(key.kind, key.client, key.id, key.role, key.models)
 
@@ -167,7 +167,7 @@ class Access:
             self._refused[named] = now
         return True
 
-    def is_at_hand(self, headers: Mapping[str, str]) -> bool:
+    def is_cached(self, headers: Mapping[str, str]) -> bool:
         """Whether `who` responds without accessing the store, which may be slow."""
         age = self._clock.now() - self._read_at
         if not 0 <= age < _STALE_AFTER:

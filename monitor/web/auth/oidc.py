@@ -193,7 +193,7 @@ class Provider:
         """Whether the response is that of our provider, where it says whose it is (RFC 9207)."""
         is_told = self._read(client, now).get("authorization_response_iss_parameter_supported") is True
         if issuer != self._settings.issuer and (issuer or is_told):
-            raise AccessError("the sign-in is that of another identity provider", hint="sign in again")
+            raise AccessError("the sign-in belongs to another identity provider", hint="sign in again")
 
     def _client(self, redirect: str) -> Any:
         from authlib.integrations.httpx_client import OAuth2Client

@@ -12,7 +12,7 @@ MOST_MEMBERS = 10_000
 _PIECE = 65_536
 AT_ONCE = 1_048_576
 """Bytes that are decompressed before memory is reserved for them."""
-_HINT = "compress the body with gzip, or not at all"
+_HINT = "compress the body with gzip, or leave it uncompressed"
 
 
 def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
@@ -65,7 +65,7 @@ def _members(body: memoryview, limit: int) -> Iterator[bytes]:
             except zlib.error as error:
                 raise InputError("the body is not valid gzip", hint=_HINT) from error
             if not piece and not part and not member.eof:
-                raise InputError("the gzip body is cut off", hint="send the complete body again")
+                raise InputError("the gzip body is truncated", hint="send the complete body again")
             size += len(part)
             if size > limit:
                 hint = "send fewer records per request"

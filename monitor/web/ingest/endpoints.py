@@ -29,7 +29,6 @@ from monitor.web.ingest.commit_queue import CommitQueue
 from monitor.web.ingest.incoming_body import BodyLimits, Headers, IncomingBody, is_unread
 from monitor.web.ingest.otlp import OtlpEndpoint
 from monitor.web.ingest.otlp_reply import OtlpSignal
-from monitor.web.ingest.pushed import PushEndpoint
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
     bound_by_relay,
@@ -40,6 +39,7 @@ from monitor.web.ingest.request import (
     waited_of,
 )
 from monitor.web.ingest.sender_slots import ReadingSlots
+from monitor.web.ingest.source_push import PushEndpoint
 from monitor.web.statuses import status_of, words_of
 
 _LARGE_BODY_BYTES = 131_072

@@ -26,7 +26,7 @@ from monitor.web.ingest.incoming_body import DisconnectedError
 from monitor.web.ingest.reply import Headers, Reply
 from monitor.web.ingest.request import USED
 from monitor.web.statuses import status_of, words_of
-from monitor.web.transport.turns import Turns
+from monitor.web.transport.fair_turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Front:
     async def _pass(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Have the application answer."""
         try:
-            if request_body.is_for_nobody(scope):
+            if request_body.has_unread_body(scope):
                 receive = await request_body.dropped(scope, receive)
         except WatchkeeperError as error:
             status, more = status_of(error)
@@ -222,8 +222,8 @@ def _repeated(query: bytes) -> str | None:
 
 
 def _twice(what: str) -> Reply:
-    hint = "a proxy may read the other one; send it once"
-    return reply.of_error(400, f"the {what} is there twice", hint, _CLOSE)
+    hint = "a proxy may interpret it differently; send it once"
+    return reply.of_error(400, f"the {what} is duplicated", hint, _CLOSE)
 
 
 def _to_those_who_left(send: Send, connection: Connection) -> Send:

@@ -15,7 +15,7 @@ from monitor.visible import visible
 from monitor.web.auth import authentication
 from monitor.web.auth.authentication import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
-from monitor.web.fair_threads import work_for
+from monitor.web.fair_thread_pool import work_for
 from monitor.web.ingest.incoming_body import Headers
 
 OF_RELAYS = ("watchkeeper-relay-client", "watchkeeper-waited", "watchkeeper-request")
@@ -66,7 +66,7 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
             if _is_of_proxy(name):
                 headers = {**headers, name.decode("latin-1"): ""}
     asked = KeyKind.INGEST, headers, peer_of(scope), scope["http_version"], is_same_user(scope)
-    if access.is_at_hand(headers):
+    if access.is_cached(headers):
         return access.who(*asked)
     work_for(access.sender_of(headers) or f"address {peer_of(scope)}")
     return await asyncio.to_thread(access.who, *asked)
@@ -111,7 +111,7 @@ def waited_of(headers: Headers, most: float) -> float:
     text = headers.get("watchkeeper-waited", "0")
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
         raise InputError(
-            "the header Watchkeeper-Waited is no number of seconds", hint="only a relay sends it"
+            "the header Watchkeeper-Waited is not a number of seconds", hint="only a relay sends it"
         )
     return min(float(text), most)
 

@@ -30,7 +30,7 @@ def length(scope: HTTPScope) -> int:
     return 0
 
 
-def is_for_nobody(scope: HTTPScope) -> bool:
+def has_unread_body(scope: HTTPScope) -> bool:
     """Whether a request has a body that no route reads: that of any method but POST."""
     return scope["method"] != "POST" and announced(scope)
 

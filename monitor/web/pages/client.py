@@ -12,9 +12,9 @@ from litestar.params import FromPath
 
 from monitor.config.units import DAY, HOUR
 from monitor.health import answers, client_state, fairness, locale, targets, wording
-from monitor.health.declared import expectations, own_metrics
+from monitor.health.declared import custom_metrics, expectations
+from monitor.health.model_state import ClientHealth, ModelHealth
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.health.version_events import VersionEvent
 from monitor.records import Measurement
 from monitor.store import measurements
@@ -145,13 +145,13 @@ def _own(
     stream = data.one.stream
     view = data.settings.view(stream.model)
     of_day = web_services.of(request).measured().get((stream, DAY), ())
-    measured = [one for one in of_day if own_metrics.is_for_client(view, one)]
-    measured = measured or [one for one in hour if own_metrics.is_for_client(view, one)]
+    measured = [one for one in of_day if custom_metrics.is_for_client(view, one)]
+    measured = measured or [one for one in hour if custom_metrics.is_for_client(view, one)]
     if not measured or data.now - measured[0].window.end >= 2 * HOUR:
         return []
     window = measured[0].window
     until = wording.clock(window.end, data.settings.zone)
-    return own_metrics.sentences(
+    return custom_metrics.sentences(
         view,
         measured,
         f"over the {_LENGTHS.get(window.seconds) or wording.span(window.seconds)} until {until}",

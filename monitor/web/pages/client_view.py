@@ -8,9 +8,7 @@ from markupsafe import Markup
 from monitor.clock import iso
 from monitor.health import targets as agreed_targets
 from monitor.health import wording
-from monitor.health.settings import ClientSettings
-from monitor.health.targets import Standing
-from monitor.health.verdict import (
+from monitor.health.model_state import (
     SITE_STALE_AFTER,
     ClientHealth,
     ClientIncident,
@@ -18,6 +16,8 @@ from monitor.health.verdict import (
     ModelHealth,
     Quality,
 )
+from monitor.health.settings import ClientSettings
+from monitor.health.targets import Standing
 from monitor.store.targets import TargetPeriod
 from monitor.visible import counted
 from monitor.web.api.time_range import TimeRange

@@ -8,8 +8,8 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
 from monitor.clock import iso
-from monitor.health import verdict
-from monitor.health.verdict import ModelHealth
+from monitor.health import model_state
+from monitor.health.model_state import ModelHealth
 from monitor.records import Alert
 from monitor.store import api_keys
 from monitor.store.api_keys import Key
@@ -69,7 +69,7 @@ def health_of(
     """The state of a stream, from its alerts and its agreed targets."""
     settings = services.client(figures.stream.client)
     received = figures.data_until if figures.rows else None
-    return verdict.model_health(
+    return model_state.model_health(
         figures.stream,
         figures.stream.model,
         alerts_of_stream,

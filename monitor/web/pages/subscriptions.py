@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from monitor.digest.changes import subscriptions
 from monitor.digest.changes.subscriptions import Purpose
-from monitor.digest.mailing import EMAIL
+from monitor.digest.email_delivery import EMAIL
 from monitor.health import client_state
 from monitor.store import change_subscriptions
 from monitor.web import services as web_services

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from monitor.clock import iso
 from monitor.config.units import DAY
 from monitor.health import version_events, wording
+from monitor.health.model_state import ClientIncident, ModelHealth
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientIncident, ModelHealth
 from monitor.health.version_events import VersionEvent
 from monitor.store import rollouts
 from monitor.web.pages.client_view import MOST_INCIDENTS, IncidentRow, incident
@@ -48,7 +48,7 @@ def rows(
     with_start += [
         (one.at, _row(one, settings, now))
         for one in happened
-        if not any(one.is_told_by(other) for other in listed)
+        if not any(one.is_covered_by(other) for other in listed)
     ]
     return [row for _, row in sorted(with_start, key=lambda pair: -pair[0])][:MOST_INCIDENTS]
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from monitor.web.transport.descriptors import descriptors_for_waiting
-from monitor.web.transport.turns import Turns
+from monitor.web.transport.fair_turns import Turns
+from monitor.web.transport.file_descriptors import descriptors_for_waiting
 
 log = logging.getLogger(__name__)
 

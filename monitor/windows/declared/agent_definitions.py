@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from monitor.expressions.expression import compile_expression
 from monitor.health.declared.agent_features import CALLS_OF, ERRORS_OF
 from monitor.records import Better
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 
 PREFIX = "agent."
 BY_TOOL = "tool."
@@ -28,10 +28,10 @@ class Agent:
     tools: Sequence[str] = ()
 
 
-def definitions(agent: Agent) -> list[OwnMetric]:
+def definitions(agent: Agent) -> list[CustomMetric]:
     """The figures to count."""
     return [
-        OwnMetric(f"{PREFIX}{name}", compile_expression(text), "", Better.NONE)
+        CustomMetric(f"{PREFIX}{name}", compile_expression(text), "", Better.NONE)
         for name, text in _expressions(agent)
     ]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.expectations.expectation import Expectation
 from monitor.records import Window
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,10 @@ class Declared:
     (None: it is no longer declared).
     """
 
-    metrics: Mapping[str, Sequence[tuple[int, OwnMetric | None]]]
+    metrics: Mapping[str, Sequence[tuple[int, CustomMetric | None]]]
     suites: Sequence[tuple[int, Sequence[Expectation]]] = ()
 
-    def at(self, start: float) -> list[OwnMetric]:
+    def at(self, start: float) -> list[CustomMetric]:
         """The metrics that count the rows of a window that starts then."""
         counts = []
         for versions in self.metrics.values():
@@ -26,7 +26,7 @@ class Declared:
                 counts.append(begun[-1])
         return counts
 
-    def of(self, window: Window) -> list[OwnMetric]:
+    def of(self, window: Window) -> list[CustomMetric]:
         """The metrics that are measured of a window: those that count its newest rows."""
         return self.at(window.end - 1)
 
@@ -40,7 +40,7 @@ class Declared:
         return self.expectations_at(window.end - 1)
 
     @property
-    def all(self) -> list[OwnMetric]:
+    def all(self) -> list[CustomMetric]:
         """The metrics of all times."""
         return [metric for versions in self.metrics.values() for _, metric in versions if metric is not None]
 

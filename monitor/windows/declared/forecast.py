@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from monitor.expressions.expression import compile_expression
 from monitor.records import Better
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 from monitor.windows.declared.seasonal_naive import SeasonLength
 
 PREFIX = "forecast."
@@ -42,15 +42,15 @@ class Forecast:
         return SeasonLength(self.season, self.series, self.horizon)
 
 
-def is_forecast(metric: OwnMetric) -> bool:
+def is_forecast(metric: CustomMetric) -> bool:
     """Whether a definition belongs to a forecaster and is no metric of one's own."""
     return metric.name.startswith(PREFIX)
 
 
-def definitions(forecast: Forecast) -> list[OwnMetric]:
+def definitions(forecast: Forecast) -> list[CustomMetric]:
     """The figures to count."""
     return [
-        OwnMetric(f"{PREFIX}{name}", compile_expression(text), "", Better.NONE)
+        CustomMetric(f"{PREFIX}{name}", compile_expression(text), "", Better.NONE)
         for name, text in _expressions(forecast)
     ]
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from monitor.predictions.texts import lazy_signals
 from monitor.runtime.faults import Faults
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 
 PART = "own metrics"
 """Of faults."""
@@ -18,7 +18,7 @@ _PATIENCE = 20.0
 """Seconds in which a function may be loaded before its rows are set aside."""
 
 
-def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faults) -> pa.RecordBatch:
+def with_values(rows: pa.RecordBatch, metrics: Sequence[CustomMetric], faults: Faults) -> pa.RecordBatch:
     """The rows with a column for each call of a function in the metrics. One that fails gets none, and is reported."""
     calls = {call.column: call for metric in metrics for call in metric.expression.calls}
     returned: dict[tuple[str, tuple[str, ...]], pa.Array | Exception] = {}

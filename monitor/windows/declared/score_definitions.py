@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.expressions.expression import compile_expression
 from monitor.records import Better
-from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.custom_metric import CustomMetric
 
 ANOMALY, SURVIVAL = "anomaly.", "survival."
 ALERTS, PRECISION, SCORES, TRUE_SCORES = (
@@ -37,7 +37,7 @@ class Survival:
     risk: str = ""
 
 
-def of_anomalies(anomaly: Anomaly) -> list[OwnMetric]:
+def of_anomalies(anomaly: Anomaly) -> list[CustomMetric]:
     """The figures to count of an anomaly detector."""
     return [_metric(name, text) for name, text in _of_anomalies(anomaly)]
 
@@ -53,7 +53,7 @@ def _of_anomalies(anomaly: Anomaly) -> Iterator[tuple[str, str]]:
     yield TRUE_SCORES, f"quantile({score} / ({is_true}), 0.5)"
 
 
-def of_survival(survival: Survival) -> list[OwnMetric]:
+def of_survival(survival: Survival) -> list[CustomMetric]:
     """The figures to count of a survival model."""
     risk = _column(survival.risk)
     return [
@@ -66,8 +66,8 @@ def of_survival(survival: Survival) -> list[OwnMetric]:
     ]
 
 
-def _metric(name: str, text: str) -> OwnMetric:
-    return OwnMetric(name, compile_expression(text), "", Better.NONE)
+def _metric(name: str, text: str) -> CustomMetric:
+    return CustomMetric(name, compile_expression(text), "", Better.NONE)
 
 
 def _column(feature: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from monitor.texts import composed
+from monitor.text_limits import composed
 
 _WHOLE = re.compile(r"([+-]?)(0|[1-9]\d*)(?:\.0*)?")
 _NUMBER = re.compile(

@@ -19,7 +19,7 @@ from monitor.exporters.push.otlp import OtlpSettings
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.remote_write import RemoteWriteSettings
 from monitor.exporters.push.runner import MOST_CUTS, PART
-from monitor.exporters.push.trial import send_one, trouble_of
+from monitor.exporters.push.trial import connection_problem, send_one
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.outgoing import CallBudget
 from tests.exporters.push.made import NOW, Scene, counter, state
@@ -155,8 +155,8 @@ def test_only_chosen_metrics_and_clients_are_sent() -> None:
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ({"only": ["watchkeeper_predictions"]}, "is no metric"),
-        ({"except": ["up"]}, "is no metric"),
+        ({"only": ["watchkeeper_predictions"]}, "is not a metric"),
+        ({"except": ["up"]}, "is not a metric"),
         ({"labels": {"client": "x"}}, "Watchkeeper's own metrics"),
         ({"labels": {"a-b": "x"}}, "not the name of a label"),
         ({"proxy": "proxy:3128"}, "http://HOST:PORT"),
@@ -258,11 +258,11 @@ def test_a_certificate_that_nobody_trusts_is_told_and_its_authority_can_be_named
     with OtlpIntake() as intake:
         intake.server.socket = served.wrap_socket(intake.server.socket, server_side=True)
         url = intake.url.replace("http:", "https:") + "/v1/metrics"
-        assert "certificate is rejected" in trouble_of(section(url=url))
+        assert "certificate is rejected" in connection_problem(section(url=url))
         with pytest.raises(AttemptError, match="certificate is rejected"):
             send_one(section(url=url), NOW)
         trusted = section(url=url, ca_file=str(tmp_path / "ca.pem"))
-        assert trouble_of(trusted) == ""
+        assert connection_problem(trusted) == ""
         assert send_one(trusted, NOW) == "watchkeeper_build_info: answered 200"
 
 

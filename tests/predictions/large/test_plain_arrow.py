@@ -30,7 +30,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.runtime.faults import Faults
 from monitor.store.db import Store
-from tests.predictions.large.test_in_child import ARROW, shown
+from tests.predictions.large.test_child_reader import ARROW, shown
 from tests.support import schema
 from tests.support.arrow_requests import stream
 from tests.support.log import NOW

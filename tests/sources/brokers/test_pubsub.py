@@ -236,7 +236,7 @@ def test_a_key_file_signs_for_a_token_that_is_used_until_it_expires(
 def test_a_file_that_is_no_key_is_told(content: str, tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(content)
-    with pytest.raises(TokenError, match="is not the key file of a service account"):
+    with pytest.raises(TokenError, match="is not a service account key file"):
         GoogleTokens("a scope", str(file)).current()
 
 

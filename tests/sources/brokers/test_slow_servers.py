@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 from monitor.sources.brokers import redis
 from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.sources.brokers.nats import NatsSettings
@@ -90,14 +90,14 @@ def _begin(kind: str, line: socket.socket) -> None:
 
 
 def give_up(kind: str, manner: str) -> None:
-    before = abandoned.resident()
+    before = call_timeout.resident()
     part, pause = (b"x", 0.05) if manner == "drips" else (b"x" * 65_536, 0.0)
     with server(kind, part, pause) as port:
         source = SECTIONS[kind](port).make_source("orders")
         began = time.monotonic()
         with pytest.raises(SourceError):
             source.open(dict)
-        grown = abandoned.resident() - before
+        grown = call_timeout.resident() - before
         source.close()
         assert time.monotonic() - began < DEADLINE
     assert grown < 300 << 20
@@ -155,13 +155,13 @@ def test_a_server_of_nats_that_floods_after_the_handshake_is_given_up(
         line.sendall(b"PONG\r\n")
 
     monkeypatch.setattr(sys.modules[__name__], "_begin", shake_hands)
-    before = abandoned.resident()
+    before = call_timeout.resident()
     with server("nats", part, 0.0) as port:
         source = SECTIONS["nats"](port).make_source("orders")
         began = time.monotonic()
         with pytest.raises(SourceError, match=reason):
             source.open(dict)
-        grown = abandoned.resident() - before
+        grown = call_timeout.resident() - before
         source.close()
         assert time.monotonic() - began < DEADLINE
     assert grown < 100 << 20
@@ -191,7 +191,7 @@ def cluster() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 
 AFTER_A_HANG = """
 import sys, time
-from monitor.runtime.abandoned import leave
+from monitor.runtime.call_timeout import leave
 from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.sources.source import SourceError
 source = KafkaSettings(brokers=(sys.argv[1],), topic="t", group="g", session=6.0).make_source("orders")

@@ -87,7 +87,7 @@ def test_what_came_before_a_call_that_failed_is_not_left_in_flight(
 
     def breaking(most: int, wait: float) -> Any:
         if next(calls) == 2:
-            raise SourceError("no complete answer within 6 s")
+            raise SourceError("no complete response within 6 s")
         return receive(most, wait)
 
     monkeypatch.setattr(source, "_receive", breaking)

@@ -105,7 +105,7 @@ def test_binary_tensors_behind_the_json_are_cut_in_their_order() -> None:
     body += b"".join(data for _, data, _ in columns.values())
     rows = half("kserve", body, headers("kserve", "request")).rows
     assert rows == [{name: values[row] for name, (_, _, values) in columns.items()} for row in range(3)]
-    assert "is cut off" in error_of("kserve", body[:-1], headers("kserve", "request"))
+    assert "is truncated" in error_of("kserve", body[:-1], headers("kserve", "request"))
 
 
 @settings(max_examples=examples(25), deadline=None)
@@ -291,7 +291,7 @@ def test_azures_library_posts_the_same_with_headers() -> None:
 
 def test_azures_data_elsewhere_is_told() -> None:
     error = error_of("azureml", record_of_azure("model_inputs", "https://blob/x", datainblob="true"))
-    assert error.endswith("its data is not in it, but in https://blob/x")
+    assert error.endswith("its data is not included, but in https://blob/x")
     assert "no correlationid" in error_of("azureml", record_of_azure("model_inputs", [], correlationid=""))
 
 

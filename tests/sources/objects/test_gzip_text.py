@@ -56,7 +56,7 @@ def test_every_line_comes_once(lines: list[bytes], members: int) -> None:
         assert lines_of(content) == (text.splitlines(), [])
 
 
-@pytest.mark.parametrize(("cut", "error"), [(-4, "the gzip is cut off"), (-200, "the gzip is cut off")])
+@pytest.mark.parametrize(("cut", "error"), [(-4, "the gzip is truncated"), (-200, "the gzip is cut off")])
 def test_the_lines_before_damage_are_read_and_the_damage_is_told_once(cut: int, error: str) -> None:
     lines = [b"%d %d" % (number, number**5 * 7919 % 1_000_003) for number in range(500)]
     found, errors = lines_of(gzip.compress(b"\n".join(lines) + b"\n")[:cut])
@@ -91,7 +91,7 @@ def test_compressed_captures_of_a_folder_are_read_once_they_are_complete(
         until(lambda: source.state().rejected == 1, "the cut one is told")
     with store.read() as connection:
         (told,) = quarantine.latest(connection, None, 5)
-    assert "b.json.gz, from byte 0 of its text on: the gzip is cut off" in told.rejected.error
+    assert "b.json.gz, from byte 0 of its text on: the gzip is truncated" in told.rejected.error
     with running(store, section(str(tmp_path))) as source:
         until(lambda: source.state().waiting == 0, "nothing is left")
     assert stored(store) == 30

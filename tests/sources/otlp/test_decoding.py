@@ -16,7 +16,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.calls import calls_of
 from monitor.sources.otlp.span import MAX_ITEM_BYTES, RefusedItem, Span
-from monitor.texts import flaw_of_name
+from monitor.text_limits import flaw_of_name
 from tests.support import otlp
 from tests.support.log import NOW
 from tests.support.thorough import examples

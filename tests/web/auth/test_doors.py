@@ -260,7 +260,7 @@ def test_staff_keys_have_roles(shop: Shop) -> None:
             web.post("/enter", data={"key": token, "next": ""})
             assert web.get("/staff/keys").status_code == expected
             web.cookies.clear()
-    with pytest.raises(AccessError, match="for reading"):
+    with pytest.raises(AccessError, match="read-only key"):
         Access(shop.store, shop.clock).who(
             KeyKind.INGEST, {"authorization": f"Bearer {tokens['viewer']}"}, "10.0.0.1"
         )

@@ -230,7 +230,7 @@ def test_no_other_site_signs_anybody_in_without_a_click(shop: Shop, path: str, s
         query = {"key": token, "next": "/staff/alerts"}
         answer = web.get(path, params=query, headers=FROM_ELSEWHERE | {"Sec-Fetch-Site": site})
         assert answer.status_code == 200
-        assert "Another site opened this address" in answer.text
+        assert "Another site opened this page" in answer.text
         assert "set-cookie" not in answer.headers
         clicked = web.get(path, params=query, headers=FROM_ELSEWHERE | {"Sec-Fetch-User": "?1"})
         assert clicked.status_code == (303 if path == "/enter/link" else 503), (

@@ -330,7 +330,7 @@ def test_law_a_parameter_may_be_there_once(server, path, query):
     for method in ("GET", "POST"):
         ((status, _, body),) = asked(server, post(b"", f"{path}?{query}", method=method))
         assert status == 400
-        assert b"is there twice" in body
+        assert b"is duplicated" in body
     assert len(server.echo.seen) == seen
     once = query.partition("&")[0] + "&&c=a&A=1&"
     assert asked(server, post(b"", f"{path}?{once}"))[0][0] == (202 if path == "/v1/hot" else 405)

@@ -49,7 +49,7 @@ def test_a_compressed_request_is_stored_and_recognized_when_it_comes_again_plain
     [
         (gzip.compress(b" " * (LIMIT + 1)), "gzip", 413, "100,000 bytes after decompression"),
         (gzip.compress(b" " * 60_000) * 2, "gzip", 413, "100,000 bytes after decompression"),
-        (gzip.compress(content("x"))[:-9], "gzip", 400, "the gzip body is cut off"),
+        (gzip.compress(content("x"))[:-9], "gzip", 400, "the gzip body is truncated"),
         (content("x"), "gzip", 400, "the body is not valid gzip"),
         (gzip.compress(content("x")) + b"junk", "gzip", 400, "the body is not valid gzip"),
         (zlib.compress(content("x")), "deflate", 400, "Content-Encoding 'deflate' is not supported"),

@@ -79,7 +79,7 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
             daemon.run(0.0, 900, every=15)
             over = page(web, daemon.alert())
     assert events(over).index("Resolved") > events(over).index("Fired")
-    assert "pagerduty notified of the end: accepted" in events(over)
+    assert "pagerduty notified of the resolution: accepted" in events(over)
     assert "resolved since" in over
     assert "30 % at worst" in over
     assert "watchkeeper explain acme/fraud/production/Bad" in over
@@ -103,7 +103,7 @@ def test_each_episode_has_its_own_timeline(tmp_path: Path) -> None:
     assert "30 %" not in second.partition('class="timeline"')[2]
     for text in (first, second):
         assert [one for one in events(text) if " " not in one] == ["Pending", "Fired", "Resolved"]
-    assert '<a href="?episode=1">the one before</a>' in second
+    assert '<a href="?episode=1">previous episode</a>' in second
     assert ">Silence</button>" not in first
 
 
@@ -115,7 +115,7 @@ def test_alerts_that_were_told_together_lead_to_each_other(tmp_path: Path) -> No
             daemon.deliver()
         first = daemon.alerts()[0]
         with serving(shop_of(daemon)) as web:
-            together = page(web, first).partition("Told together")[2]
+            together = page(web, first).partition("In the same notification")[2]
             links = re.findall(r'href="(/staff/alerts/[^"]*)"', together)
             assert len(links) == 2
             assert {web.get(unescape(link)).status_code for link in links} == {200}

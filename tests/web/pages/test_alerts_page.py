@@ -119,8 +119,8 @@ def test_an_episode_that_is_over_keeps_its_own_causes(shop: Shop, web: httpx2.Cl
     assert "version 2 is serving" not in old
     assert "<li>version 2 is serving</li>" in new
     read = unescape(web.get("/c/acme/m/churn").text)
-    assert "Possible cause, as it began: timeout number 1; version 1 is serving" in read
-    assert "Possible cause, as it began: timeout number 2; version 2 is serving" in read
+    assert "Possible cause at the start: timeout number 1; version 1 is serving" in read
+    assert "Possible cause at the start: timeout number 2; version 2 is serving" in read
 
 
 @pytest.mark.parametrize(

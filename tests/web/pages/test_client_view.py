@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from monitor.health.model_state import ClientHealth, Health, ModelHealth
 from monitor.health.settings import ClientSettings, ModelView
-from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
 from monitor.store import releases, rollouts
 from monitor.store.releases import Release

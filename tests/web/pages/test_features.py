@@ -186,7 +186,7 @@ def test_a_feature_says_what_moved_with_the_figures_of_its_rows(web: httpx2.Clie
 
 def test_a_feature_is_shown_by_segment_with_its_rows_and_missing_values(web: httpx2.Client) -> None:
     text = unescape(re.sub(r"<[^>]+>", " ", web.get(f"{TABLE}/country").text))
-    found = " ".join(text.split("By segment")[1].split("Decisions about drift")[0].split())
+    found = " ".join(text.split("By segment")[1].split("Drift decisions")[0].split())
     assert "region=eu 200" in found
     assert f"region={HOSTILE[0]}" in unescape(web.get(f"{TABLE}/country").text)
     not_counted = web.get(f"{TABLE}/f40").text

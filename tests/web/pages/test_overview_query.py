@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import InputError
-from monitor.health.verdict import Health
+from monitor.health.model_state import Health
 from monitor.records import Stream
 from monitor.web.pages.charts import spark
 from monitor.web.pages.overview import query as queries

@@ -2,10 +2,10 @@
 
 import pytest
 
-from monitor.health.declared.own_metric_settings import OwnMetrics
-from monitor.metrics.declared.own_metrics import OWN_METRIC
+from monitor.health.declared.custom_metric_settings import CustomMetrics
+from monitor.metrics.declared.custom_metrics import OWN_METRIC
 from monitor.records import Measurement, Window, labels
-from monitor.web.pages.declared.own_rows import of_measurements
+from monitor.web.pages.declared.custom_metric_rows import of_measurements
 from tests.support.clients import FRAUD, NOW
 
 WINDOW = Window(int(NOW) - 3600, int(NOW))
@@ -32,6 +32,6 @@ def figure(value: float | None, baseline: float | None, **where: str) -> Measure
 def test_a_figure_that_the_baseline_lacks_says_so_once(
     one: Measurement, has_baseline: bool, is_told: bool
 ) -> None:
-    declared: OwnMetrics = {}
+    declared: CustomMetrics = {}
     (row,) = of_measurements(declared, [one], has_baseline=has_baseline).rows
     assert ("are added to it as soon as" in row.notes) is is_told

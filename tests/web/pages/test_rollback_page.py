@@ -49,7 +49,7 @@ def test_it_shows_what_was_decided_practised_and_planned(shop: Shop) -> None:
         ):
             assert words in text
         assert f'href="{PAGE}"' in web.get(PAGE.removesuffix("/rollback")).text
-        assert "Nothing was decided yet" in web.get("/staff/m/acme/nothing/production/rollback").text
+        assert "No decisions yet" in web.get("/staff/m/acme/nothing/production/rollback").text
 
 
 def test_an_operator_stops_and_resumes(shop: Shop) -> None:

@@ -41,7 +41,7 @@ def test_a_running_rollout_is_shown_and_stopped_by_an_operator(shop: Shop) -> No
     with serving(shop) as web:
         shown = web.get(page_of(clients.FRAUD)).text
         assert "8 receives 5 %" in shown
-        assert "does the switch ask for its share?" in unescape(shown)
+        assert "does the switch poll its share?" in unescape(shown)
         assert "5 % for 10m, 10 % for 10m" in shown
         assert (
             f'href="{page_of(clients.FRAUD)}"'
@@ -59,11 +59,11 @@ def test_a_running_rollout_is_shown_and_stopped_by_an_operator(shop: Shop) -> No
         assert (known[1][-1].share, known[1][-1].state) == (0.0, rollouts.RolloutState.STOPPED)
         assert "receives 0 %" in web.get(page_of(ODD)).text
         assert (
-            "Fraud check: a new version is being introduced. It answers 5 % of the requests"
+            "Fraud check: a new version is being introduced. It has answered 5 % of the requests"
             in web.get("/c/acme/").text
         )
         assert "a new version was withdrawn" in web.get(f"/c/{quote(ODD.client, safe='')}/").text
-        assert "No version was rolled out" in web.get("/staff/m/acme/nothing/production/rollout").text
+        assert "No staged rollout yet" in web.get("/staff/m/acme/nothing/production/rollout").text
 
 
 def test_readers_and_staff_of_another_client_neither_see_nor_stop_it(shop: Shop) -> None:

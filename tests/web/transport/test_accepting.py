@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from monitor.web.transport.accepting import accept_in_turns
-from monitor.web.transport.turns import OF_ALL, Turns
+from monitor.web.transport.fair_turns import OF_ALL, Turns
 from tests.support.waiting import until
 
 CONNECTIONS = 100

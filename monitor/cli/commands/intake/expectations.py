@@ -58,7 +58,7 @@ def suggest(
     else:
         rows, about = _of_baseline(str(stream), model, config or find())
     if rows.num_rows < learning.FEWEST:
-        say(f"only {counted(rows.num_rows, 'row')}: {learning.FEWEST} or more say what is usual")
+        say(f"only {counted(rows.num_rows, 'row')}: use {learning.FEWEST} or more to learn what is usual")
     heading = (
         f"Expectations of {stream.client}/{stream.model}, suggested from {counted(rows.num_rows, 'row')} of {about}.\n"
         "Edit them: bounds are the smallest and largest values seen, `tolerated` is the share that may differ."

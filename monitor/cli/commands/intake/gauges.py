@@ -37,10 +37,10 @@ def list_gauges(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    shown = of_operation.gauges(load(config))
+    shown = operation_listing.gauges(load(config))
     if as_json:
         put_json([to_builtins(one) for one in shown])
     else:

@@ -26,7 +26,7 @@ def quarantine(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_clients as lists
+    from monitor.cli.lists import client_listing as lists
     from monitor.config.root import load
 
     kept = lists.quarantine(load(config), client, most)

@@ -47,10 +47,10 @@ def list_sources(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    shown = of_operation.sources(load(config))
+    shown = operation_listing.sources(load(config))
     if as_json:
         put_json([to_builtins(one) for one in shown])
     else:
@@ -123,7 +123,7 @@ def guess_mapping(
     if proposal.unused and not as_json:
         say(f"not used: {', '.join(proposal.unused[:20])}")
     if contents.halves:
-        say("these are halves of calls: each is paired with the other one when both have arrived")
+        say("these are halves of calls: each is paired with its counterpart when both have arrived")
     elif not any(isinstance(one, dict) and _ANSWERS & one.keys() for one in first):
         say("no prediction was found: replace the path in `fields`")
         raise typer.Exit(1)

@@ -23,20 +23,20 @@ def register(app: typer.Typer) -> None:
 
 @canary.command("create")
 def create(
-    client: Annotated[str, typer.Option("--client", help="The client whose models must not tell it.")],
+    client: Annotated[str, typer.Option("--client", help="The client whose models must not reveal it.")],
     model: Annotated[str, typer.Option("--model", help="Only this model. Default: all of the client.")] = "",
-    name: Annotated[str, typer.Option("--name", help="A name for lists, such as where it is put.")] = "",
+    name: Annotated[str, typer.Option("--name", help="A name for lists, such as its location.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Create a canary and print it once; only its hash is stored. Put it into a system prompt or a secret document.
 
     Example: watchkeeper canary create --client acme --model assistant --name "system prompt"
     """
-    from monitor.cli import store_option, through_daemon
+    from monitor.cli import daemon_client, store_option
     from monitor.config.root import load
     from monitor.signals.injection import canaries
     from monitor.store import registered_texts
-    from monitor.texts import NAME, flaw_of_name
+    from monitor.text_limits import NAME, flaw_of_name
 
     for subject, text in (("client", client), ("model", model), ("name", name)):
         if (text or subject == "client") and (flaw := flaw_of_name(text)):
@@ -46,7 +46,7 @@ def create(
     token = canaries.create()
     made = registered_texts.Canary(client, model, name, canaries.digest(token), time.time())
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         new = {"client": client, "model": model, "name": name, "digest": made.digest.hex()}
         daemon.post("canaries", new)  # the token itself stays here
     else:
@@ -64,13 +64,13 @@ def list_canaries(
 
     Example: watchkeeper canary list --client acme
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
     columns = ("id", "client", "model", "name", "created")
     rows = [
         (one.id, one.client, one.model or "all", one.name or "-", one.created)
-        for one in of_models.canaries(load(config), client)
+        for one in model_listing.canaries(load(config), client)
     ]
     if as_json:
         put_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -87,14 +87,14 @@ def remove(
 
     Example: watchkeeper canary remove 1f3a9c00aa42
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import registered_texts
 
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
-        daemon.post(f"canaries/{through_daemon.part(identity)}/remove")
+    if (daemon := daemon_client.running(settings)) is not None:
+        daemon.post(f"canaries/{daemon_client.part(identity)}/remove")
         say("canary removed")
         return
     with opened(settings).write() as connection:

@@ -16,7 +16,7 @@ _LONGEST = 4_000_000
 """Bytes of a file that is taken for a prompt."""
 
 prompts = typer.Typer(
-    help="System prompts, kept as hashes.\n\nExample: watchkeeper prompts list",
+    help="System prompts, stored as hashes.\n\nExample: watchkeeper prompts list",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @prompts.command("register")
 def register_prompt(
-    stream: Annotated[str, typer.Argument(metavar="CLIENT/MODEL", help="The model that gets the prompt.")],
+    stream: Annotated[str, typer.Argument(metavar="CLIENT/MODEL", help="The model of the prompt.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The prompt as text; - for standard input.")],
     version: Annotated[str, typer.Option("--version", help="The version that uses the prompt.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -38,11 +38,11 @@ def register_prompt(
 
     Example: watchkeeper prompts register acme/fraud prompt.txt --version 7
     """
-    from monitor.cli import store_option, through_daemon
+    from monitor.cli import daemon_client, store_option
     from monitor.config.root import load
     from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
     from monitor.store import registered_texts
-    from monitor.texts import LABEL, flaw_of_text
+    from monitor.text_limits import LABEL, flaw_of_text
 
     client, model = _named(stream)
     if not 0 < len(version) <= LABEL or flaw_of_text(version):
@@ -56,7 +56,7 @@ def register_prompt(
         )
     prompt = registered_texts.SystemPrompt(client, model, version, hashes, len(text.split()), time.time())
     settings = load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         new = {"client": client, "model": model, "version": version, "words": prompt.words}
         daemon.post("prompts", new | {"hashes": sorted(hashes)})
     else:
@@ -75,10 +75,10 @@ def list_prompts(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    listed = of_models.prompts(load(config), client)
+    listed = model_listing.prompts(load(config), client)
     if as_json:
         put_json([to_builtins(one) for one in listed])
         return
@@ -88,7 +88,7 @@ def list_prompts(
 
 @prompts.command("remove")
 def remove(
-    stream: Annotated[str, typer.Argument(metavar="CLIENT/MODEL", help="The model that got the prompt.")],
+    stream: Annotated[str, typer.Argument(metavar="CLIENT/MODEL", help="The model of the prompt.")],
     version: Annotated[str, typer.Option("--version", help="The version whose prompt is forgotten.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -96,13 +96,13 @@ def remove(
 
     Example: watchkeeper prompts remove acme/fraud --version 6
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import registered_texts
 
     (client, model), settings = _named(stream), load(config)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         daemon.post("prompts/remove", {"client": client, "model": model, "version": version})
         say("prompt removed")
         return
@@ -115,7 +115,7 @@ def remove(
 
 
 def _named(stream: str) -> tuple[str, str]:
-    from monitor.texts import NAME, flaw_of_name
+    from monitor.text_limits import NAME, flaw_of_name
 
     client, _, model = stream.partition("/")
     for subject, text in (("client", client), ("model", model)):
@@ -136,5 +136,5 @@ def _read(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 at byte {error.start}", hint="save it as UTF-8") from error
     if len(raw) > _LONGEST:
-        raise InputError(f"{file} has more than {_LONGEST:,} bytes", hint="a prompt is a text of some pages")
+        raise InputError(f"{file} has more than {_LONGEST:,} bytes", hint="a prompt has a few pages at most")
     return text

@@ -45,10 +45,10 @@ def list_entries(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    entries = of_operation.entries(load(config), client, who, time.time() - seconds_of(last), most)
+    entries = operation_listing.entries(load(config), client, who, time.time() - seconds_of(last), most)
     columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
     rows = [{name: str(value) for name, value in to_builtins(one).items()} for one in entries]
     if as_json:

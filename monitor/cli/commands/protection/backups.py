@@ -42,7 +42,7 @@ def backup(
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `watchkeeper backup` wrote.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Delete the data that is there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Delete the existing data.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Restore a backup into the database of the configuration. Stop all daemons first.
@@ -55,7 +55,7 @@ def restore(
     from monitor.config.root import load
     from monitor.maintenance import restored_erasures
     from monitor.store.db import store_of
-    from monitor.store.restoring import restore as put_back
+    from monitor.store.restore import restore as put_back
 
     settings = load(config)
     store = store_of(settings.store)
@@ -85,5 +85,5 @@ def _tell_of_erased(settings: "Config", erased: "list[AuditEntry] | None") -> No
     if back:
         again.enter(store, back, time.time(), user())
     for one in back:
-        say(f"back although it was erased: {visible(one.client)}: {again.words(one)}")
+        say(f"erased earlier, and restored by this backup: {visible(one.client)}: {again.words(one)}")
         say(f"  erase it again: {again.command(one)}")

@@ -32,7 +32,7 @@ def encrypt(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """
     settings, path, key = _encrypted(config)
     _convert(settings, path, "", key)
-    say("backups and reports from before are not encrypted: delete them")
+    say("earlier backups and reports are not encrypted: delete them")
 
 
 @store.command("rekey")
@@ -53,7 +53,7 @@ def rekey(
         new = StoreSettings(key=Secret(text)).key.get_secret_value()
     except (ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or "is not a key of 64 hexadecimal digits"
-        raise InputError(f"{new_key}: {reason}", hint="make one with: openssl rand -hex 32") from error
+        raise InputError(f"{new_key}: {reason}", hint="create one with: openssl rand -hex 32") from error
     if not new:
         raise InputError(f"{new_key} is empty", hint="to remove the key, use: watchkeeper store decrypt")
     _convert(settings, path, key, new)

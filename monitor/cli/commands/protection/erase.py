@@ -45,7 +45,7 @@ def erase(
     from monitor.maintenance.erasure_files import erase_files
     from monitor.sites.status import elsewhere
     from monitor.store.db import store_of
-    from monitor.store.restoring import ensure_only_user, is_only_user
+    from monitor.store.restore import ensure_only_user, is_only_user
 
     settings = load(config)
     ids, (name, equals, value) = _ids(given or []), segment.partition("=")

@@ -34,7 +34,7 @@ def anonymise(
     out: Annotated[Path, typer.Option("--out", help="The file to write: .parquet or .csv.")],
     rows: Annotated[int, typer.Option("--rows", help="How many rows to draw.")] = 1000,
     k: Annotated[
-        int, typer.Option("--k", help="Least number of rows that share each value, label or range.")
+        int, typer.Option("--k", help="Minimum number of rows that share each value, label or range.")
     ] = 10,
     without: Annotated[
         list[str] | None,
@@ -94,7 +94,9 @@ def _of_model(
     from monitor.windows import baseline as baselines
 
     if model.count("/") not in (1, 2):
-        raise InputError(f"{visible(model)} is no file and no model", hint="name a file, or client/model")
+        raise InputError(
+            f"{visible(model)} is neither a file nor a model", hint="name a file, or client/model"
+        )
     stream = stream_of(model)
     with opened(load(config or find())).read() as connection:
         baseline = baselines.load(connection, stream)
@@ -135,7 +137,7 @@ def _as_cells(table: "pa.Table") -> "pa.Table":
         columns.append(column)
     if changed:
         what = f"{counted(changed, 'text')} that a spreadsheet would take for formulas"
-        say(f"{what}: written with ' before them; a .parquet file has them as they are")
+        say(f"{what}: written with a leading '; a .parquet file has them unchanged")
     return pa.table(columns, names=[cell(name) for name in table.column_names])
 
 

@@ -37,8 +37,8 @@ def approve(
         Path | None,
         typer.Option("--evidence", help="What you saw: a JSON file, such as the result of the gate."),
     ] = None,
-    note: Annotated[str, typer.Option("--note", help="What you saw, or why you decide so.")] = "",
-    by: Annotated[str, typer.Option("--by", help="Who decides. Default: the user of this machine.")] = "",
+    note: Annotated[str, typer.Option("--note", help="What you saw, or the reason for the decision.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who decides. Default: the current user.")] = "",
     decline: Annotated[bool, typer.Option("--decline", help="Decline the version instead.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -46,18 +46,18 @@ def approve(
 
     Example: watchkeeper release approve acme/fraud 8 --note "the gate has passed on October"
     """
-    from monitor.cli import store_option, through_daemon
+    from monitor.cli import daemon_client, store_option
     from monitor.config.root import load
     from monitor.releases.approval import approve as approving
     from monitor.store.approvals import TEAM, Approval
 
     seen = approving.evidence(_read(evidence)) if evidence else ""
     if not seen and not note:
-        raise InputError("nothing says what you saw", hint="add --evidence gate.json, or --note")
+        raise InputError("the evidence is missing", hint="add --evidence gate.json, or --note")
     settings, stream, now = load(config), stream_of(model), time.time()
     who = by or getpass.getuser()
     made = Approval(stream, version, TEAM, not decline, who, now, note=note, evidence=seen)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         answer = daemon.post("approvals", _as_json(made, seen))
         is_new, reason = bool(answer["new"]), str(answer["reason"])
     else:
@@ -77,10 +77,10 @@ def check(model: StreamArgument, version: VersionArgument, config: ConfigOption 
 
     Example: watchkeeper release check acme/fraud 8
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    decision = of_models.missing_approval(load(config), stream_of(model), version)
+    decision = model_listing.missing_approval(load(config), stream_of(model), version)
     put_line(decision.reason)
     if decision.needed:
         raise typer.Exit(Exit.FAILED)

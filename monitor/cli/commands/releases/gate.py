@@ -28,17 +28,17 @@ BaselineOption = Annotated[
     str, typer.Option("--baseline", help="The baseline's predictions of the same items.")
 ]
 TruthOption = Annotated[
-    str, typer.Option("--truth", help="A file with `id` and `truth`, if no other has them.")
+    str, typer.Option("--truth", help="A file with `id` and `truth`, if the other files lack the truth.")
 ]
 ColumnOption = Annotated[
     list[str] | None,
-    typer.Option("--column", help="FIELD=COLUMN of a column that is called otherwise: truth=label."),
+    typer.Option("--column", help="FIELD=COLUMN, for a column with another name: truth=label."),
 ]
 SegmentOption = Annotated[
-    list[str] | None, typer.Option("--segment", help="A column whose values are compared on their own.")
+    list[str] | None, typer.Option("--segment", help="A column whose values are compared separately.")
 ]
 GroupOption = Annotated[
-    str, typer.Option("--group", help="The column that names what items have in common, such as a user.")
+    str, typer.Option("--group", help="The column whose equal values mark related items, such as a user.")
 ]
 MetricOption = Annotated[list[str] | None, typer.Option("--metric", help="Compare this metric only.")]
 MarginOption = Annotated[
@@ -94,9 +94,7 @@ def gate(
     alpha: Annotated[
         float | None, typer.Option("--alpha", help="The probability of a false block; 0.05 by default.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Of the bootstrap; the same seed, the same result.")
-    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap, for reproducible results.")] = 0,
     junit: JunitOption = None,
     markdown: MarkdownOption = None,
     html: HtmlOption = None,

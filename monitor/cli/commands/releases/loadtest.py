@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 
 RateOption = Annotated[str, typer.Option("--rate", help="Calls a second to hold: 200/s, 6000/m.")]
 LikeOption = Annotated[
-    str, typer.Option("--like", help="Instead: the model's busiest hour of four weeks, times 2x.")
+    str,
+    typer.Option(
+        "--like", help="Instead of --rate: a multiple of the busiest hour in four weeks, such as 2x."
+    ),
 ]
-SloOption = Annotated[str, typer.Option("--slo", help="What is agreed: p95<250ms,errors<0.1%,lag<60s.")]
+SloOption = Annotated[str, typer.Option("--slo", help="The objectives: p95<250ms,errors<0.1%,lag<60s.")]
 UrlOption = Annotated[str, typer.Option("--url", help="A model's endpoint, instead of a second daemon.")]
 TemplateOption = Annotated[
     Path | None,
@@ -42,24 +45,25 @@ HeaderOption = Annotated[
     list[str] | None,
     typer.Option("--header", help="NAME=VALUE with ${env:NAME} or ${file:PATH}; may be repeated."),
 ]
-ExpectOption = Annotated[str, typer.Option("--expect", help="A text that each answer must contain.")]
+ExpectOption = Annotated[str, typer.Option("--expect", help="A text that each response must contain.")]
 CaOption = Annotated[str, typer.Option("--ca-file", help="Certificates to trust instead of the system's.")]
-ConfirmOption = Annotated[str, typer.Option("--confirm", help="The host of --url: yes, it may be loaded.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="A model in production is meant.")]
+ConfirmOption = Annotated[str, typer.Option("--confirm", help="Confirm the host of --url as the target.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Confirm a model in production.")]
 MostRateOption = Annotated[
-    float | None, typer.Option("--most-rate", min=0.001, help="Never more calls a second than that.")
+    float | None, typer.Option("--most-rate", min=0.001, help="Maximum calls per second.")
 ]
 UpToOption = Annotated[
-    float, typer.Option("--up-to", min=1, max=100, help="Look for headroom up to so many times.")
+    float,
+    typer.Option("--up-to", min=1, max=100, help="Search for headroom up to this multiple of the rate."),
 ]
 DurationOption = Annotated[str, typer.Option("--duration", help="How long the agreed rate is held.")]
 StepOption = Annotated[str, typer.Option("--step", help="How long each further rate is held.")]
-WarmUpOption = Annotated[str, typer.Option("--warm-up", help="How long the rate grows before; not judged.")]
-WithinOption = Annotated[str, typer.Option("--within", help="The deadline of a call.")]
-ConnectionsOption = Annotated[int, typer.Option("--connections", min=1, max=4000, help="At most so many.")]
-BatchOption = Annotated[
-    int, typer.Option("--batch", min=1, max=1000, help="Records of a call to the daemon.")
+WarmUpOption = Annotated[str, typer.Option("--warm-up", help="How long the rate ramps up; not judged.")]
+WithinOption = Annotated[str, typer.Option("--within", help="The deadline for each call.")]
+ConnectionsOption = Annotated[
+    int, typer.Option("--connections", min=1, max=4000, help="Maximum connections.")
 ]
+BatchOption = Annotated[int, typer.Option("--batch", min=1, max=1000, help="Records per call to the daemon.")]
 StoreOption = Annotated[
     str, typer.Option("--store", help="A PostgreSQL database for the second daemon, instead of the store's.")
 ]
@@ -95,7 +99,7 @@ def loadtest(
     connections: ConnectionsOption = 256,
     batch: BatchOption = 1,
     constant: Annotated[
-        bool, typer.Option("--constant", help="Calls in even intervals, not at random.")
+        bool, typer.Option("--constant", help="Send calls at even intervals, not at random.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed draws the same calls.")] = 0,
     store: StoreOption = "",
@@ -189,11 +193,11 @@ def _target(
     call: _Call, settings: "Config", config: Path, stream: "Stream", baseline: "Baseline"
 ) -> "Iterator[Target]":
     from monitor.config.yaml import read_all
-    from monitor.loadtest import endpoint, own_daemon, shape
+    from monitor.loadtest import endpoint, own_daemon, payloads
     from monitor.store.db import store_of
-    from monitor.store.scratch import scratch
+    from monitor.store.temporary_database import scratch
 
-    drawn = shape.of_profile(baseline.profile, call.seed)
+    drawn = payloads.of_profile(baseline.profile, call.seed)
     if call.url:
         template = endpoint.template_of(call.template) if call.template else endpoint.DEFAULT_TEMPLATE
         yield endpoint.endpoint(call.place, template, drawn, call.headers, os.environ, call.options)

@@ -31,7 +31,7 @@ def parity(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="client/model.")],
     left: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Such as staging.")] = "staging",
     right: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="What it should be like, such as production.")
+        str, typer.Argument(metavar="REFERENCE", help="The environment to compare with, such as production.")
     ] = "production",
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write the table to this HTML file.")
@@ -66,7 +66,7 @@ def parity(
         )
     pair = [stream_of(f"{model}/{environment}") for environment in (left, right)]
     if bool(replay) != bool(command):
-        raise InputError("--replay and --command belong together", hint=_REPLAY_HINT)
+        raise InputError("--replay and --command must be used together", hint=_REPLAY_HINT)
     rules, store = rules_of(settings), opened(settings)
     with store.read() as connection:
         known = [one for one in pair if streams.figures(connection, one) or releases.of(connection, one)]

@@ -43,7 +43,7 @@ def record(
             "bom: a software bill of materials (CycloneDX, JSON).",
         ),
     ] = "",
-    by: Annotated[str, typer.Option("--by", help="Who released it. Default: the user of this machine.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who released it. Default: the current user.")] = "",
     at: Annotated[str, typer.Option("--at", help="When, such as 2026-11-20T08:00:00Z. Default: now.")] = "",
     note: Annotated[str, typer.Option("--note", help="What changed.")] = "",
     commit: Annotated[str, typer.Option("--commit", help="The revision of the code.")] = "",
@@ -52,7 +52,7 @@ def record(
         list[str] | None, typer.Option("--flag", help="Such as migration; may be repeated.")
     ] = None,
     only_print: Annotated[
-        bool, typer.Option("--print", help="Print the manifest, for POST /v1/releases; store nothing.")
+        bool, typer.Option("--print", help="Print the manifest, for POST /v1/releases, and store nothing.")
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -130,7 +130,8 @@ def _of_file(path: Path, own: dict[str, Any], now: float) -> "Manifest":
         raise InputError(f"{visible(str(path))} is not JSON: {visible(str(error))}") from error
     if not isinstance(fields, dict):
         raise InputError(
-            f"{visible(str(path))} is no manifest", hint="docs/ingest.md describes one; use --from for others"
+            f"{visible(str(path))} is not a manifest",
+            hint="docs/ingest.md describes one; use --from for others",
         )
     fields.setdefault("version", "-")
     manifest = manifests.parse(msgspec.json.encode({**fields, **own}), now)
@@ -152,7 +153,7 @@ def _described(source: str, path: Path, manifest: "Manifest") -> "Manifest":
 def _store(manifest: "Manifest", config: Path, now: float) -> None:
     import msgspec
 
-    from monitor.cli import store_option, through_daemon
+    from monitor.cli import daemon_client, store_option
     from monitor.config.root import load
     from monitor.config.yaml import suggest
     from monitor.releases.recording.manifest import encoded
@@ -162,7 +163,7 @@ def _store(manifest: "Manifest", config: Path, now: float) -> None:
     if settings.clients and manifest.client not in settings.clients:
         suggestion = suggest(manifest.client, settings.clients)
         raise InputError(f"client '{visible(manifest.client)}' is not configured{suggestion}")
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         answer = daemon.post("releases", msgspec.json.decode(encoded(manifest)), prefix="/v1")
         is_new, digest, contradictions = (
             bool(answer["recorded"]),
@@ -188,10 +189,10 @@ def list_releases(
 
     Example: watchkeeper release list acme/fraud
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    known = of_models.releases(load(config), stream_of(model))
+    known = model_listing.releases(load(config), stream_of(model))
     columns = ("version", "released", "by", "digest", "source", "answered until", "contradictions")
     rows = [
         (
@@ -225,7 +226,7 @@ def show(
     """
     import msgspec
 
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
     put_json(
@@ -238,6 +239,6 @@ def show(
                 "source": one.source,
                 "manifest": msgspec.json.decode(one.manifest),
             }
-            for one in of_models.manifests(load(config), stream_of(model), version)
+            for one in model_listing.manifests(load(config), stream_of(model), version)
         ]
     )

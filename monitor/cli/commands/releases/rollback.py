@@ -43,10 +43,10 @@ def list_rollbacks(
 
     Example: watchkeeper rollback list acme/fraud
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    known = of_models.rollbacks(load(config), stream_of(model) if model else None)
+    known = model_listing.rollbacks(load(config), stream_of(model) if model else None)
     if as_json:
         put_json([_as_json(one) for one in known.rollbacks])
         return
@@ -72,10 +72,10 @@ def show(
 
     Example: watchkeeper rollback show 3f9a01bc77de
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    rollback_row = of_models.rollback(load(config), identity)
+    rollback_row = model_listing.rollback(load(config), identity)
     one = rollback_row.rollback
     if as_json:
         put_json(_as_json(one))
@@ -100,7 +100,9 @@ def show(
 def now(
     model: StreamArgument,
     version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the newest version.")] = "",
-    other: Annotated[str, typer.Option("--to", help="Default: the other version that answered last.")] = "",
+    other: Annotated[
+        str, typer.Option("--to", help="Default: the other version that answered most recently.")
+    ] = "",
     freeze: Annotated[bool, typer.Option("--freeze", help="Freeze the rollout instead.")] = False,
     comment: CommentOption = "",
     by: ByOption = "",
@@ -110,7 +112,7 @@ def now(
 
     Example: watchkeeper rollback now acme/fraud 8 --comment "wrong prices"
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
@@ -120,9 +122,9 @@ def now(
     requested = RollbackRequest("freeze" if freeze else "rollback", version, other)
     base, file = int(settings.predictions.base_window), Path(settings.rollback.stop_file)
     own = settings.model(stream).rollback
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         wanted = {"kind": requested.kind, "version": version, "to": other, "comment": comment}
-        order = visible(str(daemon.post("rollbacks", through_daemon.named(stream) | wanted)["id"]))
+        order = visible(str(daemon.post("rollbacks", daemon_client.named(stream) | wanted)["id"]))
     else:
         with opened(settings).write() as connection:
             order = manual.order_now(
@@ -143,14 +145,14 @@ def stop(
 
     Example: watchkeeper rollback stop --comment "maintenance of the cluster"
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
 
     settings, stream = load(config), stream_of(model) if model else None
-    if (daemon := through_daemon.running(settings)) is not None:
-        daemon.post("rollbacks/stop", (through_daemon.named(stream) if stream else {}) | {"comment": comment})
+    if (daemon := daemon_client.running(settings)) is not None:
+        daemon.post("rollbacks/stop", (daemon_client.named(stream) if stream else {}) | {"comment": comment})
     else:
         with opened(settings).write() as connection:
             manual.stop(connection, stream, _person(by, comment), time.time())
@@ -165,14 +167,14 @@ def resume(model: AnyModelArgument = "", by: ByOption = "", config: ConfigOption
 
     Example: watchkeeper rollback resume
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
 
     settings, stream = load(config), stream_of(model) if model else None
-    if (daemon := through_daemon.running(settings)) is not None:
-        answer = daemon.post("rollbacks/resume", through_daemon.named(stream) if stream else {})
+    if (daemon := daemon_client.running(settings)) is not None:
+        answer = daemon.post("rollbacks/resume", daemon_client.named(stream) if stream else {})
         ended, file = int(answer["stops"]), visible(str(answer["file"]))
     else:
         with opened(settings).write() as connection:
@@ -184,7 +186,7 @@ def resume(model: AnyModelArgument = "", by: ByOption = "", config: ConfigOption
     elif not ended:
         say(f"rollbacks of {stream or 'all models'} were not stopped")
     else:
-        say(f"rollbacks of {stream or 'all models'} are possible again")
+        say(f"rollbacks of {stream or 'all models'} are allowed again")
 
 
 def _person(name: str, comment: str) -> "Requester":

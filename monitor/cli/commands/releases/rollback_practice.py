@@ -48,7 +48,9 @@ def drill(
     version: Annotated[
         str, typer.Option("--version", help="The version to take back. Default: the newest.")
     ] = "",
-    other: Annotated[str, typer.Option("--to", help="Default: the other version that answered last.")] = "",
+    other: Annotated[
+        str, typer.Option("--to", help="Default: the other version that answered most recently.")
+    ] = "",
     by: ByOption = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
@@ -86,10 +88,10 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
 
     Example: watchkeeper rollback drills acme/fraud
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
 
-    listed = of_models.drills(load(config), stream_of(model)).drills
+    listed = model_listing.drills(load(config), stream_of(model)).drills
     if as_json:
         put_json([_as_json(one) for one in listed])
         return
@@ -103,7 +105,7 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
         )
     put_table(("started", "environment", "outcome", "executor", "by", "steps"), rows)
     if not listed:
-        say("never practised; see: watchkeeper rollback drill")
+        say("no drills yet; see: watchkeeper rollback drill")
 
 
 def _context(settings: "Config", stream: "Stream") -> "PlanContext":
@@ -139,7 +141,7 @@ def _run(
     if own.drill_executor is None:  # nothing is called, so any names will do
         version, other = version or "new", other or "old"
     if not version or not other or version == other:
-        raise InputError("two versions are needed, and not known", hint="name them: --version 8 --to 7")
+        raise InputError("the two versions to compare are not known", hint="name them: --version 8 --to 7")
     return DrillRun(
         where,
         own,

@@ -35,10 +35,10 @@ def start(
         str, typer.Option("--steps", help="SHARE:DURATION of each step, such as 5:10m,50:30m,100:30m.")
     ] = "",
     minutes: Annotated[
-        int, typer.Option("--minutes", help="60 or 30: how long both versions are compared, in usual steps.")
+        int, typer.Option("--minutes", help="60 or 30: total minutes of the default steps.")
     ] = 60,
     blue_green: Annotated[
-        bool, typer.Option("--blue-green", help="One switch to 100 %, watched for an hour.")
+        bool, typer.Option("--blue-green", help="Switch to 100 % at once, and watch for an hour.")
     ] = False,
     who: Annotated[str, typer.Option("--by", help="Your name.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
@@ -47,7 +47,7 @@ def start(
 
     Example: watchkeeper rollout start acme/fraud --canary 8 --stable 7
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.releases.approval.approve import decision_on
@@ -56,17 +56,17 @@ def start(
 
     usual = {60: plans.DEFAULT, 30: plans.HALF}
     if minutes not in usual:
-        raise InputError(f"--minutes is 60 or 30, not {minutes}", hint="write the steps yourself: --steps")
+        raise InputError(f"--minutes is 60 or 30, not {minutes}", hint="set the steps with --steps")
     if steps and blue_green:
-        raise InputError("--steps and --blue-green exclude each other")
+        raise InputError("--steps and --blue-green cannot be combined")
     settings = load(config)
     chosen = steps or (plans.BLUE_GREEN if blue_green else usual[minutes])
     plan = plans.parse_plan(chosen, int(settings.predictions.base_window))
     by = who or getpass.getuser()
     stream = stream_of(model)
-    if (daemon := through_daemon.running(settings)) is not None:
+    if (daemon := daemon_client.running(settings)) is not None:
         new = {"canary": canary, "stable": stable, "steps": chosen}
-        compared = daemon.post("rollouts", through_daemon.named(stream) | new)["stable"]
+        compared = daemon.post("rollouts", daemon_client.named(stream) | new)["stable"]
     else:
         with opened(settings).write() as connection:
             approval = decision_on(connection, stream, canary, settings.release_policy(stream))
@@ -83,9 +83,10 @@ def start(
 def watch(
     model: StreamArgument,
     canary: Annotated[
-        str, typer.Option("--canary", help="A version without a rollout of ours: its verdict is watched.")
+        str,
+        typer.Option("--canary", help="Watch the verdict on this version, rolled out by another controller."),
     ] = "",
-    every: Annotated[str, typer.Option("--every", help="How often to look.")] = "5s",
+    every: Annotated[str, typer.Option("--every", help="How often to refresh.")] = "5s",
     within: Annotated[str, typer.Option("--for", help="Give up after this long. Default: at the end.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -93,7 +94,7 @@ def watch(
 
     Example: watchkeeper rollout watch acme/fraud --canary 8 --for 1s
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.cli.rollout_view import shown_on
     from monitor.config.root import load
 
@@ -105,7 +106,7 @@ def watch(
     stream = stream_of(model)
     with shown_on(put) as show:
         while True:
-            view = of_models.rollout_seen(settings, stream, canary)
+            view = model_listing.rollout_seen(settings, stream, canary)
             show(view)
             if view.exit is not None or time.monotonic() + pause > until:
                 break
@@ -116,7 +117,7 @@ def watch(
 
 @rollout.command("status")
 def status(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="client/model; all if not named.")] = "",
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="client/model. Default: all.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -127,18 +128,18 @@ def status(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
     from monitor.rollouts import view as rollout_view
 
     settings = load(config)
     if not model:
-        listed = of_models.newest_rollouts(settings)
+        listed = model_listing.newest_rollouts(settings)
         put_json([to_builtins(one) for one in listed]) if as_json else put_table(
             rollout_view.HEADINGS, [rollout_view.row(one) for one in listed]
         )
         return
-    known = of_models.rollouts(settings, stream_of(model), 1)
+    known = model_listing.rollouts(settings, stream_of(model), 1)
     if not known:
         say(f"no rollout of {stream_of(model)}")
         raise typer.Exit(Exit.CANNOT_TELL)
@@ -148,14 +149,16 @@ def status(
     else:
         for step in newest.steps:
             put_line(f"{step.at}  {step.share:5g} %  {step.state}: {step.reason}")
-    if newest.is_over_in_vain:
+    if newest.was_aborted:
         raise typer.Exit(Exit.FAILED)
 
 
 @rollout.command("history")
 def history(
     model: StreamArgument,
-    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="At most so many, the newest.")] = 20,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=1000, help="Show at most this many, newest first.")
+    ] = 20,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -166,12 +169,12 @@ def history(
     """
     from msgspec import to_builtins
 
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
     from monitor.rollouts import view as rollout_view
 
     stream = stream_of(model)
-    past = of_models.rollouts(load(config), stream, most)
+    past = model_listing.rollouts(load(config), stream, most)
     if as_json:
         put_json([to_builtins(one) for one in past])
         return
@@ -191,14 +194,14 @@ def stop(
 
     Example: watchkeeper rollout stop acme/fraud
     """
-    from monitor.cli import through_daemon
+    from monitor.cli import daemon_client
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollouts import running
 
     by, settings, stream = who or getpass.getuser(), load(config), stream_of(model)
-    if (daemon := through_daemon.running(settings)) is not None:
-        answer = daemon.post("rollouts/stop", through_daemon.named(stream))
+    if (daemon := daemon_client.running(settings)) is not None:
+        answer = daemon.post("rollouts/stop", daemon_client.named(stream))
         canary, stable = visible(str(answer["canary"])), visible(str(answer["stable"]))
     else:
         with opened(settings).write() as connection:

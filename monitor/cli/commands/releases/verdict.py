@@ -18,9 +18,12 @@ def register(app: typer.Typer) -> None:
 def verdict(
     model: StreamArgument,
     canary: Annotated[str, typer.Option("--canary", help="The new version.")],
-    stable: Annotated[str, typer.Option("--stable", help="Default: the other version that is in use.")] = "",
+    stable: Annotated[str, typer.Option("--stable", help="Default: the other version in use.")] = "",
     gate: Annotated[
-        str, typer.Option("--gate", help="guard: may the rollout continue; final: may it be promoted.")
+        str,
+        typer.Option(
+            "--gate", help="guard: whether the rollout may continue; final: whether it may be promoted."
+        ),
     ] = "guard",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
@@ -29,14 +32,14 @@ def verdict(
 
     Example: watchkeeper verdict acme/fraud --canary 8 --gate final
     """
-    from monitor.cli.lists import of_models
+    from monitor.cli.lists import model_listing
     from monitor.config.root import load
     from monitor.rollouts.verdict import Gate, Outcome
 
     settings = load(config)
     if gate not in set(Gate):
         raise InputError(f"unknown gate {gate!r}", hint="use guard or final")
-    decision = of_models.verdict(settings, stream_of(model), canary, stable, Gate(gate))
+    decision = model_listing.verdict(settings, stream_of(model), canary, stable, Gate(gate))
     outcome = str(decision.get("verdict"))
     put_json(decision) if as_json else put_line(f"{outcome}: {decision.get('reason')}")
     if outcome == Outcome.FAIL:

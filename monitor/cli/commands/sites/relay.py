@@ -20,7 +20,7 @@ RelayOption = Annotated[Path, typer.Option("--config", "-c", help="The file of t
 def register(app: typer.Typer) -> None:
     """Register the commands of this file."""
     commands = typer.Typer(
-        help="A relay: one way out of a network for many senders, with a buffer on disk.\n\n"
+        help="A relay: a single exit from a network for many senders, with a buffer on disk.\n\n"
         "Example: watchkeeper relay status",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -40,7 +40,7 @@ def run(config: RelayOption = DEFAULT_FILE) -> None:
     """
     from monitor.relay.relay import Relay
     from monitor.relay.settings import load
-    from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
+    from monitor.runtime.cpu_tuning import release_freed_memory, share_freed_memory
     from monitor.runtime.gc_tuning import tune_garbage_collector
     from monitor.runtime.logs import configure
     from monitor.runtime.secrets import secrets_of
@@ -52,7 +52,7 @@ def run(config: RelayOption = DEFAULT_FILE) -> None:
     relay = Relay(settings)
 
     def announce() -> None:
-        give_back_freed_memory()  # memory of the start
+        release_freed_memory()  # memory of the start
         with contextlib.suppress(OSError):  # a closed or full terminal must not stop the relay
             say(f"The relay listens at {relay.server.url} and sends to {settings.upstream.url}")
 
@@ -78,8 +78,8 @@ def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
     if as_json:
         put_json(msgspec.to_builtins(state) | {"is_well": state.is_well})
     else:
-        put(f"the relay {'runs' if state.is_running else 'does not run'}")
-        put(f"{state.waiting_bytes:,} bytes of {format_size(state.buffer_bytes)} wait")
+        put(f"the relay {'is running' if state.is_running else 'is not running'}")
+        put(f"{state.waiting_bytes:,} bytes of {format_size(state.buffer_bytes)} waiting")
         rows = [
             (
                 one.key,
@@ -106,7 +106,7 @@ def retry(config: RelayOption = DEFAULT_FILE) -> None:
     """
     from monitor.relay.status import retry as send_again
 
-    say(f"{send_again(Path(_loaded(config).folder))} requests will be sent once more")
+    say(f"{send_again(Path(_loaded(config).folder))} requests will be sent again")
 
 
 def erase(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.sites.bundling import Made
     from monitor.sites.receiving import ReceivedFile
 
-_NOT_A_SITE = "this daemon is no site: site.name is empty"
+_NOT_A_SITE = "this daemon is not a site: site.name is empty"
 
 
 def register(app: typer.Typer) -> None:
@@ -123,7 +123,7 @@ def push(
     for name, reason in done.refused:
         say(f"refused: {name}: {reason}")
     if done.reason:
-        say(f"{done.waiting} bundles wait: {done.reason}")
+        say(f"{done.waiting} bundles are waiting: {done.reason}")
     if done.refused or done.reason:
         raise typer.Exit(1)
 
@@ -185,10 +185,10 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     Example: watchkeeper site status --json
     """
-    from monitor.cli.lists import of_operation
+    from monitor.cli.lists import operation_listing
     from monitor.config.root import load
 
-    known = of_operation.sites(load(config))
+    known = operation_listing.sites(load(config))
     if as_json:
         put_json({"site": known.site, "sites": [one.fields for one in known.sites]})
     else:
@@ -233,7 +233,7 @@ def _loaded(config: Path, *, is_site: bool = True) -> "Config":
 def _numbers(text: str) -> tuple[int, int]:
     first, _, last = text.partition("-")
     if not first.isdecimal() or not (last or first).isdecimal():
-        raise InputError(f"{text[:40]!r} is no range of bundles", hint="write 38 or 38-39")
+        raise InputError(f"{text[:40]!r} is not a range of bundles", hint="write 38 or 38-39")
     return int(first), int(last or first)
 
 

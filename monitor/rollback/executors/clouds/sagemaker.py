@@ -163,7 +163,7 @@ class SageMakerExecutor:
         except ExecutorError as error:
             raise ExecutorError(error.message, is_certain=True, code=error.code) from error
         except (ValueError, RecursionError) as error:
-            raise ExecutorError(f"{operation} answered with no JSON", is_certain=True) from error
+            raise ExecutorError(f"{operation} did not return JSON", is_certain=True) from error
         return described if isinstance(described, dict) else {}
 
     def _post(self, calls: OrderCalls, service: str, body: bytes, headers: dict[str, str]) -> bytes:

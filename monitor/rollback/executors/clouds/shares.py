@@ -16,5 +16,5 @@ def moved(shares: Mapping[str, int], bad: str, other: str) -> dict[str, int]:
     others = {name: share for name, share in shares.items() if name != bad}
     chosen = other or max(others, key=lambda name: (others[name], name), default="")
     if not chosen or chosen == bad:
-        raise ExecutorError(f"nothing else can take the traffic of {bad!r}", is_certain=True)
+        raise ExecutorError(f"no other deployment can take the traffic of {bad!r}", is_certain=True)
     return {**shares, bad: 0, chosen: shares.get(chosen, 0) + shares[bad]}

@@ -60,7 +60,7 @@ def account_of(host: str, environment: Mapping[str, str]) -> Account:
         return given
     named = _HOST.fullmatch(host)
     if named is None:
-        raise CredentialsError(f"{host!r} is no account of Azure, such as acme.dfs.core.windows.net")
+        raise CredentialsError(f"{host!r} is not an Azure account such as acme.dfs.core.windows.net")
     name = named[1].lower()
     if given.name == name:
         return given
@@ -123,7 +123,7 @@ def _signature(account: Account, text: str) -> str:
     try:
         key = base64.b64decode(account.key, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise CredentialsError("authentication failed: the account's key is no base64") from error
+        raise CredentialsError("authentication failed: the account key is not base64") from error
     digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
     return f"SharedKey {account.name}:{base64.b64encode(digest).decode()}"
 

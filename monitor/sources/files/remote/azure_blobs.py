@@ -151,11 +151,11 @@ def _tree(content: bytes) -> "Element":
 
     text = content.decode("utf-8-sig")  # in UTF-16, a document type would not be seen
     if "\0" in text or "<!DOCTYPE" in text.upper():
-        raise ValueError("UTF-16 or a document type, which no answer of Azure has")
+        raise ValueError("UTF-16 or a document type, which Azure never sends")
     try:
         return ElementTree.fromstring(text)  # noqa: S314  # entities need a document type
     except ElementTree.ParseError as error:
-        raise ValueError(f"no XML: {error}") from error
+        raise ValueError(f"not XML: {error}") from error
 
 
 def _blob(element: "Element") -> Blob:

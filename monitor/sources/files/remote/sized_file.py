@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING
 
-from monitor.runtime import abandoned
+from monitor.runtime import call_timeout
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -66,8 +66,10 @@ class RemoteFile(SizedFile):
 
     def __init__(self, files: "fs.FileSystem", path: str, size: int) -> None:
         super().__init__(size)
-        self._file = abandoned.within(READ_SECONDS, lambda: files.open_input_file(path))
+        self._file = call_timeout.within(READ_SECONDS, lambda: files.open_input_file(path))
 
     def _part(self, size: int) -> bytes:
         at = self._at
-        return abandoned.within(READ_SECONDS, lambda: bytes(self._file.read_at(size, at)), limits_memory=True)
+        return call_timeout.within(
+            READ_SECONDS, lambda: bytes(self._file.read_at(size, at)), limits_memory=True
+        )

@@ -42,7 +42,7 @@ class AzureMLFormat(CapturedFormat):
             msg = f"it has no correlationid, or holds no inputs and no outputs (type {kind[:100]!r})"
             raise ValueError(msg)
         if str(row.get("datainblob")).lower() == "true":
-            msg = f"its data is not in it, but in {str(row.get('data'))[:300]}"
+            msg = f"its data is not included, but in {str(row.get('data'))[:300]}"
             raise ValueError(msg)
         version = row.get("modelversion")
         document, _ = read_document(cloud_events.data_of(row))

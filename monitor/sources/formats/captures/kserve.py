@@ -42,7 +42,7 @@ def half_of(event: Mapping[str, Any], id_name: str) -> HalfCall:
     side = next((side for side in Side if kind.rpartition(".")[2] == side), None)
     call = event.get(id_name)
     if side is None or not isinstance(call, str | int) or call == "":
-        msg = f"it is no request or response of a call (type {kind[:100]!r}, {id_name} {str(call)[:100]!r})"
+        msg = f"it is not the request or response of a call (type {kind[:100]!r}, {id_name} {str(call)[:100]!r})"
         raise ValueError(msg)
     body = read_body(cloud_events.data_of(event), str(event.get("datacontenttype") or ""), side)
     at = cloud_events.seconds_of(event)
@@ -54,7 +54,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a bucket as an event. Its bytes are Base64, except where Parquet holds them as they are."""
     written = row.get("bytes")
     if not isinstance(written, str):
-        msg = "it has no bytes"
+        msg = "it is empty"
         raise ValueError(msg)
     try:
         data = base64.b64decode(written, validate=True)

@@ -109,7 +109,7 @@ def _text(side: _Side) -> str:
         text, encoding = base64.b64decode(text, validate=True).decode(), "CSV"
     text = text.removesuffix("\n")
     if encoding != "CSV" or not text or text[-1] == "\n":
-        raise ValueError("it has to be read by itself")
+        raise ValueError("it has to be read separately")
     return text
 
 

@@ -33,7 +33,9 @@ class SeldonFormat(CapturedFormat):
             return _feedback(read_document(cloud_events.data_of(row))[0], call)
         side = next((side for side in Side if kind == side), None)
         if side is None or not isinstance(call, str | int):
-            msg = f"it is no request, response or feedback of a call (type {str(row.get('type'))[:100]!r})"
+            msg = (
+                f"it is not the request, response or feedback of a call (type {str(row.get('type'))[:100]!r})"
+            )
             raise ValueError(msg)
         document, behind = read_document(cloud_events.data_of(row))
         body = _own(document, side) or read_body(document, "", side, behind)

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from monitor.texts import LONGEST_PATH
+from monitor.text_limits import LONGEST_PATH
 from monitor.visible import counted
 
 MOST_WIDTH = 1_000
@@ -52,7 +52,7 @@ def rows_of_tensors(tensors: Sequence[Mapping[str, Any]], behind: bytes) -> list
         name = str(tensor.get("name") or number)[:LONGEST_PATH]
         size = _binary_size(tensor)
         if size is not None and at + size > len(behind):
-            msg = f"tensor {name!r} is cut off: {len(behind) - at:,} of {size:,} bytes"
+            msg = f"tensor {name!r} is truncated: {len(behind) - at:,} of {size:,} bytes"
             raise ValueError(msg)
         data = None if size is None else behind[at : at + size]
         at += size or 0
@@ -151,7 +151,7 @@ def _texts(data: bytes, name: str) -> list[object]:
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + size > len(data):
-            msg = f"a text of tensor {name!r} is cut off"
+            msg = f"a text of tensor {name!r} is truncated"
             raise ValueError(msg)
         texts.append(data[at + 4 : at + 4 + size].decode(errors="replace"))
         at += 4 + size

@@ -17,7 +17,7 @@ import msgspec
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.content import decoded
 from monitor.sources.otlp.span import Attributes, Span
-from monitor.texts import LABEL, storable
+from monitor.text_limits import LABEL, storable
 
 AGENTS, TOOLS = frozenset(("invoke_agent", "agent")), frozenset(("execute_tool", "tool"))
 """Operations."""

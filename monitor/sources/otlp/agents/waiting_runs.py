@@ -21,9 +21,15 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
 from monitor.sources.otlp.agents.gathering import Gathered, Programs, Trace
+from monitor.sources.otlp.agents.incomplete_runs import (
+    IncompleteRuns,
+    eviction_mark,
+    is_in_part,
+    lacking_of,
+    put_marks,
+)
 from monitor.sources.otlp.agents.interruptions import was_interrupted
 from monitor.sources.otlp.agents.known_traces import KnownTraces
-from monitor.sources.otlp.agents.marks import Lacking, is_in_part, lacking_of, put_marks, room_made
 from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
 from monitor.sources.otlp.agents.waiting_content import (
     WaitingContent,
@@ -191,7 +197,7 @@ class WaitingRuns:
         with self._store.write() as connection:
             count, size, youngest = waiting_runs.make_room(connection, client, now - _SPARED)
             if count:
-                put_marks(connection, [room_made(client, youngest, now)])
+                put_marks(connection, [eviction_mark(client, youngest, now)])
         return rows + count, room + size
 
     def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, WaitingContent]]) -> None:
@@ -214,7 +220,9 @@ class WaitingRuns:
                 self._plan_release(plan, [row for row in rows if row.trace == trace], lacking, now)
             self._commit(plan)
 
-    def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], lacking: Lacking, now: float) -> None:
+    def _plan_release(
+        self, plan: _Plan, rows: Sequence[WaitingSpans], lacking: IncompleteRuns, now: float
+    ) -> None:
         """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
         contents: dict[str, WaitingContent] = {}
         for row in rows:
@@ -260,7 +268,7 @@ class WaitingRuns:
         row: WaitingSpans,
         contents: dict[str, WaitingContent],
         loose: Sequence[tuple[str, int]],
-        lacking: Lacking,
+        lacking: IncompleteRuns,
         now: float,
     ) -> ParsedRequest:
         content, agent = contents[row.part], run.agent

@@ -8,8 +8,8 @@ from monitor.alerts.inhibition import suppressed
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
 from monitor.health import client_state
+from monitor.health.model_state import ClientIncident
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientIncident
 from monitor.status import Configured, StatusAnswer, answer, overview
 from monitor.store import alerts as stored_alerts
 from monitor.store import quarantine as stored_records

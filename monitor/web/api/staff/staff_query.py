@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.texts import ENVIRONMENT, flaw_of_name
+from monitor.text_limits import ENVIRONMENT, flaw_of_name
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.services import Services

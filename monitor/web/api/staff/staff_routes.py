@@ -63,7 +63,7 @@ def quarantine(
     one = query_of(request, client)
     services, chosen = one.services, one.client
     if not 1 <= most <= MOST_RECORDS or not 0 <= before <= LARGEST_NUMBER:
-        hint = f"most is between 1 and {MOST_RECORDS:,}, and before is what the last answer says"
+        hint = f"most is between 1 and {MOST_RECORDS:,}, and before is the value from the last response"
         raise InputError(f"there is no page most={most}, before={before}"[:200], hint=hint)
     with services.store.read() as connection:
         return staff_lists.quarantine(connection, services.clock.now(), chosen, most, before)

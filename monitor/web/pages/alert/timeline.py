@@ -18,16 +18,16 @@ _WORDS = {
 _VERBS = {
     Action.TRIGGER: "notified",
     Action.ACKNOWLEDGE: "notified of the acknowledgement",
-    Action.RESOLVE: "notified of the end",
+    Action.RESOLVE: "notified of the resolution",
     Action.CHANGE: "notified of a change",
     Action.MESSAGE: "sent a message",
     Action.ROLLBACK: "ordered to roll back",
 }
 _OUTCOMES = {
     Status.SENT: "accepted",
-    Status.PENDING: "waits to be sent",
+    Status.PENDING: "waiting to be sent",
     Status.LEASED: "is being sent",
-    Status.SUPERSEDED: "not sent: nothing was left to tell",
+    Status.SUPERSEDED: "not sent: no longer necessary",
     Status.DEAD: "given up",
 }
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from monitor.health import wording
 from monitor.health.daily_summary import bounds
+from monitor.health.model_state import Day, ModelHealth
 from monitor.health.phrases import PHRASES
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import Day, ModelHealth
 from monitor.visible import counted
 from monitor.web.pages.charts.svg import Chart, Curve
 

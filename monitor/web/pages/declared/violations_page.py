@@ -27,7 +27,7 @@ from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.overview.page import address
-from monitor.windows.declared import in_force
+from monitor.windows.declared import current_definitions
 from monitor.windows.kernel.count_rows import with_features
 from monitor.windows.kernel.probabilities import under_known_names
 from monitor.windows.rolling import current_layout
@@ -60,7 +60,7 @@ def violations_page(
     services, stream = web_services.of(request), Stream(client, model, environment)
     now = services.clock.now()
     with services.store.read() as connection:
-        known = in_force.of_stream(connection, stream).expectations_at(now)
+        known = current_definitions.of_stream(connection, stream).expectations_at(now)
     some = {one.id: one for one in known if one.check not in OF_WINDOWS}
     asked = some.get(request.query_params.get("expectation", ""))
     policy = services.texts.get(client, TextPolicy.REDACT)

@@ -13,7 +13,7 @@ from monitor.errors import InputError
 from monitor.records import Stream
 from monitor.releases.approval import approve
 from monitor.store.approvals import TEAM, Approval
-from monitor.texts import LABEL, flaw_of_text
+from monitor.text_limits import LABEL, flaw_of_text
 from monitor.web import services as web_services
 from monitor.web.auth import recent_sign_in, session
 from monitor.web.pages import rendering

@@ -16,7 +16,7 @@ from monitor.health import wording
 from monitor.metrics import Subject
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window
 from monitor.rules.engine.readings import OPEN
-from monitor.rules.engine.unjudged import unjudged as rules_unjudged
+from monitor.rules.engine.unevaluable_rules import unjudged as rules_unjudged
 from monitor.rules.language.wording import figure as with_unit
 from monitor.runtime.faults import Faults
 from monitor.store import alerts, measurements, silences, streams, targets
@@ -27,7 +27,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
-from monitor.web.pages.declared import expectation_rows, forecast_rows, own_rows, task_rows
+from monitor.web.pages.declared import custom_metric_rows, expectation_rows, forecast_rows, task_rows
 from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.groups import group_rows
 from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
@@ -37,7 +37,7 @@ from monitor.web.pages.signals import signal_rows
 from monitor.web.pages.staff import health_of
 from monitor.web.services import Services
 from monitor.windows.baseline_from_table import Baseline
-from monitor.windows.declared import in_force
+from monitor.windows.declared import current_definitions
 from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling
 
@@ -76,7 +76,7 @@ def model(
         of_day = services.measured().get((stream, DAY), ())
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
-        page["own"] = own_rows.of_measurements(
+        page["own"] = custom_metric_rows.of_measurements(
             view.metrics, of_day, page["measured"], has_baseline=page["baseline"] is not None
         )
         page["tasks"] = task_rows.of_measurements(
@@ -84,7 +84,7 @@ def model(
         )
         page["forecasts"] = _forecasts(connection, services, stream, page["baseline"])
         page["expectations"] = expectation_rows.of_measurements(
-            page["measured"], in_force.of_stream(connection, stream).expectations_at(now)
+            page["measured"], current_definitions.of_stream(connection, stream).expectations_at(now)
         )
         page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
@@ -97,7 +97,7 @@ def _forecasts(
     """The forecasts of the last day; empty if none are configured, or their counts cannot be read."""
     with services.store.faults.isolate("forecasts", str(stream)):
         if (stream.client, stream.model) in services.metrics.forecasts:
-            declared, base = in_force.of_stream(connection, stream), services.base_seconds
+            declared, base = current_definitions.of_stream(connection, stream), services.base_seconds
 
             def subject(window: Window, profile: Profile) -> Subject:
                 return Subject(stream, window, profile, baseline, services.metrics, declared=declared)

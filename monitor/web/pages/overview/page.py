@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from monitor.clock import iso
 from monitor.config.units import format_duration
 from monitor.health import client_state, wording
-from monitor.health.verdict import Health
+from monitor.health.model_state import Health
 from monitor.records import Alert, Severity, Stream
 from monitor.store import alerts, silences
 from monitor.store import streams as stream_rows

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor.errors import InputError
-from monitor.health.verdict import Health
+from monitor.health.model_state import Health
 from monitor.web.pages.overview.rows import ModelRow
 
 PER_PAGE = 200

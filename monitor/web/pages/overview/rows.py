@@ -10,7 +10,7 @@ from monitor import status
 from monitor.config.units import HOUR
 from monitor.health import client_state, wording
 from monitor.health import targets as agreed_targets
-from monitor.health.verdict import Health, Quality
+from monitor.health.model_state import Health, Quality
 from monitor.records import Alert, Measurement, Stream
 from monitor.rules.language.wording import figure as with_unit
 from monitor.store import daily_summaries, fleet_measurements, targets
