@@ -38,6 +38,44 @@ print(*sorted({name for name in set(sys.modules) - before}))
 log.stop()
 """
 
+COUNTED = """\
+import json, sys
+from queue import Queue
+from monitor.cli import daemon
+daemon._prepare()
+from monitor.app import App
+from monitor.clock import ManualClock
+from monitor.config.root import Config
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.intake.requests import RawRequest
+
+clock = ManualClock(1e9)
+app = App(Config.model_validate({"store": {"url": f"sqlite:///{sys.argv[1]}"}}), clock)
+app.log.start()
+before = set(sys.modules)
+answers = Queue()
+records = [
+    {"id": str(n), "client": "acme", "model": "fraud", "features": {"a": n / 7, "b": "xyz"[n % 3]}, "prediction": "ok"}
+    for n in range(20)
+]
+body = json.dumps(records).encode()
+request = RawRequest(RecordKind.PREDICTIONS, body, "application/json", app.log.rules(), "", None)
+app.log.submit([(request, answers.put)])
+assert answers.get(timeout=300).accepted == 20
+clock.set(1e9 + 3600)
+assert app.tick().windows > 0
+print(*sorted({name for name in set(sys.modules) - before}))
+app.log.stop()
+"""
+
+
+def test_law_the_first_count_loads_no_masked_arrays(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COUNTED, str(tmp_path / "a.db")]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
 
 @pytest.mark.parametrize("process", ["daemon", "another"])
 def test_law_the_first_record_loads_nothing(tmp_path: Path, process: str) -> None:

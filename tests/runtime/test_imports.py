@@ -52,6 +52,10 @@ without_masked_arrays()
 import numpy as np, pyarrow as pa
 assert pa.array(np.arange(3)).to_pylist() == [0, 1, 2]
 assert pa.array(np.array([1.0, np.nan]), from_pandas=True).to_pylist() == [1.0, None]
+numbers = np.array([2.0, 1.0, np.nan, 1.0])
+assert np.unique(numbers[:2]).tolist() == [1.0, 2.0]
+assert np.isnan([np.median(numbers), np.percentile(numbers, 50), np.nanmax(numbers) - np.nan]).all()
+assert not np.ma.is_masked(numbers)
 assert "numpy.ma.core" not in sys.modules
 import numpy.ma
 masked = np.ma.masked_array([1, 2, 3], [False, True, False])
@@ -59,6 +63,8 @@ assert "numpy.ma.core" in sys.modules
 assert pa.array(masked).to_pylist() == [1, None, 3]
 without_masked_arrays()
 assert isinstance(masked, np.ma.MaskedArray)
+assert np.ma.is_masked(masked)
+assert np.unique(masked).tolist() == [1, 3, None]
 """
 
 
