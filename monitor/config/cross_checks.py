@@ -7,6 +7,7 @@ from typing import Any
 
 from monitor.alerts.settings import AlertSettings
 from monitor.config.schema import ClientConfig, Config, ModelSettings
+from monitor.config.units import HOUR, format_duration
 from monitor.config.yaml import Document, not_a_share, suggest
 from monitor.config.yaml_text import Key
 from monitor.errors import ConfigError, Problem
@@ -20,6 +21,8 @@ from monitor.text_limits import flaw_of_name
 from monitor.visible import visible
 
 CHANNELS = tuple(channel.name for channel in CHANNEL_CLASSES)
+_BASE_WINDOWS = tuple(length for length in (*range(1, 60), *range(60, HOUR + 1, 60)) if HOUR % length == 0)
+"""Lengths of base windows to propose, in seconds."""
 _INTEGRATION_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _UNBOUNDED = frozenset(
     (
@@ -49,6 +52,7 @@ _NAMES = [metric.name for metric in METRICS]
 
 def across(config: Config, document: Document) -> Iterator[Problem]:
     """Every mistake that spans two sections. `config` may lack the values that have mistakes of their own."""
+    yield from _base_window(config, document)
     yield from _certificates(config, document)
     yield from _names(config, document)
     for client, section in config.clients.items():
@@ -75,6 +79,18 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
     yield from _routing_keys(document)
     yield from _dropped_parts(config, document)
     yield from _clients_of_channels(config, document)
+
+
+def _base_window(config: Config, document: Document) -> Iterator[Problem]:
+    """Hours are sums of base windows: one that reaches over a full hour would be in none."""
+    length = config.predictions.base_window
+    if HOUR % length or length % 1:
+        fitting = max(one for one in _BASE_WINDOWS if one <= length)
+        reason = (
+            f"{format_duration(length)} is no number of seconds that divides an hour: what reaches over a full "
+            f"hour would be missing in all figures of hours and days. Use {format_duration(fitting)}"
+        )
+        yield document.problem(("predictions", "base_window"), reason)
 
 
 def _names(config: Config, document: Document) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ class PredictionSettings(Section):
 
     base_window: Duration = Field(default=60.0, ge=1.0, le=DAY)
     """Length of a base window, the unit in which rows are stored and counted. Longer windows are sums of base
-    windows."""
+    windows, so it must divide an hour."""
     retention: Duration = 30.0 * DAY
     """How long rows of predictions and outcomes are kept. Older rows are rejected on arrival."""
     outcome_wait: Duration = 30.0 * DAY

@@ -295,3 +295,24 @@ def test_a_key_cannot_write_to_a_terminal(tmp_path: Path) -> None:
     assert len(told) == 2
     assert all(one.isprintable() for one in told), told
     assert r"signals.a\u2028b\x00\u202e\x1b[2J: " in told[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "fitting"),
+    [("7m", "6m"), ("45m", "30m"), ("90m", "1h"), ("1d", "1h"), ("1.5s", "1s"), ("59m59s", "30m")],
+)
+def test_base_windows_that_reach_over_full_hours_are_refused(
+    tmp_path: Path, written: str, fitting: str
+) -> None:
+    path = tmp_path / "watchkeeper.yaml"
+    path.write_text(f"predictions: {{base_window: {written}}}\n")
+    (problem,) = check(path).errors
+    assert str(problem).startswith(f"{path}:1:15: error: predictions.base_window: ")
+    assert problem.reason.endswith(f"Use {fitting}")
+
+
+def test_base_windows_that_divide_an_hour_are_fine(tmp_path: Path) -> None:
+    path = tmp_path / "watchkeeper.yaml"
+    for seconds in range(1, 3601):
+        path.write_text(f"predictions: {{base_window: {seconds}s}}\n")
+        assert bool(check(path).errors) == bool(3600 % seconds)
