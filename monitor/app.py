@@ -45,6 +45,7 @@ from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import audit
 from monitor.store import faults as stored_faults
 from monitor.store.audit import AuditEntry
+from monitor.store.checkpoints import Checkpoints
 from monitor.store.db import Store, store_of
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
@@ -89,6 +90,7 @@ class App:
         self.clock = clock or SystemClock()
         self.rules = RuleReloader(partial(rules_in_force, config))
         self.store = store_of(config.store)
+        self.checkpoints = Checkpoints(self.store)
         is_apart = self._in_children = in_children and not self.store.is_in_memory
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
         upgrade_in_child(self.store) if is_apart else migrate(self.store)
@@ -108,8 +110,7 @@ class App:
         self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)
         self.jobs = self._jobs(leader)
         self.clock_watch = ClockWatch(self.clock, self.store.faults)
-        self.meters = DaemonMeters(config.evaluate.every)
-        self.counters = PredictionCounters()
+        self.meters, self.counters = DaemonMeters(config.evaluate.every), PredictionCounters()
         self.versions = VersionTracker(self.store, config.alerts, self._channels(Action.CHANGE))
         self.self_monitor = self._self_monitor()
         self.baselines = wiring.baselines(config, self.store, self.runner)
@@ -194,11 +195,10 @@ class App:
         """Start to accept predictions, to evaluate rules, and to deliver notifications."""
         self._audit("start")
         self._load_outage_state()  # the database may fail before the first tick is complete
-        self.log.start()
-        self.sources.start()
-        self.dispatcher.start()
-        self.rollbacks.start()
-        self.exporters.start()
+        for part in (
+            self.checkpoints, self.log, self.sources, self.dispatcher, self.rollbacks, self.exporters,
+        ):  # fmt: skip
+            part.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
         self.pipeline.schedule(self.scheduler, self.clock)
         self.scheduler.every(
@@ -240,7 +240,7 @@ class App:
         """
         parts = (
             self.runner, self.pipeline, self.scheduler, self.sources, self.drilldowns, self.log,
-            self.rollbacks, self.dispatcher, self.exporters,
+            self.rollbacks, self.dispatcher, self.exporters, self.checkpoints,
         )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
         unfinished |= in_time([self._audit_stop, self.pipeline.leave], until)

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class Store:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.condition = StoreAvailability()
+        self.commits = 0
+        """Transactions of this process that were committed so far."""
         self._file = OpenFile(self.path)
         self._writer = threading.Lock()
         self._is_silent = False
@@ -110,6 +112,7 @@ class Store:
                     connection.exec_driver_sql(_limits(patience))
                     with _waiting(connection, patience):
                         yield connection
+        self.commits += 1
         self.condition.wrote()
 
     @contextmanager
@@ -161,6 +164,35 @@ class Store:
                 yield connection
             finally:
                 connection.invalidate()  # closed, not kept for others: the server releases its locks
+
+    def checkpoint(self, *, alone: bool = False) -> tuple[int, int]:
+        """Copy pages of SQLite's write-ahead log into the database: how many pages the log has, and how many of them
+        are copied now. Writers go on meanwhile, unless `alone`: then those of this process wait.
+
+        Raises:
+            StoreError: the pages cannot be copied. Commits may work all the same.
+        """
+        try:
+            with self._writer if alone else nullcontext(), self._connected() as connection:
+                driver = sqlite_driver(connection)
+                assert driver is not None
+                _, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                return int(pages), int(copied)  # SQLCipher answers with texts
+        except errors.foreign() as error:
+            if not errors.is_theirs(error):
+                raise
+            raise errors.unusable(error) from error
+
+    def sync(self) -> None:
+        """Write to the disk what the system still holds of SQLite's file, without its log.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        try:
+            self._file.sync()
+        except OSError as error:
+            raise StoreError(f"the database file cannot be synced: {error}") from error
 
     @contextmanager
     def _write_alone(self, patience: float | None) -> Iterator[Connection]:

@@ -1,6 +1,9 @@
 """Connections to SQLite: write-ahead log, every commit synced, and always to the file that was opened first."""
 
+import os
 import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,14 @@ def sync_with_others(engine: Engine) -> None:
     event.listen(engine.pool, "connect", lambda driver, _record: driver.execute("PRAGMA synchronous=NORMAL"))
 
 
+def leave_checkpoints(engine: Engine) -> None:
+    """Let commits of this engine copy nothing into the database, because a thread does, unless the log has 256 MB."""
+    event.listen(
+        engine.pool, "connect", lambda driver, _record: driver.execute("PRAGMA wal_autocheckpoint=65536")
+    )
+    engine.dispose()  # of the connections from before
+
+
 class OpenFile:
     """The file that this process opened. Data written to a file that has been deleted would be lost."""
 
@@ -65,13 +76,30 @@ class OpenFile:
         hint = "restore the file, or restart the daemon to use the current one"
         raise StoreError(f"the database cannot be used: the file {self._path} {difference}", hint=hint)
 
+    def sync(self) -> None:
+        """Sync the file by a descriptor that SQLite has open: closing one of our own would release SQLite's locks.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        for name in Path("/dev/fd").iterdir():
+            descriptor = int(name.name)
+            if self._identity is not None and _identity_of(partial(os.fstat, descriptor)) == self._identity:
+                os.fsync(descriptor)
+                return
+
     def _current(self) -> tuple[int, int] | None:
         assert self._path is not None
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+        return _identity_of(self._path.stat)
+
+
+def _identity_of(stat: Callable[[], os.stat_result]) -> tuple[int, int] | None:
+    """Device and number of a file; None if there is none."""
+    try:
+        status = stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def engine_of(url: str, file: OpenFile, key: str = "") -> Engine:
