@@ -179,7 +179,7 @@ class Store:
                 _, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 return int(pages), int(copied)  # SQLCipher answers with texts
         except errors.foreign() as error:
-            if not errors.is_theirs(error):
+            if not errors.is_database_fault(error):
                 raise
             raise errors.unusable(error) from error
 
