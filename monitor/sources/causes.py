@@ -31,7 +31,8 @@ _LOGIN = re.compile(
     r"authorization violation|WRONGPASS|NOAUTH|invalid username|login was refused|SASL authentication"
     r"|authentication ?(failed|required)|failed to authenticate|no password supplied|access denied for user"
     r"|unauthenticated|HTTP 401"
-    r"|invalid_grant|invalid_client|no AWS credentials|create an? OAuth2 access token|key file of a service account"
+    r"|invalid_grant|invalid_client|no AWS credentials|create an? OAuth2 access token"
+    r"|key file of a service account|service account key file"
     r"|InvalidClientTokenId|InvalidAccessKeyId|INVALID_ACCESS_KEY|SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH"
     r"|IncompleteSignature|UnrecognizedClient|INVALID_CLIENT_TOKEN",
     re.IGNORECASE,
@@ -42,7 +43,7 @@ _RIGHT = re.compile(
     re.IGNORECASE,
 )
 _OTHER_PROTOCOL = re.compile(
-    r"invalid response|bad protocol|not in .{1,12} protocol|no answer of|without JSON|incompatible protocol"
+    r"invalid response|bad protocol|not in .{1,12} protocol|not a Redis reply|without JSON|incompatible protocol"
     r"|did not greet",
     re.IGNORECASE,
 )

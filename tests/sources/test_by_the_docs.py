@@ -89,7 +89,7 @@ def test_columns_with_other_names_are_told_and_mapped_by_the_lines_of_the_docs(t
         "position": "loaded_at",
     }
     section |= {"client": "acme", "model": "fraud", "key": ["claim_id"]}
-    mapped = yaml.safe_load(block("Where the columns have other names", "yaml"))
+    mapped = yaml.safe_load(block("If the columns have other names", "yaml"))
     config = tmp_path / "watchkeeper.yaml"
     config.write_text(yaml.safe_dump({"sources": {"truths": section, "mapped": section | mapped}}))
     told = watchkeeper("sources", "test", "truths", "-c", str(config))

@@ -210,7 +210,7 @@ def test_a_consumer_that_is_deleted_or_of_another_kind_is_an_error(server: NatsS
     source = settings(server, "kinds").make_source("orders")
     source.open(dict)
     server.with_stream(lambda js: js.delete_consumer("kinds", "watchkeeper"))
-    with pytest.raises(SourceError, match="no consumer watchkeeper"):
+    with pytest.raises(SourceError, match="the consumer watchkeeper of stream kinds no longer exists"):
         source.lag()
     source.close()
 

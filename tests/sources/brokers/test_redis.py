@@ -289,7 +289,7 @@ def test_a_group_that_is_destroyed_is_an_error(server: RedisServer) -> None:
     source.open(dict)
     with server.client as client:
         client.xgroup_destroy("destroyed", "watchkeeper")
-    with pytest.raises(SourceError, match="no group watchkeeper"):
+    with pytest.raises(SourceError, match="the group watchkeeper no longer exists"):
         source.lag()
     with pytest.raises(SourceError, match="NOGROUP"):
         source.fetch(10, 0.1)
