@@ -13,7 +13,7 @@ from monitor.records import Alert, Silence
 from monitor.rules.language import matchers
 from monitor.rules.language.matchers import Matcher, all_match
 from monitor.runtime.faults import Faults
-from monitor.store import silences
+from monitor.store import advisory_locks, silences
 
 SENT_AGAIN_WITHIN = 10.0
 """Seconds in which the same silence of the same author is the one that was sent before."""
@@ -54,10 +54,11 @@ def add(
     author: str,
     comment: str,
     now: float,
-) -> Silence:
+) -> tuple[Silence, bool]:
     """Store a silence for the alerts that match all matchers in `texts`; a maintenance window starts later than now.
 
-    The same silence, sent twice within seconds, is stored once: a form or a request may be sent again.
+    The same silence, sent twice within seconds, is stored once: a form or a request may be sent again. The second value
+    says whether it is a new one.
 
     Raises:
         InputError: no matcher, an invalid matcher, no author, no reason, or a duration that is not allowed.
@@ -73,15 +74,16 @@ def add(
         parsed = tuple(str(matchers.parse(text)) for text in texts)
     except ValueError as error:
         raise InputError(str(error)) from error
+    advisory_locks.lock(connection, "silences")
     for one in silences.load(connection, now):
         is_close = abs(one.starts_at - starts_at) + abs(one.ends_at - starts_at - seconds) < SENT_AGAIN_WITHIN
         if is_close and (one.matchers, one.author, one.comment) == (parsed, author.strip(), comment.strip()):
-            return one
+            return one, False
     content = (*parsed, author, comment, str(starts_at), str(seconds), str(now))
     name = hashlib.sha256("\0".join(content).encode()).hexdigest()[:12]
     silence = Silence(name, parsed, starts_at, starts_at + seconds, author.strip(), comment.strip())
     silences.add(connection, silence)
-    return silence
+    return silence, True
 
 
 def expire(connection: Connection, identity: str, now: float) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from monitor.errors import InputError, NotFoundError
 from monitor.health.model_state import ClientIncident
-from monitor.store import audit, incident_notes
+from monitor.store import advisory_locks, audit, incident_notes
 from monitor.store.audit import AuditEntry
 from monitor.store.incident_notes import IncidentNote
 from monitor.text_limits import storable
@@ -74,6 +74,7 @@ def write(
     """
     client, started = incident.stream.client, int(incident.started)
     note = IncidentNote(incident.fingerprint, started, now, client, one_line(author)[:256], checked(text))
+    advisory_locks.lock(connection, "incident notes", client)
     for one in incident_notes.of_client(connection, client):
         if abs(now - one.at) < SENT_AGAIN_WITHIN and replace(one, at=now) == note:
             return one

@@ -1,6 +1,6 @@
 """What a person asks for: a rollback at once, a stop of all rollbacks, and its end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -15,13 +15,15 @@ from monitor.rollback.kill_switch import stopped
 from monitor.rollback.order import VALID, OrderKind, identity
 from monitor.rollback.planner import CHANNEL, MANUAL, delivery_of, order_of
 from monitor.rollback.settings import RollbackSettings
-from monitor.store import audit, model_versions, outbox, rollback_stops, rollbacks
+from monitor.store import advisory_locks, audit, model_versions, outbox, rollback_stops, rollbacks
 from monitor.store.audit import AuditEntry
 from monitor.store.model_versions import Version
 from monitor.store.rollback_stops import RollbackStop
 from monitor.store.rollbacks import Rollback, RollbackState
 
 LONGEST_COMMENT = 1000
+SENT_AGAIN_WITHIN = 10.0
+"""Seconds in which the same stop of the same person is the one that was sent before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def order_now(
         NotFoundError: the model has no versions.
         InputError: nothing can be rolled back, with the reason.
     """
+    advisory_locks.lock(connection, "rollbacks", str(stream))
     versions = model_versions.of(connection, stream)
     newest = newest_of(versions)
     if newest is None:
@@ -81,9 +84,13 @@ def order_now(
 
 
 def stop(connection: Connection, stream: Stream | None, person: Requester, now: float) -> None:
-    """Stop rollbacks of a stream, or of all."""
-    comment = person.comment[:LONGEST_COMMENT]
-    rollback_stops.add(connection, RollbackStop(stream, now, person.name, comment))
+    """Stop rollbacks of a stream, or of all. The same stop, sent twice within seconds, is stored once."""
+    wanted = RollbackStop(stream, now, person.name, person.comment[:LONGEST_COMMENT])
+    advisory_locks.lock(connection, "stops of rollbacks")
+    for one in rollback_stops.in_force(connection):
+        if abs(now - one.at) < SENT_AGAIN_WITHIN and replace(one, at=now) == wanted:
+            return
+    rollback_stops.add(connection, wanted)
     _note(connection, person, stream, "stop rollbacks", now)
 
 

@@ -12,7 +12,7 @@ from monitor.rollouts.evaluate import evaluate
 from monitor.rollouts.load_arms import ArmSettings
 from monitor.rollouts.next_step import StepDecision, first_step, next_step, stopped
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
-from monitor.store import audit, model_versions, rollouts
+from monitor.store import advisory_locks, audit, model_versions, rollouts
 from monitor.store.audit import AuditEntry
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, RolloutState, RolloutStep, Stage
@@ -43,6 +43,7 @@ def start(
         NotFoundError: there is no other version to compare with.
     """
     _check_version(canary)
+    advisory_locks.lock(connection, "rollouts", str(stream))
     known = rollouts.latest(connection, stream)
     if known and known[1][-1].state is RolloutState.RUNNING:
         raise InputError(
@@ -70,6 +71,7 @@ def stop(connection: Connection, stream: Stream, *, who: str, address: str, now:
     Raises:
         NotFoundError: none is running.
     """
+    advisory_locks.lock(connection, "rollouts", str(stream))
     known = rollouts.latest(connection, stream)
     if known is None or known[1][-1].state is not RolloutState.RUNNING:
         raise NotFoundError(f"no rollout of {stream} is running", hint="watchkeeper rollout status lists all")

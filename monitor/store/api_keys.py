@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Tabl
 from monitor.errors import InputError
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
-from monitor.store.statements import insert_or_skip
+from monitor.store.statements import insert_new
 from monitor.text_limits import NAME, flaw_of_name
 
 KEYS = Table(
@@ -166,8 +166,7 @@ def create(
     )
     row = {column.name: getattr(key, column.name) for column in KEYS.columns}
     lists = {"models": "\n".join(key.models), "addresses": "\n".join(key.addresses)}
-    made = insert_or_skip(connection.dialect.name, KEYS).values(row | {"kind": kind.value} | lists)
-    if not connection.execute(made).rowcount:
+    if not insert_new(connection, KEYS, [row | {"kind": kind.value} | lists], ("id",)):
         hint = "its secret was shown after the first submission; if you lost it, revoke the key and create another"
         raise InputError(f"the key {key.id} already exists", hint=hint)
     return key, token

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Float, Integer, LargeBinary, String, Table, delete, select
 
+from monitor.store import advisory_locks
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, whole_number, words
 from monitor.store.statements import insert_new, replace
@@ -84,8 +85,8 @@ class RegisteredTexts:
         return frozenset(one.digest for one in mine)
 
 
-def register_prompt(connection: Connection, prompt: SystemPrompt) -> None:
-    """Store the hashes of a system prompt. One of the same version replaces it."""
+def register_prompt(connection: Connection, prompt: SystemPrompt) -> bool:
+    """Store the hashes of a system prompt. One of the same version replaces it; False where it is this very one."""
     row = {
         "client": prompt.client,
         "model": prompt.model,
@@ -94,7 +95,12 @@ def register_prompt(connection: Connection, prompt: SystemPrompt) -> None:
         "words": prompt.words,
         "registered_at": prompt.registered_at,
     }
+    advisory_locks.lock(connection, "system prompts", prompt.client)
+    same = (SYSTEM_PROMPTS.c[name] == value for name, value in row.items() if name != "registered_at")
+    if connection.execute(select(SYSTEM_PROMPTS.c.client).where(*same)).first() is not None:
+        return False
     replace(connection, SYSTEM_PROMPTS, [row], ("client", "model", "version"))
+    return True
 
 
 def remove_prompt(connection: Connection, client: str, model: str, version: str) -> bool:
@@ -104,10 +110,10 @@ def remove_prompt(connection: Connection, client: str, model: str, version: str)
     return connection.execute(delete(SYSTEM_PROMPTS).where(*mine)).rowcount > 0
 
 
-def add_canary(connection: Connection, canary: Canary) -> None:
-    """Store the hash of a canary; one that is known stays as it is."""
+def add_canary(connection: Connection, canary: Canary) -> bool:
+    """Store the hash of a canary; one that is known stays as it is: False."""
     row = {name: getattr(canary, name) for name in Canary.__slots__}
-    insert_new(connection, CANARIES, [row], ("digest",))
+    return bool(insert_new(connection, CANARIES, [row], ("digest",)))
 
 
 def remove_canaries(connection: Connection, canaries: Iterable[Canary]) -> int:

@@ -114,7 +114,7 @@ def test_a_silence_that_nobody_could_answer_for_is_refused(
 
 def test_a_silence_is_listed_until_it_is_expired(daemon: PagingDaemon) -> None:
     with daemon.store.write() as connection:
-        made = add(
+        made, _ = add(
             connection,
             ["model=fraud"],
             starts_at=daemon.now,
@@ -162,7 +162,7 @@ def test_a_silence_that_is_sent_twice_at_once_is_stored_once_and_others_beside_i
                 author="ann",
                 comment=comment,
                 now=daemon.now,
-            )
+            )[0]
 
     made = [silence(60, "x"), silence(60, "x"), silence(120, "x"), silence(60, "y")]
     with daemon.store.read() as connection:

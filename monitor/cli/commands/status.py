@@ -161,7 +161,7 @@ def add_silence(
         put(identity)
         return
     with opened(settings).write() as connection:
-        added = silencing.add(
+        added, _ = silencing.add(
             connection, matchers, starts_at=begins, seconds=seconds, author=name, comment=comment, now=now
         )
     say(f"silenced until {iso(added.ends_at)}; to end it earlier: watchkeeper silence expire {added.id}")

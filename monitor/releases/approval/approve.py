@@ -10,7 +10,7 @@ from monitor.errors import InputError
 from monitor.records import Stream
 from monitor.releases.approval.decision import ApprovalDecision, approval_needed
 from monitor.releases.settings import ReleasePolicy
-from monitor.store import approvals, audit, releases
+from monitor.store import advisory_locks, approvals, audit, releases
 from monitor.store.approvals import TEAM, Approval
 from monitor.store.audit import AuditEntry
 from monitor.text_limits import LABEL, VERSION_BYTES, flaw_of_text, storable
@@ -54,6 +54,7 @@ def decide(connection: Connection, approval: Approval, address: str) -> bool:
         ]
         newest = max(recorded, key=lambda one: one.recorded_at, default=None)
         approval = replace(approval, digest=newest.digest if newest else "")
+    advisory_locks.lock(connection, "approvals", str(approval.stream))
     if _is_repeated(approval, approvals.of(connection, approval.stream)):
         return False
     if not approvals.add(connection, approval):

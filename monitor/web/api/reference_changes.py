@@ -96,8 +96,8 @@ def register_prompt(change: ChangeRequest[NewPrompt]) -> PromptAnswer:
         new.client, new.model, new.version, hashes, min(max(new.words, 0), 2**31 - 1), change.now
     )
     with change.services.store.write() as connection:
-        registered_texts.register_prompt(connection, prompt)
-        change.note(connection, new.client, f"register prompt of {new.client}/{new.model} {new.version}")
+        if registered_texts.register_prompt(connection, prompt):
+            change.note(connection, new.client, f"register prompt of {new.client}/{new.model} {new.version}")
     return PromptAnswer(len(hashes))
 
 
@@ -128,8 +128,10 @@ def add_canary(change: ChangeRequest[NewCanary]) -> CanaryAnswer:
         raise InputError("digest is not a SHA-256 in hexadecimal", hint="64 digits")
     canary = Canary(new.client, new.model, new.name, digest, change.now)
     with change.services.store.write() as connection:
-        registered_texts.add_canary(connection, canary)
-        change.note(connection, new.client, f"add canary {canary.id} of {new.client}/{new.model or 'all'}")
+        if registered_texts.add_canary(connection, canary):
+            change.note(
+                connection, new.client, f"add canary {canary.id} of {new.client}/{new.model or 'all'}"
+            )
     return CanaryAnswer(canary.id)
 
 

@@ -224,13 +224,14 @@ def add_silence(change: ChangeRequest[NewSilence]) -> SilenceAnswer:
     new, now = change.body, change.now
     begins = now + min(max(new.after, 0.0), 366 * DAY)
     with change.services.store.write() as connection:
-        added = silencing.add(
+        added, is_new = silencing.add(
             connection, new.matchers, starts_at=begins, seconds=new.seconds, author=change.who,
             comment=new.comment, now=now,
         )  # fmt: skip
         if not is_for(change.visitor, added):
             raise InputError("the silence is not limited to your client", hint='add client="NAME"')
-        change.note(connection, client_of(added), f"silence {', '.join(added.matchers)}: {added.comment}")
+        if is_new:
+            change.note(connection, client_of(added), f"silence {', '.join(added.matchers)}: {added.comment}")
     return SilenceAnswer(added.id, iso(added.ends_at))
 
 
@@ -241,7 +242,7 @@ def expire_silence(change: ChangeRequest[Nothing]) -> Id:
         silence = next((one for one in present if one.id == change.identity), None)
         if silence is None or not is_for(change.visitor, silence):
             raise NotFoundError("there is no such silence", hint="the overview lists them")
-        silences.expire(connection, change.identity, change.now)
+        silencing.expire(connection, change.identity, change.now)
         change.note(connection, client_of(silence), f"expire silence {change.identity}")
     return Id(change.identity)
 

@@ -16,7 +16,7 @@ from monitor.config.units import DAY, parse_duration
 from monitor.errors import InputError
 from monitor.records import Alert, Silence
 from monitor.rules.language.matchers import Matcher
-from monitor.store import alerts, api_keys, incidents, silences
+from monitor.store import advisory_locks, alerts, api_keys, incidents, silences
 from monitor.store.api_keys import KeyKind
 from monitor.web import services as web_services
 from monitor.web.auth import recent_sign_in, session
@@ -43,13 +43,14 @@ def acknowledge_alert(
     visitor = changer(request, "operator", data)
     services, now = web_services.of(request), web_services.of(request).clock.now()
     with services.store.write() as connection:
+        advisory_locks.lock(connection, "alert", fingerprint)
         alert = alerts.get(connection, fingerprint)
         if alert is None or not alert.is_open or not visitor.may_read(alert.stream.client):
             raise NotFoundException
-        _acknowledge(connection, alert, visitor.who, now)
-        session.note(
-            request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}"
-        )
+        if not _is_acknowledged(alert, visitor.who, now):
+            _acknowledge(connection, alert, visitor.who, now)
+            what = f"acknowledge {alert.stream} {alert.rule}"
+            session.note(request, connection, visitor, alert.stream.client, what)
     return _back(data)
 
 
@@ -65,17 +66,13 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
         if alert is None or not visitor.may_read(alert.stream.client):
             raise NotFoundException
         seconds, comment = _silence_form(data)
-        silencing.add(
+        _, is_new = silencing.add(
             connection, _matchers(alert), starts_at=now, seconds=seconds, author=visitor.who, comment=comment,
             now=now,
         )  # fmt: skip
-        session.note(
-            request,
-            connection,
-            visitor,
-            alert.stream.client,
-            f"silence {alert.stream} {alert.rule}: {comment}",
-        )
+        if is_new:
+            what = f"silence {alert.stream} {alert.rule}: {comment}"
+            session.note(request, connection, visitor, alert.stream.client, what)
     return _back(data)
 
 
@@ -143,6 +140,12 @@ def revoke_key(request: Request[Any, Any, Any], identity: FromPath[str], data: F
             raise NotFoundException
         session.note(request, connection, visitor, "", f"revoke key {identity}")
     return Response("", status_code=303, headers={"Location": staff.KEYS_PAGE})
+
+
+def _is_acknowledged(alert: Alert, who: str, now: float) -> bool:
+    """Whether the same person has just acknowledged it: a form that was sent twice."""
+    at = alert.acknowledged_at
+    return at is not None and alert.acknowledged_by == who and abs(now - at) < silencing.SENT_AGAIN_WITHIN
 
 
 def _acknowledge(connection: Connection, alert: Alert, who: str, now: float) -> None:

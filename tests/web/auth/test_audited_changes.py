@@ -49,6 +49,7 @@ ELSEWHERE = {
     "/staff/reports/{fingerprint:str}/make": "no reports are configured here: it stores nothing",
     "/c/{key:str}/approvals/{identity:str}/decide": "no version waits here: tests/web/pages/test_approvals.py",
     "/staff/m/{client:str}/{model:str}/{environment:str}/rollout/stop": "as /api/v1/rollouts/stop",
+    "/staff/backchannel-logout": "no provider is configured here: tests/web/auth/test_backchannel_logout.py",
     "/enter": "below",
     "/leave": "below",
     "/staff/sessions/{identity:str}/end": "below",

@@ -172,6 +172,7 @@ FORGED_CLAIMS: dict[str, dict[str, Any]] = {
     "without end": {"exp": GONE},
     "with an end that is none": {"exp": "never"},
     "not valid yet": {"nbf": AT + 61},
+    "with a beginning that is no time": {"nbf": True},
     "without id": {"jti": GONE},
     "with an empty id": {"jti": ""},
     "with an id that is a number": {"jti": 7},
@@ -269,6 +270,20 @@ def test_a_token_counts_once_in_all_daemons_and_after_a_restart(provider: Provid
         assert another.post(PATH, data={"logout_token": token}).status_code == 400
     assert provider.is_in(secret)
     assert provider.sends(jti="2").status_code == 200
+    assert not provider.is_in(secret)
+
+
+def test_without_an_entry_nobody_is_signed_out_and_the_token_may_come_again(provider: Provider) -> None:
+    secret, store = provider.opened(), provider.site.shop.store
+    with store.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    assert provider.sends().status_code == 503
+    assert provider.is_in(secret)
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER broken")
+    assert provider.sends().status_code == 200
     assert not provider.is_in(secret)
 
 
