@@ -139,7 +139,7 @@ PLACES = (
 
 FILES = (
     FilePlace("the database with its write-ahead log", "store.url", "as its tables"),
-    FilePlace("what was sent during an outage", "notify.spool", "until the database is back"),
+    FilePlace("notifications sent during an outage", "notify.spool", "until the database is back"),
     FilePlace("Evidently reports", "reports.folder", "reports.kept"),
     FilePlace("bundles of a site", "site.outbox", "site.kept", is_sealed=False),
     FilePlace(

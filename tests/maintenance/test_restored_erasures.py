@@ -51,7 +51,9 @@ def test_each_erasure_since_the_backup_is_told_with_its_command_and_stays_in_the
     assert "watchkeeper erase --client globex with the ids or the segment of that receipt" in said
     assert "acme: erase everything: " in said
     assert "erase it again: watchkeeper erase --client acme\n" in said
-    assert said.count("back although it was erased") == 2, "the one before the backup is in it"
+    assert said.count("erased earlier, and restored by this backup") == 2, (
+        "the one before the backup is in it"
+    )
     kept = entries(tmp_path)
     assert sorted(client for client, _ in kept) == ["acme", "globex"]
     assert all("brings back what was erased: erase " in target for _, target in kept)

@@ -67,7 +67,7 @@ def test_from_a_file_into_a_file(store: Store, tmp_path: Path) -> None:
         restore(tmp_path / "backup", Store(f"sqlite:///{tmp_path}/here.db"), replaces=True)
     store.close()
     fresh = Store(f"sqlite:///{tmp_path}/here.db")
-    with pytest.raises(InputError, match="has data already"):
+    with pytest.raises(InputError, match="already has data"):
         restore(tmp_path / "backup", fresh, replaces=False)
     counts = restore(tmp_path / "backup", fresh, replaces=True)
     assert counts == {name: len(rows) for name, rows in before.items()}
@@ -93,7 +93,7 @@ def test_from_a_file_to_postgresql_and_back(store: Store, server: Server, tmp_pa
     again = Store(f"sqlite:///{tmp_path}/third.db")
     assert every_row(again) == after
     again.close()
-    with pytest.raises(InputError, match="has data already"):
+    with pytest.raises(InputError, match="already has data"):
         restore(tmp_path / "second", Store(server.url), replaces=False)
     holding = Store(server.url)
     with holding.read(), pytest.raises(StoreError, match="1 other connection"):

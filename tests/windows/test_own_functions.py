@@ -114,10 +114,10 @@ def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, tol
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("mean(plugin('os.system', x))", "at character 13: 'os.system' names no function"),
+        ("mean(plugin('os.system', x))", "at character 13: 'os.system' does not name a function"),
         ("mean(plugin('os:system'))", "1 to 32 columns"),
         ("mean(plugin('os:system', 1))", "gets columns"),
-        ("mean(plugin(x, x))", "names no function"),
+        ("mean(plugin(x, x))", "does not name a function"),
         ("mean(plugin())", "1 to 32 columns"),
         ("mean(plugin('a:b', x)[8])", "the place of a number is 0 to 7"),
         ("mean(plugin('a:b', x)[-1])", "the place of a number is 0 to 7"),
