@@ -191,15 +191,19 @@ def change(now: float | None, before: float | None, metric: str) -> str:
     if now is None or before is None:
         return NOTHING
     if _shape(metric) == "share":
-        points = round((now - before) * 100)
-        text = f"{abs(points)} point{'' if abs(points) == 1 else 's'}"
-        return "no change" if points == 0 else f"{'▲' if points > 0 else '▼'} {text}"
+        points = abs(round((now - before) * 100))
+        return _arrow(now - before, f"{points or '< 1'} point{'s' if points > 1 else ''}")
     if before == 0:
         return NOTHING
     if now >= 3 * before:
         return f"▲ {now / before:.0f}-fold"
-    percent = round((now / before - 1) * 100)
-    return "no change" if percent == 0 else f"{'▲' if percent > 0 else '▼'} {abs(percent)} %"
+    percent = abs(round((now / before - 1) * 100))
+    return _arrow(now / before - 1, f"{percent or '< 1'} %")
+
+
+def _arrow(difference: float, text: str) -> str:
+    """A change with its direction. A small one is said as well: rounded, the figures beside it may differ by one."""
+    return "no change" if abs(difference) < 1e-9 else f"{'▲' if difference > 0 else '▼'} {text}"
 
 
 def joined(text: str) -> str:

@@ -207,6 +207,11 @@ def test_changes_are_told_in_the_figure_s_own_terms() -> None:
     assert wording.change(0.75, 0.74, "accuracy") == "▲ 1 point"
     assert wording.change(103.0, 100.0, "volume") == "▲ 3 %"
     assert wording.change(100.0, 100.0, "volume") == "no change"
+    assert wording.change(0.8346, 0.8354, "accuracy") == "▼ < 1 point"  # 83 % after 84 %
+    assert wording.change(0.3 - 0.1, 0.2, "accuracy") == "no change"
+    assert wording.change(3500.0, 3499.0, "volume") == "▲ < 1 %"
+    assert wording.change(0.85, 0.84, "accuracy") == "▲ 1 point"
+    assert wording.change(0.8, 0.84, "accuracy") == "▼ 4 points"
     assert wording.change(5.0, 0.0, "volume") == wording.change(None, 1.0, "volume") == "—"
 
 
