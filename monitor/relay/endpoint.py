@@ -37,11 +37,16 @@ _USED = frozenset(
     (b"authorization", b"content-encoding", b"content-length", b"content-type", b"idempotency-key",
      b"transfer-encoding")
 )  # fmt: skip
+_ONCE = (*sorted(_USED), b"host")
+"""Headers that may be there once: of two, another program may read the other one."""
 _STORED = reply.of_json(202, {"accepted": 0, "rejected": [], "relayed": True})
 """How many records there are is not known: the daemon reads them."""
 _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _CLOSE = ("connection", "close")
 _INTERNAL = reply.of_error(500, "internal error", "the relay's log has the details")
+_TOO_MANY_HEADERS = reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
+_NO_HOST = reply.of_error(400, "the header Host is missing", "HTTP/1.1 requires it", _CLOSE)
+_TWICE = "a proxy may interpret it differently; send it once"
 _ONLY_POST = reply.of_error(
     405, "only POST is supported here", "send the records in the body", ("allow", "POST")
 )
@@ -105,8 +110,8 @@ class RelayApplication:
         return answer
 
     async def _answer(self, scope: "HTTPScope", receive: "Receive", headers: Headers) -> Reply:
-        if len(list(scope["headers"])) > MOST_HEADERS:
-            return reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
+        if (refused := _malformed(scope)) is not None:
+            return refused
         path = scope["path"].removesuffix("/")
         if path in PATHS or path in OTLP_PATHS:
             if scope["method"] != "POST":
@@ -208,6 +213,17 @@ class RelayApplication:
             raise AccessError(
                 "without a key, only this machine may read metrics", hint="set relay.metrics_key"
             )
+
+
+def _malformed(scope: "HTTPScope") -> Reply | None:
+    """The answer to a head that somebody on the way may read otherwise, as the daemon answers it; None to others."""
+    names = [name for name, _ in scope["headers"]]
+    if len(names) > MOST_HEADERS:
+        return _TOO_MANY_HEADERS
+    for name in _ONCE:
+        if names.count(name) > 1:
+            return reply.of_error(400, f"the header {name.decode().title()} is duplicated", _TWICE, _CLOSE)
+    return _NO_HOST if b"host" not in names and scope["http_version"] == "1.1" else None
 
 
 def _refusal(error: WatchkeeperError, path: str, headers: Headers) -> Reply:

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from monitor.web.transport.coalesced_writes import CoalescedWrites, Flush
 from monitor.web.transport.early_responses import TOO_LARGE, TOO_SLOW
 from monitor.web.transport.fair_turns import Turns
 from monitor.web.transport.file_descriptors import descriptors_for_connections
 from monitor.web.transport.pipelined_heads import has_few_lines
+from monitor.web.transport.request_protocol import RequestProtocol
 from monitor.web.transport.tcp_keepalive import enable_keepalive
 from monitor.web.transport.waiting_connections import WaitingConnections, WaitingPeer
 
@@ -65,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._options = options
         self._transport: CoalescedWrites
-        self._inner: HttpToolsProtocol | None = None
+        self._inner: RequestProtocol | None = None
         self._head = b""
         self._arrived = b""
         self._held = b""
@@ -288,7 +287,7 @@ class Connection(asyncio.Protocol):
         accepted, offers = _OFFER.subn(_NO_OFFER, head)
         self.is_for_one_request = offers > 0
         state = {**self._options["app_state"], "connection": self}
-        self._inner = HttpToolsProtocol(**{**self._options, "app_state": state})
+        self._inner = RequestProtocol(**{**self._options, "app_state": state})
         self._inner.connection_made(self._transport)
         return accepted + data[len(head) :] if offers else data
 
