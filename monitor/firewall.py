@@ -90,7 +90,9 @@ def needs_between(web: WebSettings, url: str, route: OutgoingRoute) -> Needs:
 def _names(openings: Sequence[Opening]) -> Iterator[Opening]:
     """The name server, if a name is asked for."""
     asked = (
-        one.through.rpartition(":")[0].strip("[]") or one.host for one in openings if not one.is_incoming
+        opening.through.rpartition(":")[0].strip("[]") or opening.host
+        for opening in openings
+        if not opening.is_incoming
     )
     names = [host for host in asked if not _is_address(host)]
     if names:
@@ -291,12 +293,12 @@ def rows(needs: Needs) -> Sequence[tuple[str, str, str, str]]:
     """A table: direction, `host:port`, protocol, purpose. Below a proxy are the hosts that it must allow (`via`)."""
     written = []
     proxied: dict[str, list[tuple[str, str, str, str]]] = {}
-    for one in needs.openings:
-        place = f"{_bracketed(one.host)}:{'?' if one.port is None else one.port}"
-        if one.through:
-            proxied.setdefault(one.through, []).append(("via", place, one.protocol, one.purpose))
+    for opening in needs.openings:
+        place = f"{_bracketed(opening.host)}:{'?' if opening.port is None else opening.port}"
+        if opening.through:
+            proxied.setdefault(opening.through, []).append(("via", place, opening.protocol, opening.purpose))
         else:
-            written.append(("in" if one.is_incoming else "out", place, one.protocol, one.purpose))
+            written.append(("in" if opening.is_incoming else "out", place, opening.protocol, opening.purpose))
     for proxy, calls in proxied.items():
         written += [("out", proxy, "proxy", "the proxy, which must allow:"), *calls]
     return written

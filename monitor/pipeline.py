@@ -136,7 +136,9 @@ class Pipeline:
         """The measurements of the last tick, by stream and length of window."""
         own = self.judge.measuring.last
         receivers = self.workers.receivers() if self.workers else ()
-        received = {stream: received for one in receivers for stream, received in one.received().items()}
+        received = {
+            stream: received for receiver in receivers for stream, received in receiver.received().items()
+        }
         return MeasuredByWorkers(received, own) if received else own
 
     def worker_states(self) -> Sequence[WorkerState]:

@@ -98,7 +98,7 @@ def _explained(
         *_waiting(rule, alert),
         *([f"  suppressed    {why_not}"] if why_not else []),
         *([f"  acknowledged  by {alert.acknowledged_by}"] if alert.acknowledged_at is not None else []),
-        *(_notified(one) for one in channels),
+        *(_notified(channel) for channel in channels),
         *([f"  rule          {rule.source}"] if rule is not None else ["  rule          no longer in force"]),
         *(["  history"] if changes else []),
         *(f"    {iso(c.at)}  {c.before.value} -> {c.to.value}: {c.reason}" for c in changes),

@@ -71,9 +71,13 @@ def _lines(connection: Connection, stream: Stream, rule: Rule) -> Iterator[str]:
 def _figures(metric: str, measurements: list[Measurement]) -> Iterator[str]:
     if not measurements:
         yield f"  {metric:<12}  not measured yet, or only over the last seconds, which are not stored"
-    for one in measurements[:_MOST_FIGURES]:
-        labels = "".join(f", {name} {value}" for name, value in one.labels)
-        value = f"not measured: {one.reason}" if one.value is None else figure(one.value, one.unit)
-        yield f"  {metric:<12}  {value} (window from {iso(one.window.start)}, n = {one.n:,.0f}{labels})"
+    for measurement in measurements[:_MOST_FIGURES]:
+        labels = "".join(f", {name} {value}" for name, value in measurement.labels)
+        value = (
+            f"not measured: {measurement.reason}"
+            if measurement.value is None
+            else figure(measurement.value, measurement.unit)
+        )
+        yield f"  {metric:<12}  {value} (window from {iso(measurement.window.start)}, n = {measurement.n:,.0f}{labels})"
     if len(measurements) > _MOST_FIGURES:
         yield f"  {'':<12}  and {len(measurements) - _MOST_FIGURES:,} more"

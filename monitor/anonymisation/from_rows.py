@@ -126,7 +126,7 @@ def _root(codes: list[Floats]) -> Floats:
     """A root of the correlation of the columns' normal scores, shape (columns, columns)."""
     rows = len(codes[0])
     scores = np.array([NormalDist().inv_cdf((at + 0.5) / rows) for at in range(rows)])
-    normal = np.stack([scores[_ranks(one)] for one in codes])
+    normal = np.stack([scores[_ranks(code)] for code in codes])
     deviations = normal.std(axis=1, keepdims=True)
     normal = (normal - normal.mean(axis=1, keepdims=True)) / np.where(deviations > 0, deviations, 1.0)
     correlation = normal @ normal.T / rows
@@ -180,13 +180,17 @@ def _keys(table: pa.Table) -> list[str]:
 
 def _plain(column: pa.ChunkedArray) -> list[object]:
     numbers = _numbers(column.combine_chunks())
-    return column.to_pylist() if numbers is None else [None if np.isnan(one) else one for one in numbers]
+    return (
+        column.to_pylist()
+        if numbers is None
+        else [None if np.isnan(number) else number for number in numbers]
+    )
 
 
 def _taken(table: pa.Table, cells: Mapping[str, Cells], k: int) -> set[str]:
     """The rows that must not be drawn: every row of the table if a column is continuous, else those of fewer than k."""
     keys = _keys(table.select(list(cells)))
-    if any(one.is_continuous for one in cells.values()):
+    if any(cell.is_continuous for cell in cells.values()):
         return set(keys)
     counts: dict[str, int] = {}
     for key in keys:

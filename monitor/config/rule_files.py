@@ -49,7 +49,7 @@ def warnings_of(rules: RuleSet, config: Config) -> list[Problem]:
 
 
 def _of(entry: Entry) -> list[Rule]:
-    return [entry.rule, *(one.rule for one in entry.overrides if one.rule is not None)]
+    return [entry.rule, *(override.rule for override in entry.overrides if override.rule is not None)]
 
 
 def _unmeasured(written: Rule, judged: Rule, base_seconds: int) -> str:

@@ -58,7 +58,7 @@ class SlowModel(LateModel):
     def answer(self, features: dict[str, object]) -> FlightPrediction:
         """Predict one flight; the latency is that of all three."""
         answers = [super(SlowModel, self).answer(features) for _ in range(3)]
-        return FlightPrediction(answers[-1].late, sum(one.latency_ms for one in answers))
+        return FlightPrediction(answers[-1].late, sum(answer.latency_ms for answer in answers))
 
 
 @dataclass(slots=True)

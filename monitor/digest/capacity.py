@@ -38,15 +38,17 @@ def resource_notes(measured: Measured, client: str, settings: ClientSettings) ->
         if stream.client != client or stream.environment != SHOWN or not settings.shows(stream.model):
             continue
         used = {
-            one.labels: one.value for one in measurements if one.metric == resources.RESOURCE_USED_SHARE.name
+            measurement.labels: measurement.value
+            for measurement in measurements
+            if measurement.metric == resources.RESOURCE_USED_SHARE.name
         }
-        for one in measurements:
-            share = used.get(one.labels)
-            if one.metric != resources.RESOURCE_HOURS_LEFT.name or share is None:
+        for measurement in measurements:
+            share = used.get(measurement.labels)
+            if measurement.metric != resources.RESOURCE_HOURS_LEFT.name or share is None:
                 continue
-            left = math.inf if one.value is None else one.value * HOUR
+            left = math.inf if measurement.value is None else measurement.value * HOUR
             if left <= SOON or share >= NEARLY_FULL:
-                place = f"{one.label('resource') or 'resource'} of {one.label('gauge')}"
+                place = f"{measurement.label('resource') or 'resource'} of {measurement.label('gauge')}"
                 where = f"{settings.title(stream.model)}: {place}"
                 rest = f" At this rate it will be full in {wording.span(left)}." if left <= SOON else ""
                 notes.append((left, -share, f"{where} is {wording.share(share)} full.{rest}"))

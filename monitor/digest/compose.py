@@ -124,7 +124,7 @@ def _charts(
     if sum(value is not None for value in volume) > 1:
         words = f"{_decisions(health, settings)} per day, all models: {_course('volume', dates, volume)}"
         pictures.append(Picture("decisions", chart_images.bars(volume), words))
-    shown = next((one for one in health.models if one.quality is not None), None)
+    shown = next((model for model in health.models if model.quality is not None), None)
     if shown is not None and shown.quality is not None:
         metric = shown.quality.metric
         by_day = {one.day: one.quality for one in days.get(shown.stream, ()) if one.metric == metric}

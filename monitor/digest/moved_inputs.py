@@ -41,7 +41,9 @@ def moved_names(
     for incident in drift.incidents(connection, stream):
         if incident.since < end and (incident.closed is None or incident.closed > start):
             names |= {
-                one.removeprefix("features.") for one in incident.columns if one.startswith("features.")
+                column.removeprefix("features.")
+                for column in incident.columns
+                if column.startswith("features.")
             }
     return names
 

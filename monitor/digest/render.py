@@ -110,7 +110,7 @@ def mail(digest: Digest, version: str, address: str, unsubscribe: str) -> Messag
         html(digest, version, unsubscribe),
         (address,),
         list_headers(f"{digest.client}.digest.watchkeeper", title, unsubscribe),
-        files=tuple(Enclosure(one.name, "image/png", one.png, is_inline=True) for one in digest.charts),
+        files=tuple(Enclosure(chart.name, "image/png", chart.png, is_inline=True) for chart in digest.charts),
     )
 
 
@@ -119,9 +119,9 @@ def chat(digest: Digest, version: str) -> Message:
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _clamp(digest.verdict, SLACK_HEADER)}}
     ]
-    for one in digest.models:
-        if one.health is not Health.WORKING or one.has_rollout:
-            section = _clamp(_slack_section(one), SLACK_SECTION)
+    for model in digest.models:
+        if model.health is not Health.WORKING or model.has_rollout:
+            section = _clamp(_slack_section(model), SLACK_SECTION)
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": section}})
     row = digest.rows[0]
     totals = f"{row.name} {row.values[0]} ({digest.columns[1].lower()} {row.values[1]}) · {digest.span}"

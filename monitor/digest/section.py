@@ -87,7 +87,7 @@ def section(
     facts += [Fact(name, text) for name, text in seen.own]
     facts += [Fact("Data", seen.expected)] if seen.expected else []
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
-    shown = [Fact(one.name, _cut(one.text)) for one in facts]
+    shown = [Fact(fact.name, _cut(fact.text)) for fact in facts]
     shown += [
         Fact(f"Groups by {segment}", text) for segment, text in seen.groups
     ]  # whole: the end is a caveat
@@ -157,9 +157,9 @@ def quality_over(
 ) -> tuple[float | None, float, bool]:
     """The mean over the days of `span` weighted by sample size, the sample size, and whether a part is estimated."""
     inside = [
-        one
-        for one in days
-        if span[0] <= one.day <= span[1] and one.metric == metric and one.quality is not None
+        day
+        for day in days
+        if span[0] <= day.day <= span[1] and day.metric == metric and day.quality is not None
     ]
     n = sum(one.quality_n for one in inside)
     mean = sum((one.quality or 0.0) * one.quality_n for one in inside) / n if n else None
@@ -183,7 +183,7 @@ def _volume(days: Sequence[DayFigures], due: Due, sample: str) -> Iterable[Fact]
 
 def _decisions(days: Sequence[DayFigures], span: tuple[date, date]) -> tuple[float, float] | None:
     """Decisions and those without an answer; None without a day."""
-    inside = [one for one in days if span[0] <= one.day <= span[1]]
+    inside = [day for day in days if span[0] <= day.day <= span[1]]
     return (sum(one.decisions for one in inside), sum(one.errors for one in inside)) if inside else None
 
 
@@ -223,15 +223,15 @@ def _coming(
 ) -> Iterable[str]:
     """What needs attention soon."""
     _, last = due.span()
-    known = [one.day for one in days if one.quality is not None and not one.estimated]
+    known = [day.day for day in days if day.quality is not None and not day.estimated]
     is_judged = any(
-        one.metric in wording.QUALITY and one.value and not one.estimated for one in model.targets
+        target.metric in wording.QUALITY and target.value and not target.estimated for target in model.targets
     )
-    if any(one.decisions for one in days) and not known and not is_judged:
+    if any(day.decisions for day in days) and not known and not is_judged:
         yield "There are no confirmed outcomes yet, so quality is not measured."
     elif known and not is_judged and (last - max(known)).days >= STALE_TRUTH_DAYS:
         age = counted((last - max(known)).days, "day")
-        is_estimated = any(one.estimated and one.day > max(known) for one in days)
+        is_estimated = any(day.estimated and day.day > max(known) for day in days)
         since = "estimated" if is_estimated else "not known"
         yield f"Outcomes are late: the last confirmed ones are {age} old. Since then, quality is {since}."
     if seen.compared_since is not None and due.at - seen.compared_since > OLD_DAYS * DAY:

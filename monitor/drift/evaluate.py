@@ -173,9 +173,15 @@ def _judge(
         after = dated(subject.calibration, after, decision, recent)
     results = verdicts(subject.stream, subject.calibration, after, decision, subject.limits, subject.budget)
     worth_storing = [
-        StoredVerdict(one.window.start, one.column, one.evidence / one.limit, one.significant, one.reason)
-        for one in results
-        if one.evidence >= WORTH_KEEPING * one.limit
+        StoredVerdict(
+            result.window.start,
+            result.column,
+            result.evidence / result.limit,
+            result.significant,
+            result.reason,
+        )
+        for result in results
+        if result.evidence >= WORTH_KEEPING * result.limit
     ]
     stored_drift.put_verdicts(subject.connection, subject.stream, worth_storing, subject.now)
     if decision.joined.any() or decision.closed:
@@ -269,7 +275,7 @@ def _causes(
     segments: list[AffectedSegment] = []
     if now is not None and baseline is not None:
         impact = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
-        alarmed = [one.column for one in results if one.significant]
+        alarmed = [result.column for result in results if result.significant]
         before = _before(subject, since) or baseline.profile
         segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
     return attribution.causes(

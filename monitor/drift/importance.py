@@ -29,7 +29,7 @@ def importance(rows: pa.RecordBatch, layout: Layout) -> tuple[Mapping[str, float
     uncertainty = _entropy(np.bincount(answers))
     if not rows.num_rows or uncertainty <= 0:
         return {}, f"all {rows.num_rows:,} answers are alike" if rows.num_rows else "no row has an answer"
-    able = [one for one in layout.features if one.kind in ABLE and not one.open_ended]
+    able = [feature for feature in layout.features if feature.kind in ABLE and not feature.open_ended]
     shares = {_name(one): _information(cells_of_rows(one, rows), answers) / uncertainty for one in able}
     return dict(sorted(shares.items(), key=lambda one: (-one[1], one[0]))), ""
 

@@ -299,9 +299,9 @@ class Measurer:
                 again = self._measure_stream(connection, due_of[stale.stream], wanted, now)
                 results[stale.stream] = again
                 commit(connection, [again], now)
-        for one in results.values():
-            self._remember(one, now)
-        self._on_measured((one.stream, hour) for one in results.values() for hour in one.hours)
+        for result in results.values():
+            self._remember(result, now)
+        self._on_measured((result.stream, hour) for result in results.values() for hour in result.hours)
 
     def _windows(self, due: DueWindows, wanted: FamiliesByLength, now: float) -> list[Window]:
         """The windows that `_measure_stream` measures."""

@@ -50,7 +50,7 @@ class _Traffic:
         if seconds <= _SHORTEST:
             return
         limit = allowed(self.pauses, self.watched, self.arrivals - 1, start)
-        kept = [one for one in self.pauses if one.start > start - REMEMBERED]
+        kept = [pause for pause in self.pauses if pause.start > start - REMEMBERED]
         kept.append(Pause(start, seconds, limit is not None and seconds > limit))
         if len(kept) > _MOST:
             kept.remove(min(kept, key=lambda one: one.seconds))
@@ -131,7 +131,7 @@ class PauseWatch:
             before.pause(before.last + self._base, silent)
             before.watched += self._listened(before.last, start)
             before.last = float(start)
-        for one in traffic.pauses:
-            before.pause(one.start, one.seconds)
+        for pause in traffic.pauses:
+            before.pause(pause.start, pause.seconds)
         traffic.pauses, traffic.watched = before.pauses, traffic.watched + before.watched
         traffic.arrivals += before.arrivals

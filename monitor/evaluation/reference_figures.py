@@ -50,7 +50,10 @@ class ReferenceFigures:
         now: float,
     ) -> list[MeasurementTable]:
         """The measurements of those families that can be compared, once per further baseline."""
-        settings, comparable = self.settings_of(stream), [one for one in families if is_compared(one)]
+        settings, comparable = (
+            self.settings_of(stream),
+            [family for family in families if is_compared(family)],
+        )
         if not settings.also or not comparable:
             return []
         profile = rolling.profile(stream, window)

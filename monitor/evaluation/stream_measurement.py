@@ -158,11 +158,11 @@ def commit(
     connection: Connection, results: Sequence[StreamMeasurements], now: float
 ) -> list[StreamMeasurements]:
     """Write measurements of streams. Returns those that were not written because their profiles have changed since."""
-    held = profile_versions.hold_for_streams(connection, sorted(one.stream for one in results), now)
-    valid = [one for one in results if held[one.stream] == one.revision]
+    held = profile_versions.hold_for_streams(connection, sorted(result.stream for result in results), now)
+    valid = [result for result in results if held[result.stream] == result.revision]
     blocks = [(one.stream, window, block) for one in valid for window, block in one.blocks.items()]
     stored.put_for_streams(connection, blocks, now)
     sums = {one.stream: [total for _, total in one.sums] for one in valid}
     profiles.put_for_streams(connection, sums, now)
     measurement_queue.remove(connection, {one.stream: one.windows for one in valid})
-    return [one for one in results if held[one.stream] != one.revision]
+    return [result for result in results if held[result.stream] != result.revision]

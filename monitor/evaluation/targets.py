@@ -130,9 +130,9 @@ def advance(
     changed: list[TargetPeriod] = []
     for stream, figures in judged.items():
         before = {one.metric: one for one in known.get(stream, ())}
-        for one in figures:
-            old = before.pop(one.metric, None)
-            after = targets.advance(old, stream, one, now)
+        for figure in figures:
+            old = before.pop(figure.metric, None)
+            after = targets.advance(old, stream, figure, now)
             if len(after) > 1 or old is None or _is_news(old, after[0]):
                 changed += after
         changed += [targets.ended(one, now) for one in before.values()]

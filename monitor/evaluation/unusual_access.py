@@ -72,7 +72,7 @@ def compare(recent: Mapping[str, int], habits: Mapping[str, Habit], now: float) 
 def measured(readers: list[ReaderActivity], now: float) -> Measurement:
     """The largest ratio of all that can be compared, with the names of those above 1."""
     window, info = Window(int(now) + 1 - HOUR, int(now) + 1), ACCESS_RATIO
-    comparable = [one for one in readers if one.largest is not None]
+    comparable = [reader for reader in readers if reader.largest is not None]
     if readers and not comparable:
         reason = f"the audit log knows no reader of the same kind for {LEAST_HISTORY / DAY:.0f} days"
         return Measurement(DAEMON, window, info.name, None, info.unit, info.better, reason=reason)

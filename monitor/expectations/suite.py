@@ -166,14 +166,14 @@ def of_document(document: Document) -> list[Expectation]:
     expectations = [
         check.expectation(column_name(name)) for name, checks in suite.columns.items() for check in checks
     ]
-    for one in suite.conditions:
-        given = {"expression": one.expression}
-        expectations.append(Expectation(Check.CONDITION, "", given, one.tolerated, one.severity))
+    for condition in suite.conditions:
+        given = {"expression": condition.expression}
+        expectations.append(Expectation(Check.CONDITION, "", given, condition.tolerated, condition.severity))
     if suite.rows is not None:
         bounds = {name: getattr(suite.rows, name) for name in ("least", "most")}
         given = {name: value for name, value in bounds.items() if value is not None}
         expectations.append(Expectation(Check.ROWS, "", given, 0.0, suite.rows.severity))
-    return list({one.id: one for one in expectations}.values())
+    return list({expectation.id: expectation for expectation in expectations}.values())
 
 
 def column_name(name: str) -> str:
@@ -196,7 +196,8 @@ def dump(some: list[Expectation], heading: str = "") -> str:
     conditions = [one for one in some if one.check is Check.CONDITION]
     lines += ["conditions:"] if conditions else []
     lines += [
-        f"  - {{expression: {_quoted(one.arguments['expression'])}{_rest(one, ())}}}" for one in conditions
+        f"  - {{expression: {_quoted(condition.arguments['expression'])}{_rest(condition, ())}}}"
+        for condition in conditions
     ]
     for one in some:
         if one.check is Check.ROWS:

@@ -119,7 +119,7 @@ def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> C
         return CheckedRows(nowhere, nowhere)
     times = [micros_of_column(one) for one in (made, array)]
     checked = arrays.valid(times[0]) & arrays.valid(times[1])
-    at, stamped = (np.asarray(one.fill_null(0)) for one in times)
+    at, stamped = (np.asarray(time.fill_null(0)) for time in times)
     return CheckedRows(checked, checked & (at - stamped > round(expectation.arguments["within"] * 1e6)))
 
 

@@ -16,8 +16,8 @@ def write(
     """The figures of all streams, or of one client's; also of models that have sent no record."""
     for (stream, seconds), figures in measured.items():
         if seconds == OPEN and client in ("", stream.client):
-            for one in figures:
-                if one.metric in _NAMES and one.value is not None:
-                    where = [one.label(name) for name in ("gauge", "resource")]
-                    values = [stream.client, stream.environment, stream.model, *where, one.metric]
-                    samples.put("watchkeeper_gauge_value", values, one.value)
+            for figure in figures:
+                if figure.metric in _NAMES and figure.value is not None:
+                    where = [figure.label(name) for name in ("gauge", "resource")]
+                    values = [stream.client, stream.environment, stream.model, *where, figure.metric]
+                    samples.put("watchkeeper_gauge_value", values, figure.value)

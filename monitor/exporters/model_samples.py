@@ -321,7 +321,8 @@ def _parts(samples: SampleSet, b: list[str], measured: Sequence[Measurement], mo
     name = "watchkeeper_performance_part_value"
     of_parts = [one for one in measured if len(one.labels) == 1 and one.labels[0][0] == PARTS.get(one.metric)]
     ordered = sorted(
-        (one for one in of_parts if one.value is not None), key=lambda one: (-one.n, one.metric, one.labels)
+        (of_part for of_part in of_parts if of_part.value is not None),
+        key=lambda one: (-one.n, one.metric, one.labels),
     )
     for one in ordered[:most]:
         assert one.value is not None

@@ -31,14 +31,14 @@ def write(
             in_force = list(rules.for_stream(stream))
             series = exposed(in_force, stream, readings)
             worst = _worst(in_force, stream, readings, max_features)
-            for one in series:
-                if (one.values[_METRIC], one.values[_WINDOW], one.values[_FEATURE]) not in worst:
-                    samples.drop(one.name, 1)
+            for sery in series:
+                if (sery.values[_METRIC], sery.values[_WINDOW], sery.values[_FEATURE]) not in worst:
+                    samples.drop(sery.name, 1)
                     continue
-                is_age = one.name == VALUE and one.values[_METRIC] == TICK_AGE_SECONDS.name
+                is_age = sery.name == VALUE and sery.values[_METRIC] == TICK_AGE_SECONDS.name
                 # The age continues to grow while the daemon does not tick.
                 samples.put(
-                    one.name, one.values, one.value + max(now - looked_at, 0.0) if is_age else one.value
+                    sery.name, sery.values, sery.value + max(now - looked_at, 0.0) if is_age else sery.value
                 )
 
 

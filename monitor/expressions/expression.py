@@ -117,7 +117,7 @@ class Expression:
 def _mark(source: SyntaxTree, node: ast.Call) -> tuple[Term, Term | None]:
     """The sum of an aggregate, and the sum that divides it (None: it is a sum)."""
     name = node.func.id  # type: ignore[attr-defined]
-    where = [one.value for one in node.keywords if one.arg == "where"]
+    where = [keyword.value for keyword in node.keywords if keyword.arg == "where"]
     if len(where) != len(node.keywords) or len(where) > 1:
         raise source.error(node, f"{name} takes no other named value than where=")
     most = 2 if name == "quantile" else 1

@@ -145,7 +145,7 @@ def function_call(node: ast.AST) -> FunctionCall | None:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == PLUGIN):
         return None
     target = node.args[0].value  # type: ignore[attr-defined]
-    return FunctionCall(target, tuple(column_of(one) or "" for one in node.args[1:]))
+    return FunctionCall(target, tuple(column_of(arg) or "" for arg in node.args[1:]))
 
 
 def function_calls(body: ast.AST) -> Iterator[FunctionCall]:
@@ -220,10 +220,10 @@ def _check_comparison(source: SyntaxTree, node: ast.Compare) -> None:
         if isinstance(op, ast.In | ast.NotIn):
             if not isinstance(right, ast.Tuple | ast.List | ast.Set) or not right.elts:
                 raise source.error(right, "`in` needs a list of values, such as in ('ok', 'fraud')")
-            for one in right.elts:
-                if not isinstance(one, ast.Constant):
-                    raise source.error(one, "`in` needs a list of numbers and texts")
-                check_row(source, one)
+            for elt in right.elts:
+                if not isinstance(elt, ast.Constant):
+                    raise source.error(elt, "`in` needs a list of numbers and texts")
+                check_row(source, elt)
         elif isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None) or column_of(left) is None:
                 raise source.error(node, "`is` asks whether a column is missing: write features.x is None")
@@ -245,8 +245,8 @@ def _check_call(source: SyntaxTree, node: ast.Call) -> None:
         raise source.error(node, f"unknown function {name or 'without a name'}: {_listed(known)}")
     if node.keywords or len(node.args) != FUNCTIONS[name]:
         raise source.error(node, f"{name} takes {FUNCTIONS[name]} value{'s' * (FUNCTIONS[name] > 1)}")
-    for one in node.args:
-        check_row(source, one)
+    for arg in node.args:
+        check_row(source, arg)
 
 
 def _check_plugin(source: SyntaxTree, node: ast.Call) -> None:
@@ -257,10 +257,10 @@ def _check_plugin(source: SyntaxTree, node: ast.Call) -> None:
         target_of(first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "")
     except ValueError as error:
         raise source.error(first, str(error)) from error
-    for one in columns:
-        if column_of(one) is None:
-            raise source.error(one, "plugin gets columns, such as features.amount")
-        check_row(source, one)
+    for column in columns:
+        if column_of(column) is None:
+            raise source.error(column, "plugin gets columns, such as features.amount")
+        check_row(source, column)
 
 
 def _is_finite(value: object) -> bool:

@@ -100,7 +100,7 @@ class BatchEvaluation:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self._choice(*(self._numbers(one) for one in (test, body, orelse)))
             case ast.Call(func=ast.Name(id=name), args=args):
-                return self._call(name, [self._numbers(one) for one in args])
+                return self._call(name, [self._numbers(arg) for arg in args])
         raise TypeError(f"unchecked expression {type(node).__name__}")
 
     def _literal(self, value: object) -> Values:
@@ -160,8 +160,8 @@ class BatchEvaluation:
         is_undefined = (result.why == 0) & ~np.isfinite(result.of_row)
         if not is_undefined.any():
             return result
-        for one in operands:
-            is_undefined &= np.isfinite(one) | np.isnan(result.of_row)
+        for operand in operands:
+            is_undefined &= np.isfinite(operand) | np.isnan(result.of_row)
         why = np.where(is_undefined, self.reason(_UNUSABLE), result.why)
         return Values(result.of_row, why.astype(np.uint8), result.is_flag)
 
@@ -169,9 +169,9 @@ class BatchEvaluation:
         """Three-valued, as in SQL: `false and missing` is false, `true or missing` is true."""
         decided = np.zeros(self.rows.num_rows, bool)
         why = np.zeros(self.rows.num_rows, np.uint8)
-        for one in parts:
-            decided |= (one.why == 0) & ((one.of_row != 0) == is_or)
-            why = np.where(why != 0, why, one.why)
+        for part in parts:
+            decided |= (part.why == 0) & ((part.of_row != 0) == is_or)
+            why = np.where(why != 0, why, part.why)
         return Values((decided == is_or).astype(float), np.where(decided, 0, why).astype(np.uint8), True)
 
     def _choice(self, test: Values, body: Values, orelse: Values) -> Values:
@@ -215,7 +215,7 @@ class BatchEvaluation:
                 wanted = present if isinstance(op, ast.IsNot) else ~present
                 return Values(wanted.astype(float), np.zeros(len(wanted), np.uint8), is_flag=True)
             case ast.In() | ast.NotIn():
-                options = [self._equal(left, one) for one in right.elts]  # type: ignore[attr-defined]
+                options = [self._equal(left, elt) for elt in right.elts]  # type: ignore[attr-defined]
                 values = self._logic(options, is_or=True)
             case ast.Eq() | ast.NotEq():
                 values = self._equal(left, right)

@@ -64,16 +64,16 @@ def _interval(figure: GateFigure, units: Units) -> tuple[float | None, float | N
 def shortfalls(targets: tuple[TargetResult, ...], n: int, stream: Stream) -> list[Measurement]:
     """How far targets are missed, as the daemon measures it for the rule `TargetMissed`."""
     measured = []
-    for one in targets:
-        if one.value is None:
+    for target in targets:
+        if target.value is None:
             continue
-        sign = 1 if one.is_least else -1
-        ends = [None if end is None else sign * (one.target - end) for end in (one.low, one.high)]
-        low, high = reversed(ends) if one.is_least else ends
+        sign = 1 if target.is_least else -1
+        ends = [None if end is None else sign * (target.target - end) for end in (target.low, target.high)]
+        low, high = reversed(ends) if target.is_least else ends
         info = TARGET_SHORTFALL
-        value = sign * (one.target - one.value)
-        where = labels(target=one.metric)
+        value = sign * (target.target - target.value)
+        where = labels(target=target.metric)
         measured.append(
-            Measurement(stream, WINDOW, info.name, value, one.unit, info.better, n, where, low, high)
+            Measurement(stream, WINDOW, info.name, value, target.unit, info.better, n, where, low, high)
         )
     return measured

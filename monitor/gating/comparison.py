@@ -133,7 +133,7 @@ def _rules(
     compared: Mapping[str, MetricResult],
     criteria: Criteria,
 ) -> tuple[RuleResult, ...]:
-    mine = [one for one in targets if not one.is_no_news]
+    mine = [target for target in targets if not target.is_no_news]
     n = max((compared[one.metric].n for one in mine), default=0)
     shortfalls = agreement.shortfalls(tuple(mine), n, criteria.stream)
     return production_rules.evaluate(criteria.rules, *data.subjects, (shortfalls, ()))

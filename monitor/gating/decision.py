@@ -157,11 +157,11 @@ def _with_need(result: MetricResult, gain: _Gain, alpha: float) -> MetricResult:
 
 def decide_metrics(results: Sequence[MetricResult], alpha: float) -> tuple[MetricResult, ...]:
     """The metrics with their outcome and reason, after Holm's correction."""
-    p_values = [one.p_worse for one in results]
+    p_values = [result.p_worse for result in results]
     adjusted = iter(holm([p for p in p_values if p is not None]))
     return tuple(
-        one if one.p_worse is None else _decided(replace(one, p_adjusted=next(adjusted)), alpha)
-        for one in results
+        result if result.p_worse is None else _decided(replace(result, p_adjusted=next(adjusted)), alpha)
+        for result in results
     )
 
 
@@ -195,24 +195,27 @@ def decide(
     metrics: Sequence[MetricResult], targets: Sequence[TargetResult], rules: Sequence[RuleResult]
 ) -> tuple[Outcome, str]:
     """The verdict and its reason in one sentence."""
-    failed = [f"{one.metric} is {one.reason}" for one in metrics if one.outcome is Outcome.FAIL]
-    failed += [f"the agreed target of {one.metric} is missed" for one in targets if one.blocks]
-    blocking = sorted({f"{one.rule} ({one.severity})" for one in rules if one.blocks})
+    failed = [f"{metric.metric} is {metric.reason}" for metric in metrics if metric.outcome is Outcome.FAIL]
+    failed += [f"the agreed target of {target.metric} is missed" for target in targets if target.blocks]
+    blocking = sorted({f"{rule.rule} ({rule.severity})" for rule in rules if rule.blocks})
     failed += [f"in production it would fire {', '.join(blocking)}"] if blocking else []
     if failed:
         return Outcome.FAIL, "; ".join(failed)
-    open_ = [*_undecided(metrics), *(f"{one.metric}: {one.reason}" for one in targets if one.is_open)]
+    open_ = [
+        *_undecided(metrics),
+        *(f"{target.metric}: {target.reason}" for target in targets if target.is_open),
+    ]
     if open_:
         return Outcome.INCONCLUSIVE, "; ".join(open_)
     if not metrics:
         return Outcome.INCONCLUSIVE, "there is nothing to compare: no truth, error, cost or latency is known"
-    names = ", ".join(one.metric for one in metrics)
+    names = ", ".join(metric.metric for metric in metrics)
     return Outcome.PASS, f"no worse than the margin allows in {names}"
 
 
 def _undecided(metrics: Sequence[MetricResult]) -> list[str]:
     """The metrics that are not decided, those that were not measured by themselves."""
-    open_ = [one for one in metrics if one.outcome is Outcome.INCONCLUSIVE]
+    open_ = [metric for metric in metrics if metric.outcome is Outcome.INCONCLUSIVE]
     without = [f"{one.metric}: {one.reason}" for one in open_ if one.p_worse is None]
     named = [one.metric for one in open_ if one.p_worse is not None]
     if not named:

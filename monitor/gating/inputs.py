@@ -88,8 +88,8 @@ def read(
         parts += reader.valid(chunk, what, data)
     if reader.rejected:
         shown = [
-            f"{one_line(one.error)}{f' ({one_line(one.hint)})' if one.hint else ''}"
-            for one in reader.examples[:_SHOWN]
+            f"{one_line(example.error)}{f' ({one_line(example.hint)})' if example.hint else ''}"
+            for example in reader.examples[:_SHOWN]
         ]
         more = sum(reader.rejected.values()) - len(shown)
         raise InputError("; ".join([*shown, *([f"and {counted(more, 'more row')}"] if more else [])]))

@@ -106,7 +106,7 @@ def _truth(ids: pa.Array, sides: Sequence[pa.Table], others: Sequence[pa.Table])
     texts = [_texts(column) for column in truths]
     differ = np.asarray(pc.not_equal(*texts).fill_null(False))
     for row in np.flatnonzero(differ)[:1].tolist():
-        pair_of_truths = [one[row].as_py() for one in texts]
+        pair_of_truths = [text[row].as_py() for text in texts]
         if len(set(map(written, pair_of_truths))) > 1:
             shown = " and ".join(repr(one_line(str(text))) for text in pair_of_truths)
             raise InputError(

@@ -140,13 +140,13 @@ class StoredResult:
     @property
     def needed(self) -> int | None:
         """About how many items would decide every metric; None if these do, or none would."""
-        open_metrics = [one for one in self.metrics if one.outcome is Outcome.INCONCLUSIVE]
-        needed = [one.needed for one in open_metrics]
+        open_metrics = [metric for metric in self.metrics if metric.outcome is Outcome.INCONCLUSIVE]
+        needed = [open_metric.needed for open_metric in open_metrics]
         return max((one for one in needed if one is not None), default=None)
 
     def metric(self, name: str) -> MetricResult | None:
         """The result of one metric, or None."""
-        return next((one for one in self.metrics if one.metric == name), None)
+        return next((metric for metric in self.metrics if metric.metric == name), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

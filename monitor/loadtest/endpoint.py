@@ -116,7 +116,7 @@ def endpoint(
     Raises:
         InputError: a header or the template is invalid.
     """
-    given = [_header(one, secrets) for one in headers]
+    given = [_header(header, secrets) for header in headers]
     if not any(name.lower() == b"content-type" for name, _ in given):
         given.append((b"Content-Type", b"application/json"))
     default = 443 if where.is_tls else 80

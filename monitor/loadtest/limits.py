@@ -94,7 +94,7 @@ def _failure(stage: StageResult, server: str) -> str:
 def _holds_on_the_wire(stage: StageResult) -> bool:
     """Whether the latencies would hold if calls had not waited for a connection."""
     limits = [one.objective for one in stage.missed if one.objective.kind is ObjectiveKind.LATENCY]
-    return bool(limits) and all(stage.on_the_wire[one.percent] < one.limit for one in limits)
+    return bool(limits) and all(stage.on_the_wire[limit.percent] < limit.limit for limit in limits)
 
 
 def milliseconds(seconds: float) -> str:

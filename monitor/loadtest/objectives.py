@@ -46,7 +46,7 @@ def parse(text: str) -> tuple[Objective, ...]:
         InputError: it is not a list of limits, a limit is not positive, or is given twice.
     """
     objectives = tuple(_parsed(part.strip()) for part in text.split(","))
-    names = [one.text.partition("<")[0] for one in objectives]
+    names = [objective.text.partition("<")[0] for objective in objectives]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--slo: {name} is limited twice", hint=_HINT)

@@ -66,7 +66,7 @@ def to_dict(test: LoadTest) -> dict[str, Any]:
         "first_limit": verdict.limit or None,
         "interrupted": test.interrupted,
         "cores": test.cores,
-        "objectives": [one.text for one in plan.objectives],
+        "objectives": [objective.text for objective in plan.objectives],
         "notes": [one_line(note) for note in test.notes],
         "stages": [_stage(stage, test.cores) for stage in test.stages],
     }
@@ -109,7 +109,7 @@ def junit(test: LoadTest) -> str:
     cases.append(
         _case(test, f"{format_number(test.plan.wanted, 4)}{test.plan.unit}", kind, test.verdict.sentence)
     )
-    bad = {kind: sum(f"<{kind} " in one for one in cases) for kind in ("failure", "error")}
+    bad = {kind: sum(f"<{kind} " in case for case in cases) for kind in ("failure", "error")}
     counts = f'tests="{len(cases)}" failures="{bad["failure"]}" errors="{bad["error"]}"'
     name = quoteattr(one_line(f"watchkeeper loadtest {test.plan.name}"))
     inner = "".join(cases)

@@ -75,8 +75,8 @@ def load_test(
 
 def needed(plan: LoadTestPlan, rate: float, seconds: float) -> float:
     """How long a stage lasts that was meant to last `seconds`: as long as it takes to tell."""
-    calls = max(one.least_calls for one in plan.objectives)
-    latencies = [one.limit for one in plan.objectives if one.kind is ObjectiveKind.LATENCY]
+    calls = max(objective.least_calls for objective in plan.objectives)
+    latencies = [objective.limit for objective in plan.objectives if objective.kind is ObjectiveKind.LATENCY]
     return max(seconds, 1.05 * calls / rate, _LATENCIES * max(latencies, default=0.0))
 
 

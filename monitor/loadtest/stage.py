@@ -90,7 +90,7 @@ def result(rate: float, calls: StageCalls, objectives: Sequence[Objective], arou
     percents = sorted(
         {50.0, 95.0, 99.0, 100.0, *(o.percent for o in objectives if o.kind is ObjectiveKind.LATENCY)}
     )
-    judged = tuple(_judged(one, latency, int(failed.sum()), around) for one in objectives)
+    judged = tuple(_judged(objective, latency, int(failed.sum()), around) for objective in objectives)
     grows = _grows(calls) if not calls.stopped else False
     noticed = (calls.noticed - calls.due)[~np.isnan(calls.noticed)]
     span = max(float(calls.due[-1]), 1 / rate) if not calls.stopped else calls.seconds

@@ -38,7 +38,7 @@ class LoadVerdict:
 
 def tried(stages: Sequence[StageResult], cores: int) -> list[Tried]:
     """The stages for the search: one that the generator spoiled is unknown."""
-    return [Tried(one.rate, trusted(one, cores)) for one in stages]
+    return [Tried(stage.rate, trusted(stage, cores)) for stage in stages]
 
 
 def trusted(stage: StageResult, cores: int) -> ObjectiveState:

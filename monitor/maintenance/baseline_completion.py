@@ -47,7 +47,9 @@ def lacking(made: Baseline, declared: DeclaredBaseline, rows: int) -> DeclaredBa
     needed = min(rows, made.profile.rows)
     known = made.profile.overall
     metrics = tuple(
-        one for one in declared.metrics if known.tally(of_stored(*one).tally).get(ROWS, 0.0) < max(needed, 1)
+        metric
+        for metric in declared.metrics
+        if known.tally(of_stored(*metric).tally).get(ROWS, 0.0) < max(needed, 1)
     )
     season = declared.season
     is_other = _MARK in made.source and mark(season) not in made.source

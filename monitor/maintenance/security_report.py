@@ -115,7 +115,7 @@ def _list(keys: Sequence[Key]) -> str:
 
 
 def _people(facts: Facts) -> list[SecurityFinding]:
-    admins = sorted({one.who for one in facts.sessions if one.role == "admin"})
+    admins = sorted({session.who for session in facts.sessions if session.role == "admin"})
     return [
         SecurityFinding("admins signed in now", True, ", ".join(admins[:_MOST]) or "none"),
         SecurityFinding(
@@ -145,8 +145,12 @@ def _storage(facts: Facts) -> list[SecurityFinding]:
 
 
 def _log(facts: Facts) -> list[SecurityFinding]:
-    broken = [f"{one.client or '(no single client)'}: {one.problem}" for one in facts.verdicts if one.problem]
-    entries = sum(one.entries for one in facts.verdicts)
+    broken = [
+        f"{verdict.client or '(no single client)'}: {verdict.problem}"
+        for verdict in facts.verdicts
+        if verdict.problem
+    ]
+    entries = sum(verdict.entries for verdict in facts.verdicts)
     signed = "checkpoints are signed" if facts.installation.is_signed else "audit.key is not set"
     return [
         SecurityFinding("audit log", not broken, "; ".join(broken) or f"{counted(entries, 'entry')}, intact"),

@@ -149,7 +149,7 @@ def families_by_length(read: Mapping[int, Collection[str]], base: int) -> dict[i
 
 def _narrowed(families: Sequence[Family], metrics: Collection[str]) -> tuple[Family, ...]:
     read = frozenset(info.name for info in column_drift.INFO if info.name in metrics)
-    return tuple(SomeDrift(read) if one is column_drift.measure else one for one in families)
+    return tuple(SomeDrift(read) if family is column_drift.measure else family for family in families)
 
 
 def with_families(families: Sequence[Family], others: Collection[Family]) -> tuple[Family, ...]:

@@ -45,7 +45,7 @@ class LogEvidence:
         largest = max(self.logs)
         if largest == -math.inf:
             return 0.0
-        total = math.fsum(math.exp(one - largest) for one in self.logs) / len(self.logs)
+        total = math.fsum(math.exp(log - largest) for log in self.logs) / len(self.logs)
         return math.exp(largest + math.log(total) - math.log(limit))
 
 

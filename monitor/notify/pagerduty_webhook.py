@@ -93,7 +93,7 @@ def apply(connection: Connection, event: PagerDutyEvent, delivery: str, now: flo
 def note(connection: Connection, incident: Incident, what: str, now: float) -> None:
     """Enter into the audit log what PagerDuty has changed."""
     members = [alerts.get(connection, fingerprint) for fingerprint, _ in incident.members[:_LOOKED_AT]]
-    clients = {one.stream.client for one in members if one is not None}
+    clients = {member.stream.client for member in members if member is not None}
     client = clients.pop() if len(clients) == 1 else ""
     audit.note(connection, now, "PagerDuty", f"{what}: {incident.key}", client)
 

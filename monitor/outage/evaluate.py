@@ -138,7 +138,7 @@ def _entries(
             JournalEntry(
                 delivery,
                 incident,
-                tuple(alerts[one] for one in sorted(members) if one in alerts),
+                tuple(alerts[member] for member in sorted(members) if member in alerts),
                 tuple(t for t in evaluation.transitions if t.fingerprint in members),
             )
         )

@@ -30,7 +30,9 @@ def evaluate_windows(
         if decision.joined.any():
             span = drift.span_needed(state, decision)
             recent = [
-                one for one in windows[max(place - MOST_WINDOWS, 0) : place] if one.window.start >= span.start
+                window
+                for window in windows[max(place - MOST_WINDOWS, 0) : place]
+                if window.window.start >= span.start
             ]
             state = drift.dated(calibration, state, decision, recent)
             verdict_of = {verdict.column or ALL: verdict for verdict in

@@ -39,7 +39,8 @@ def html(line: TimeLine, facts: Sequence[tuple[str, str]]) -> str:
     paragraphs = "".join(f"<p><b>{escape(name)}</b> {escape(text)}</p>" for name, text in facts)
     head = "".join(f"<th>{title}</th>" for title in ("alarm", "columns", "since", "end", "reason"))
     rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in one.cells)}</tr>" for one in line.incidents
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in incident.cells)}</tr>"
+        for incident in line.incidents
     )
     table = (
         f'<div class="s"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -66,7 +67,8 @@ def _draw(line: TimeLine) -> str:
     count = len(line.incidents)
     label = f"{count:,} {'incident' if count == 1 else 'incidents'} on the time line"
     bars = "".join(
-        bar("i", one.start, one.end, 8, _LINE - 8, ", ".join(one.cells[:2])) for one in line.incidents
+        bar("i", incident.start, incident.end, 8, _LINE - 8, ", ".join(incident.cells[:2]))
+        for incident in line.incidents
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'

@@ -109,17 +109,17 @@ class Rehearsal:
         last = float(self.judged[-1].end) if self.judged else end
         incidents = [
             ShownIncident(
-                one.opened,
-                one.closed or last,
+                incident.opened,
+                incident.closed or last,
                 (
-                    iso(one.opened),
-                    ", ".join(one.columns),
-                    one.begun.removeprefix("since "),
-                    one.end,
-                    one.reason,
+                    iso(incident.opened),
+                    ", ".join(incident.columns),
+                    incident.begun.removeprefix("since "),
+                    incident.end,
+                    incident.reason,
                 ),
             )
-            for one in self.incidents
+            for incident in self.incidents
         ]
         line = TimeLine((start, end), (end, last), (iso(start), iso(last)), incidents)
         return html(line, self._facts())

@@ -121,7 +121,11 @@ class Forwarder:
             frame for frame, one in zip(waiting, readings, strict=True) if not self._is_settled(frame, one)
         ]
         if left:
-            later = [one for one in readings if one.verdict in (Disposition.LATER, Disposition.DOUBTFUL)]
+            later = [
+                reading
+                for reading in readings
+                if reading.verdict in (Disposition.LATER, Disposition.DOUBTFUL)
+            ]
             if later:  # else one could not be set aside, and time has passed
                 self._wait(later[0].reason, max(one.wait for one in later))
         return left

@@ -128,7 +128,7 @@ class RelaySettings(Section):
     def _consistent(self) -> "RelaySettings":
         if not self.keys:
             raise ValueError("keys is empty: nobody could send")
-        tokens = [one.key.get_secret_value() for one in self.keys.values()]
+        tokens = [key.key.get_secret_value() for key in self.keys.values()]
         if len(set(tokens)) < len(tokens):
             raise ValueError("two of the keys are equal: whose records they are would be unknown")
         if self.upstream.key.get_secret_value() in tokens:

@@ -39,7 +39,7 @@ class RelayStatus(msgspec.Struct, frozen=True):
     @property
     def is_well(self) -> bool:
         """Whether it runs, the daemon takes what it sends, and nothing is set aside."""
-        return self.is_running and not any(one.error or one.set_aside for one in self.keys)
+        return self.is_running and not any(key.error or key.set_aside for key in self.keys)
 
 
 def status_of(folder: Path, limit: int, now: float) -> RelayStatus:
@@ -50,7 +50,7 @@ def status_of(folder: Path, limit: int, now: float) -> RelayStatus:
     """
     queues = sorted(path for path in (folder / QUEUES).glob("*") if path.is_dir())
     keys = [_key(path, now) for path in queues]
-    return RelayStatus(is_held(folder), sum(one.waiting_bytes for one in keys), limit, keys)
+    return RelayStatus(is_held(folder), sum(key.waiting_bytes for key in keys), limit, keys)
 
 
 def retry(folder: Path) -> int:

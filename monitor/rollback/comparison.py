@@ -101,7 +101,7 @@ def _compared(
     when: str,
 ) -> Blame:
     ours, others = new.within(mine), other.within(theirs)
-    if sum(one.n for one in ours) < LEAST_ROWS or sum(one.n for one in others) < LEAST_ROWS:
+    if sum(our.n for our in ours) < LEAST_ROWS or sum(one.n for one in others) < LEAST_ROWS:
         return Blame(False, f"fewer than {LEAST_ROWS} answers of one of the versions to compare")
     if breach.metric in PROPORTIONS or is_signal(breach.metric):
         return _proportions(breach, new, other, ours, others, when)
@@ -117,7 +117,7 @@ def _proportions(
     when: str,
 ) -> Blame:
     """The hits of both together are binomial with the new one's share, if it is as bad as tolerated."""
-    n, m = sum(one.n for one in ours), sum(one.n for one in others)
+    n, m = sum(our.n for our in ours), sum(one.n for one in others)
     hits, their_hits = (round(sum(_bad(one, breach) for one in arm)) for arm in (ours, others))
     words = f"{hits / n:.1%} of version {new.name}'s {n:,.0f}, {their_hits / m:.1%} of version {other.name}'s"
     words = f"{words} {m:,.0f} {when}"
@@ -148,7 +148,7 @@ def _values(
     limit = figure(breach.limit, breach.unit)
     words = f"{breach.metric} of version {new.name} is {mine}, of version {other.name} {theirs} {when}"
     words = f"{words} (limit {limit})"
-    if not all(_is_beyond(one, breach) for one in ours):
+    if not all(_is_beyond(our, breach) for our in ours):
         return Blame(
             False, f"{words}: version {new.name} is not beyond it in the last {LEAST_MINUTES} minutes"
         )

@@ -139,9 +139,9 @@ def _refused(trigger: Trigger, situation: RollbackSituation, newest: Version, ot
         return situation.stopped
     if trigger.version not in ("", newest.version):
         return f"the alert is about version {shown(trigger.version)}, and the newest is version {name}"
-    twins = [one.version for one in situation.versions if one.first_seen == newest.first_seen]
+    twins = [version.version for version in situation.versions if version.first_seen == newest.first_seen]
     if len(twins) > 1 and not trigger.version:
-        names = " and ".join(shown(one) for one in sorted(twins)[:2])
+        names = " and ".join(shown(twin) for twin in sorted(twins)[:2])
         return f"versions {names} first answered in the same minute: it is unknown which of them is new"
     if why := not_live(newest.version, situation.versions, situation.now):
         return why
@@ -167,10 +167,10 @@ def _waits(situation: RollbackSituation) -> str:
     """Why another rollback would be too many; empty if it is not."""
     policy, now = situation.policy, situation.now
     rollbacks = [one for one in _ordered(situation) if one.kind == "rollback"]
-    recent = [one for one in rollbacks if abs(now - one.decided_at) < policy.cool_down]
+    recent = [rollback for rollback in rollbacks if abs(now - rollback.decided_at) < policy.cool_down]
     if recent:
         pause = format_duration(policy.cool_down)
         return f"version {shown(recent[0].version)} was rolled back less than {pause} ago"
-    if sum(abs(now - one.decided_at) < DAY for one in rollbacks) >= policy.most_per_day:
+    if sum(abs(now - rollback.decided_at) < DAY for rollback in rollbacks) >= policy.most_per_day:
         return f"{policy.most_per_day} rollbacks in 24 hours are the maximum"
     return ""

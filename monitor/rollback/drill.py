@@ -102,7 +102,7 @@ class DrillRun:
         with self.store.read() as connection:
             open_alerts = [one for one in alerts.load(connection).values() if one.state is State.FIRING]
         acting = {rule.name for rule in self.rules.for_stream(self.stream) if rule.action != "none"}
-        named = sorted(one.rule for one in open_alerts if one.rule in acting)
+        named = sorted(open_alert.rule for open_alert in open_alerts if open_alert.rule in acting)
         if not named:
             raise DrillError("no rule with an action fires", hint="watchkeeper check-config")
         return f"{', '.join(named)} fires"
@@ -164,7 +164,7 @@ class DrillRun:
             rows = rollbacks.of_stream(connection, self.stream)
         if not rows:
             raise DrillError("no decision was made")
-        return next((one for one in rows if one.was_ordered), rows[0])
+        return next((row for row in rows if row.was_ordered), rows[0])
 
     def _minute(self, failing: dict[str, float]) -> None:
         """Let a minute pass in which these versions answer, with these shares of failures."""
@@ -191,7 +191,7 @@ class DrillRun:
         with self.store.write() as connection:
             known = alerts.load(connection)
             done = evaluate(self.rules, Readings(measured), known, now)
-            changed = [replace(one, metric=one.metric or "error_rate") for one in done.alerts]
+            changed = [replace(alert, metric=alert.metric or "error_rate") for alert in done.alerts]
             alerts.put(connection, changed)
 
 

@@ -85,7 +85,7 @@ def of_stream(
             stream, window, info.name, float(value), info.unit, info.better, 1, where, because=because
         )
 
-    live = {one.version for one in known.versions if now - one.last_seen <= SILENT_AFTER}
+    live = {version.version for version in known.versions if now - version.last_seen <= SILENT_AFTER}
     for one in _newest_of_each(known.rollbacks, now):
         where, answers = labels(version=one.version), one.version in live
         taken_back = one.kind == "rollback" and one.state in DONE and now - one.decided_at < _TOLD
@@ -109,13 +109,13 @@ def of_stream(
 
 def _age(drills: Sequence[Drill], settings: RollbackSettings, now: float) -> float | None:
     """The time since the last drill that passed, relative to the longest time between two; None if none passed."""
-    passed = [one.started_at for one in drills if one.outcome == PASSED]
+    passed = [drill.started_at for drill in drills if drill.outcome == PASSED]
     return max(0.0, now - max(passed)) / settings.drill_every if passed else None
 
 
 def _due(drills: Sequence[Drill], age: float | None) -> str:
     """Why a drill is due; empty if it is not."""
-    ended = [one for one in drills if one.outcome != RUNNING]
+    ended = [drill for drill in drills if drill.outcome != RUNNING]
     if not ended:
         return "there was no drill"
     if ended[0].outcome != PASSED:
@@ -126,7 +126,7 @@ def _due(drills: Sequence[Drill], age: float | None) -> str:
 def _newest_of_each(rows: Sequence[Rollback], now: float) -> list[Rollback]:
     """The newest order of each version of the last 24 hours."""
     newest: dict[str, Rollback] = {}
-    for one in rows:
-        if one.was_ordered and now - one.decided_at < DAY:
-            newest.setdefault(one.version, one)
+    for row in rows:
+        if row.was_ordered and now - row.decided_at < DAY:
+            newest.setdefault(row.version, row)
     return list(newest.values())

@@ -155,7 +155,7 @@ class RollbackWorker:
         if not why:
             return None
         newest = newest_of(versions)
-        mine = next((one for one in versions if one.version == order.version), None)
+        mine = next((version for version in versions if version.version == order.version), None)
         is_silent = mine is not None and newest is not None and mine.first_seen >= newest.first_seen
         return RollbackState.VERIFIED if is_silent else RollbackState.FAILED, f"not carried out: {why}"
 

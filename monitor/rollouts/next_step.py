@@ -49,7 +49,7 @@ def next_step(
     """
 
     def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> StepDecision:
-        checks = tuple(kept(one) for one in verdict.signals)
+        checks = tuple(kept(signal) for signal in verdict.signals)
         return StepDecision(RolloutStep(last.number + 1, now, state, stage, share, reason, checks), reason)
 
     if last.state is not RolloutState.RUNNING:

@@ -124,7 +124,7 @@ def _decide(
     canary: str, stable: str, arms: Arms, compared: Sequence[CanarySignal], inputs: CanarySignal, gate: Gate
 ) -> Verdict:
     def answer(outcome: Outcome, reason: str, culprits: Sequence[CanarySignal] = ()) -> Verdict:
-        names = {one.name for one in culprits}
+        names = {culprit.name for culprit in culprits}
         shown = tuple(
             replace(one, state=SignalState.FAIL) if one.name in names else one for one in (*compared, inputs)
         )

@@ -101,9 +101,9 @@ def _array(name: str, values: Sequence[Any]) -> pa.Array:
     if kind is None:
         raise ValueError(f"'{name}' is not a column of calls")
     if kind == _TEXT:
-        values = [None if one is None else storable(one) for one in values]
+        values = [None if value is None else storable(value) for value in values]
     elif kind == _TEXTS:
-        values = [None if one is None else [part and storable(part) for part in one] for one in values]
+        values = [None if value is None else [part and storable(part) for part in value] for value in values]
     return pa.array(values, kind)
 
 

@@ -48,7 +48,7 @@ def readings(text: str) -> Iterator[DecodedText]:
             yield _standing_for(decoded, blob.span())
     for bits in _BITS.finditer(text):
         letters = re.findall("[01]{8}", bits.group())
-        yield _standing_for("".join(chr(int(one, 2)) for one in letters), bits.span())
+        yield _standing_for("".join(chr(int(letter, 2)) for letter in letters), bits.span())
     for codes in _CODES.finditer(text):
         yield _standing_for(
             "".join(chr(int(one)) for one in re.findall("[0-9]+", codes.group())), codes.span()

@@ -65,8 +65,8 @@ def _compiled(pattern: str) -> "re2._Regexp":
 @lru_cache(maxsize=16)
 def _filter(patterns: tuple[str, ...]) -> "re2.Filter":
     compiled, options = re2.Filter(), _options()
-    for one in patterns:
-        compiled.Add(one.encode(), options)
+    for pattern in patterns:
+        compiled.Add(pattern.encode(), options)
     compiled.Compile()
     return compiled
 

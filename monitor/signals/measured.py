@@ -58,7 +58,7 @@ def _measured() -> _Measured:
 
 def errors_of(signal: str) -> list[MeasuredError]:
     """The measured errors of a signal, one for each labelled set; none for what is counted and cannot be wrong."""
-    return [one for one in _measured().errors if one.signal == signal]
+    return [error for error in _measured().errors if error.signal == signal]
 
 
 def microseconds_of(signal: str) -> float | None:

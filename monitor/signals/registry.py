@@ -41,4 +41,4 @@ def measure(
 ) -> pa.Table:
     """Measure signals of calls: a column a signal, a row a call; null is not measured."""
     batch = CallBatch(calls, registered)
-    return pa.table({one.name: one.measure(batch) for one in signals})
+    return pa.table({signal.name: signal.measure(batch) for signal in signals})

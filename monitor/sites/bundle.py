@@ -244,9 +244,9 @@ def _check_counts(raw: bytes) -> None:
     streams = _RAW_STREAMS.decode(parts["streams"]) if "streams" in parts else []
     windows = _RAW_WINDOWS.decode(parts["windows"]) if "windows" in parts else []
     for name, inside in (
-        ("baselines", [one.baselines for one in streams]),
-        ("versions", [one.versions for one in streams]),
-        ("earlier profiles", [one.bases for one in windows]),
+        ("baselines", [stream.baselines for stream in streams]),
+        ("versions", [stream.versions for stream in streams]),
+        ("earlier profiles", [window.bases for window in windows]),
     ):
         _check_count(name, sum(map(_count, inside)), _MOST_INSIDE)
 

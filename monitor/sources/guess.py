@@ -161,7 +161,9 @@ def _may_be_feature(leaf: _Leaf) -> bool:
 
 def _is_vector(values: list[object]) -> bool:
     """Whether a list has numbers alone, as an embedding does."""
-    return bool(values) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    return bool(values) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    )
 
 
 def _rows(message: Mapping[str, object]) -> str:

@@ -105,7 +105,11 @@ class PayloadReader:
 
     def _new(self, payloads: Sequence[Payload], known: Known) -> dict[bytes, tuple[RequestKey, Payload]]:
         """The messages that were not stored before, each once, by key."""
-        keyed = {request.key: (request, one) for one in payloads for request in (self._request_of(one),)}
+        keyed = {
+            request.key: (request, payload)
+            for payload in payloads
+            for request in (self._request_of(payload),)
+        }
         for key in known(list(keyed)):
             del keyed[key]
         return keyed
@@ -209,7 +213,11 @@ class PayloadReader:
         ):
             if records:
                 checked = parse.check(
-                    kind, [complete(one) for one in records], len(payload.body), rules, self.log.decoders
+                    kind,
+                    [complete(record) for record in records],
+                    len(payload.body),
+                    rules,
+                    self.log.decoders,
                 )
                 checked.rejected = [
                     replace(

@@ -127,7 +127,9 @@ def _itself(
     skipped = faults.load(connection, now)
     if not open_of_stream and not mistakes and not skipped:
         return None
-    notes = [f"error in a rule file, so the daemon keeps its previous rules: {one}" for one in mistakes]
+    notes = [
+        f"error in a rule file, so the daemon keeps its previous rules: {mistake}" for mistake in mistakes
+    ]
     notes += [
         f"skipped since {iso(one.since)}: {one.part} {one.subject}: {one.reason}"
         for one in skipped[:MOST_SKIPPED]

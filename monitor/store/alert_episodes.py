@@ -84,7 +84,7 @@ def find(connection: Connection, wanted: EpisodeFilter, offset: int = 0, limit: 
 def rules(connection: Connection) -> list[str]:
     """The rules that episodes are of, in order."""
     names = connection.scalars(select(transitions.c.rule).where(*_BEGAN).distinct())
-    return sorted(str(one) for one in names if one is not None)
+    return sorted(str(name) for name in names if name is not None)
 
 
 def _conditions(wanted: EpisodeFilter) -> list[ColumnElement[bool]]:

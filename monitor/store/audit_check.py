@@ -33,10 +33,10 @@ def verify(connection: Connection, signer: Signer, outside: Iterable[Checkpoint]
     copies = list(outside)
     clients = set(connection.scalars(select(entries.c.client).distinct()))
     clients |= set(connection.scalars(select(checkpoints.c.client).distinct())) | {
-        one.client for one in copies
+        copy.client for copy in copies
     }
     return [
-        _verify(connection, client, signer, [one for one in copies if one.client == client])
+        _verify(connection, client, signer, [copy for copy in copies if copy.client == client])
         for client in sorted(clients)
     ]
 

@@ -81,9 +81,9 @@ class Prepared:
         kept = connection.get_execution_options().get(_AHEAD)
         if kept is None:
             connection.execution_options(**{_AHEAD: (kept := {})})
-        names = tuple(name for name in values[0] if len({one[name] for one in values}) > 1)
+        names = tuple(name for name in values[0] if len({value[name] for value in values}) > 1)
         text, arranged = self._text(connection)
-        arrays = {f"ahead_{name}": [one[name] for one in values] for name in names}
+        arrays = {f"ahead_{name}": [value[name] for value in values] for name in names}
         result = connection.exec_driver_sql(
             self._for_each(text, names, values[0]), arranged(values[0]) | arrays
         )

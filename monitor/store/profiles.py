@@ -137,7 +137,7 @@ def read_ahead(connection: Connection, wanted: Mapping[Stream, Iterable[Window]]
     """Read what `get` gives of each of these windows."""
     numbers = {stream: streams.find(connection, stream) for stream in wanted}
     values = [_key(numbers[stream], window) for stream, windows in wanted.items() for window in windows]
-    _GET.read_ahead(connection, [one for one in values if one["stream"] is not None])
+    _GET.read_ahead(connection, [value for value in values if value["stream"] is not None])
 
 
 def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> list[StoredProfile]:

@@ -76,12 +76,12 @@ class RegisteredTexts:
     def shingles_of(self, client: str, model: str) -> frozenset[int]:
         """The hashes of the system prompts of all versions of a model: an old prompt may leak, too."""
         return frozenset().union(
-            *(one.shingles for one in self.prompts if (one.client, one.model) == (client, model))
+            *(prompt.shingles for prompt in self.prompts if (prompt.client, prompt.model) == (client, model))
         )
 
     def canaries_of(self, client: str, model: str) -> frozenset[bytes]:
         """The hashes of the canaries of a model, and of those for all models of its client."""
-        mine = (one for one in self.canaries if one.client == client and one.model in ("", model))
+        mine = (canary for canary in self.canaries if canary.client == client and canary.model in ("", model))
         return frozenset(one.digest for one in mine)
 
 
@@ -119,8 +119,8 @@ def add_canary(connection: Connection, canary: Canary) -> bool:
 def remove_canaries(connection: Connection, canaries: Iterable[Canary]) -> int:
     """Delete canaries; how many there were."""
     columns, gone = CANARIES.c, 0
-    for one in canaries:
-        mine = (columns.client == one.client, columns.digest == one.digest)
+    for canary in canaries:
+        mine = (columns.client == canary.client, columns.digest == canary.digest)
         gone += connection.execute(delete(CANARIES).where(*mine)).rowcount
     return gone
 

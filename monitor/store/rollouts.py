@@ -176,7 +176,7 @@ def running(connection: Connection) -> list[tuple[Rollout, RolloutStep]]:
     is_over = select(STEPS.c.step).where(*same, STEPS.c.state != RolloutState.RUNNING.value).exists()
     query = select(ROLLOUTS).where(~is_over).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
     open_ones = _rollouts(connection, connection.execute(query).all())
-    with_last = ((one, steps(connection, one)[-1]) for one in open_ones)
+    with_last = ((open_one, steps(connection, open_one)[-1]) for open_one in open_ones)
     return [(one, last) for one, last in with_last if last.state is RolloutState.RUNNING]
 
 
@@ -186,7 +186,9 @@ def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Rol
     has_new = select(STEPS.c.step).where(*same, STEPS.c.at >= since).exists()
     query = select(ROLLOUTS).where(has_new).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
     rollouts = _rollouts(connection, connection.execute(query).all())
-    return [(one, step) for one in rollouts for step in steps(connection, one) if step.at >= since]
+    return [
+        (rollout, step) for rollout in rollouts for step in steps(connection, rollout) if step.at >= since
+    ]
 
 
 def streams_since(connection: Connection, since: float) -> list[Stream]:

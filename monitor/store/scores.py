@@ -57,17 +57,17 @@ def put(connection: Connection, scores: Iterable[Score], now: float) -> None:
     """Store scores. The first of a prediction, name and evaluator counts: one that is sent again changes nothing."""
     rows = [
         {
-            "client": one.stream.client,
-            "model": one.stream.model,
-            "environment": one.stream.environment,
-            "score": one.name,
-            "evaluator": one.evaluator,
-            "prediction": one.prediction,
+            "client": score.stream.client,
+            "model": score.stream.model,
+            "environment": score.stream.environment,
+            "score": score.name,
+            "evaluator": score.evaluator,
+            "prediction": score.prediction,
             "received_at": now,
-            "value": one.value,
-            "label": one.label,
+            "value": score.value,
+            "label": score.label,
         }
-        for one in scores
+        for score in scores
     ]
     if rows:
         connection.execute(insert_or_skip(connection.dialect.name, SCORES), rows)

@@ -60,16 +60,16 @@ def put(connection: Connection, batches: Sequence[StoredTexts]) -> None:
     """Store texts. The same content of a stream is stored once."""
     rows = [
         {
-            "client": one.stream.client,
-            "model": one.stream.model,
-            "environment": one.stream.environment,
-            "digest": one.digest,
-            "first_at": one.first_at,
-            "last_at": one.last_at,
-            "rows": one.rows,
-            "content": one.content,
+            "client": batch.stream.client,
+            "model": batch.stream.model,
+            "environment": batch.stream.environment,
+            "digest": batch.digest,
+            "first_at": batch.first_at,
+            "last_at": batch.last_at,
+            "rows": batch.rows,
+            "content": batch.content,
         }
-        for one in batches
+        for batch in batches
     ]
     if rows:
         connection.execute(insert_or_skip(connection.dialect.name, TEXTS), rows)

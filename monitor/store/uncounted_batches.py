@@ -70,8 +70,8 @@ def read_ahead(connection: Connection, some: Iterable[Stream]) -> dict[Stream, s
     values = [{"number": number, "after": 0, "most": _PAGE} for number in numbers if number not in much]
     _OLDEST.read_ahead(connection, values)
     return {
-        known[one["number"]]: {Window(row.start, row.end) for row in _OLDEST.rows(connection, one)}
-        for one in values
+        known[value["number"]]: {Window(row.start, row.end) for row in _OLDEST.rows(connection, value)}
+        for value in values
     }
 
 

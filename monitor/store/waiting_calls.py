@@ -90,14 +90,14 @@ def put(connection: Connection, parts: Sequence[WaitingPart]) -> None:
     """Have parts wait. One that waits already changes nothing."""
     rows = [
         {
-            "call": one.call,
-            "part": one.part,
-            "client": one.client,
-            "received_at": one.received_at,
-            "size": len(one.content),
-            "content": one.content,
+            "call": part.call,
+            "part": part.part,
+            "client": part.client,
+            "received_at": part.received_at,
+            "size": len(part.content),
+            "content": part.content,
         }
-        for one in parts
+        for part in parts
     ]
     if rows:
         connection.execute(insert_or_skip(connection.dialect.name, WAITING_CALLS), rows)
@@ -105,7 +105,7 @@ def put(connection: Connection, parts: Sequence[WaitingPart]) -> None:
 
 def take(connection: Connection, parts: Sequence[WaitingPart]) -> None:
     """Delete parts that wait no longer."""
-    waiting_rows.delete_keys(connection, WAITING_CALLS, [(one.call, one.part) for one in parts])
+    waiting_rows.delete_keys(connection, WAITING_CALLS, [(part.call, part.part) for part in parts])
 
 
 def delete_texts(connection: Connection, client: str) -> int:

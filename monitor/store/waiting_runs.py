@@ -114,15 +114,15 @@ def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
     """Have spans wait. Those that wait already change nothing."""
     values = [
         {
-            "trace": one.trace,
-            "part": one.part,
-            "client": one.client,
-            "received_at": one.received_at,
-            "due_at": one.due_at,
-            "size": 0 if one.is_mark else len(one.content),
-            "content": one.content,
+            "trace": row.trace,
+            "part": row.part,
+            "client": row.client,
+            "received_at": row.received_at,
+            "due_at": row.due_at,
+            "size": 0 if row.is_mark else len(row.content),
+            "content": row.content,
         }
-        for one in rows
+        for row in rows
     ]
     if values:
         connection.execute(insert_or_skip(connection.dialect.name, WAITING_RUNS), values)
@@ -130,7 +130,7 @@ def put(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
 
 def take(connection: Connection, rows: Sequence[WaitingSpans]) -> None:
     """Delete spans that wait no longer."""
-    waiting_rows.delete_keys(connection, WAITING_RUNS, [(one.trace, one.part) for one in rows])
+    waiting_rows.delete_keys(connection, WAITING_RUNS, [(row.trace, row.part) for row in rows])
 
 
 def make_room(

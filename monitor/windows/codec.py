@@ -232,7 +232,7 @@ def _unpacked_cells(stored: _StoredWithCells) -> list[dict[str, np.ndarray]]:
     length = int.from_bytes(stored.cells[:4], "little")
     packed = _CODEC.decompress(stored.cells[4:], length, asbytes=True)
     columns, counts = msgspec.msgpack.decode(packed, type=_Cells)
-    return [{columns[number]: np.array(row, np.float64) for number, row in one.items()} for one in counts]
+    return [{columns[number]: np.array(row, np.float64) for number, row in count.items()} for count in counts]
 
 
 def _distinct(profile: Profile) -> tuple[list[tuple[SliceKey, Slice]], list[SliceKey]]:

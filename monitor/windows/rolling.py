@@ -39,7 +39,7 @@ class StoredBlocks:
     ) -> None:
         self._base = base_seconds
         self._spans = {
-            stream: Window(min(one.start for one in windows), max(one.end for one in windows))
+            stream: Window(min(window.start for window in windows), max(window.end for window in windows))
             for stream, windows in wanted.items()
             if windows
         }

@@ -115,7 +115,7 @@ class StreamJudge:
         urgent = critical, {alert.stream for alert in active}, self.measuring.live
 
         def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
-            here = [one for one in streams if one not in self.triaged and not is_away(one)]
+            here = [stream for stream in streams if stream not in self.triaged and not is_away(stream)]
             return self.evaluating.serve(here, urgent=urgent, at_least=_AT_LEAST)
 
         faults = self.store.faults

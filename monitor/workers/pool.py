@@ -209,7 +209,7 @@ class WorkerPool:
         return self._division
 
     def _live(self) -> list[str]:
-        return [one.name for one in self.workers if one.is_alive and not one.is_idle(self.lease)]
+        return [worker.name for worker in self.workers if worker.is_alive and not worker.is_idle(self.lease)]
 
     def _collect(
         self, now: float, seconds: float, meanwhile: Callable[[], object] = lambda: None

@@ -187,10 +187,10 @@ class MeasurementReceiver:
         """Keep the measurements of a batch."""
         new = {number: schema_of(names) for number, names in some.new_names}
         self._names.update(new)
-        for one in some.streams:
-            tables = one.tables if one.tables is not None else self._received[one.stream].tables
-            names = {number: self._names[number] for number in one.names}
-            self._received[one.stream] = _Received(one, tables, names)
+        for stream in some.streams:
+            tables = stream.tables if stream.tables is not None else self._received[stream.stream].tables
+            names = {number: self._names[number] for number in stream.names}
+            self._received[stream.stream] = _Received(stream, tables, names)
 
     def forget(self, streams: Iterable[Stream]) -> None:
         """Forget streams that the worker has given up."""

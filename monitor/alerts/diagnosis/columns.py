@@ -76,7 +76,11 @@ def _change(pair: _Pair) -> ColumnShift | None:
         _share(pair, "with a new value", before.new / before.rows, after.new / after.rows),
     ]
     candidates += [_labels(pair)] if after.column.labelled else [_mean(pair)]
-    return max((one for one in candidates if one is not None), key=lambda one: one.size, default=None)
+    return max(
+        (candidate for candidate in candidates if candidate is not None),
+        key=lambda one: one.size,
+        default=None,
+    )
 
 
 def _share(pair: _Pair, what: str, before: float, after: float) -> ColumnShift:

@@ -51,12 +51,12 @@ def status(
 
     models = lists.states(load(config), client)
     if as_json:
-        put_json([to_builtins(one) for one in models])
+        put_json([to_builtins(model) for model in models])
     else:
-        for one in models:
-            for text in as_text(one):
+        for model in models:
+            for text in as_text(model):
                 put_line(text)
-    if all(one.silent_seconds is None for one in models):
+    if all(model.silent_seconds is None for model in models):
         say("no predictions have been received yet")
         raise typer.Exit(Exit.CANNOT_TELL)
     tiers, tier = list(Severity), worst(models)

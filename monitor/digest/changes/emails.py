@@ -62,7 +62,11 @@ class ChangeMailer:
         if health is None:
             return 0
         state = current_state(health)
-        due = [one for one in readers if not one.told or (_has_waited(one, now) and _read(one) != state)]
+        due = [
+            reader
+            for reader in readers
+            if not reader.told or (_has_waited(reader, now) and _read(reader) != state)
+        ]
         if not due:
             return 0
         with self.store.write() as connection:
@@ -95,7 +99,9 @@ class ChangeMailer:
 
 def current_state(health: ClientHealth) -> MailedState:
     """The text of a mail about this state."""
-    notes = sorted({note.id for model in health.models for one in model.incidents for note in one.notes})
+    notes = sorted(
+        {note.id for model in health.models for incident in model.incidents for note in incident.notes}
+    )
     return MailedState({model.stream.model: model.health.value for model in health.models}, notes)
 
 

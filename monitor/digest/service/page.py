@@ -58,13 +58,13 @@ def _values(report: ServiceReport, version: str) -> dict[str, object]:
         "made": f"{wording.day(report.made_at, zone)} {wording.clock(report.made_at, zone)}",
         "until": f"{wording.day(report.until, zone)} {wording.clock(report.until, zone)}",
         "figures": _figures(report),
-        "incidents": [_incident(one, report) for one in report.incidents[:MOST_INCIDENTS]],
+        "incidents": [_incident(incident, report) for incident in report.incidents[:MOST_INCIDENTS]],
         "more": max(0, len(report.incidents) - MOST_INCIDENTS),
         "versions": [
             (_moment(one.at, report), one.sentence(report.settings.title(one.stream.model)))
             for one in report.versions[:MOST_INCIDENTS]
         ],
-        "heads": [one.short for one in periods],
+        "heads": [period.short for period in periods],
         "trend": _trend(report),
         "bars": _bars([one.decisions for one in report.trend]),
         "size": (_WIDTH, _HEIGHT),

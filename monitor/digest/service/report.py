@@ -148,7 +148,7 @@ def read(
         now,
         until,
         (*agreed, *_within(trend[-1].within, settings.availability_target)),
-        (happened := tuple(one for one in history.incidents if _overlaps(one, start, until))),
+        (happened := tuple(incident for incident in history.incidents if _overlaps(incident, start, until))),
         tuple(
             one
             for one in version_events.read(connection, client, streams, start, until)
@@ -174,7 +174,7 @@ def _agreed(
     settings, days = history.settings, history.days.get(stream, ())
     judged = attained(history.periods.get(stream, ()), period.span(settings)[0], until)
     known = {one.metric for one in judged}
-    measured = [one.metric for one in days if one.quality is not None][-1:]
+    measured = [day.metric for day in days if day.quality is not None][-1:]
     configured = targets.limits_of(settings.view(stream.model), measured)
     judged += [
         Attainment(metric, limit, targets.is_least(metric))
@@ -278,7 +278,7 @@ def _totals(
     inside = [one for own in history.days.values() for one in own if period.first <= one.day <= period.last]
     decisions = sum(one.decisions for one in inside) if inside else None
     errors = sum(one.errors for one in inside)
-    begun = sum(start <= one.started < end for one in history.incidents)
+    begun = sum(start <= incident.started < end for incident in history.incidents)
     is_known = bool(begun) or first < end
     return Totals(
         period,
@@ -291,8 +291,8 @@ def _totals(
 
 def _quality(history: ClientHistory, stream: Stream, periods: Sequence[Period]) -> QualityTrend:
     days = history.days[stream]
-    metric = next((one.metric for one in reversed(days) if one.quality is not None), "")
-    values = [quality_over(days, (one.first, one.last), metric)[0] for one in periods]
+    metric = next((day.metric for day in reversed(days) if day.quality is not None), "")
+    values = [quality_over(days, (period.first, period.last), metric)[0] for period in periods]
     name = wording.name(metric) if metric else wording.NOTHING
     title = history.settings.title(stream.model)
     return QualityTrend(title, name, tuple(wording.figure(metric, value) for value in values))

@@ -112,10 +112,10 @@ def _since(values: Floats) -> Floats:
 
 def _past(calibration: Calibration, counts: Sequence[WindowCounts]) -> _Past:
     scores, charts = calibration.scores, calibration.charts
-    windows = [one.window for one in counts]
+    windows = [count.window for count in counts]
     effects, rows = score_reference(scores, counts)
     cells = season.cells(windows, charts.season.scheme, calibration.zone)
-    gaps = distances([one.start for one in windows], calibration.seconds)
+    gaps = distances([window.start for window in windows], calibration.seconds)
     state = kalman_filter.begin(charts.autocorrelation, charts.season)
     dense_state = kalman_filter.begin(calibration.dense.autocorrelation, calibration.dense.season)
     steps, together = [], []
@@ -129,13 +129,13 @@ def _past(calibration: Calibration, counts: Sequence[WindowCounts]) -> _Past:
         )
         steps.append(scored)
         together.append(one)
-    unseen = np.array([scores.unseen_counts(one.counts) for one in counts])
+    unseen = np.array([scores.unseen_counts(count.counts) for count in counts])
     return _Past(
         windows,
-        np.array([one.score for one in steps]),
-        np.array([one.deviation for one in steps]),
-        np.array([one.rows for one in steps]),
-        np.array([one.response for one in steps]),
+        np.array([step.score for step in steps]),
+        np.array([step.deviation for step in steps]),
+        np.array([step.rows for step in steps]),
+        np.array([step.response for step in steps]),
         np.array([one.score[0] for one in together]),
         np.array([one.response[0] for one in together]),
         unseen[:, 0],

@@ -169,7 +169,7 @@ def _in_words(results: list[Delay], seconds: int) -> str:
         verb = "is found " * (index == 0 or results[0].windows is None)
         time = f" ({format_duration(after * seconds)})" if HOUR < seconds < DAY else ""
         parts.append(f"{subject} {verb}in about {many}{time}{some}")
-    wander = any(one.detected < one.of and one.windows for one in results)
+    wander = any(result.detected < result.of and result.windows for result in results)
     return ", ".join(parts) + (" (the others fluctuate too much)" if wander else "")
 
 

@@ -31,7 +31,7 @@ def like_another_day(calibration: Calibration, windows: Sequence[WindowCounts]) 
     if not windows:
         return ""
     kind = calibration.charts.season.scheme
-    own = season.cells([one.window for one in windows], kind, calibration.zone)
+    own = season.cells([window.window for window in windows], kind, calibration.zone)
     effects, rows = score_reference(calibration.scores, windows)
     effects = calibration.charts.coupling.remove(effects, rows)
     best, words = EXPLAINED, ""

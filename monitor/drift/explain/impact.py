@@ -85,7 +85,7 @@ def _places(values: pa.Array, column: Column) -> Integers:
         rare = column.size + RARE
         labels = names(values).to_pylist()
         return np.array(
-            [MISSING if one is None else column.places.get(one, rare) for one in labels], dtype=np.int64
+            [MISSING if label is None else column.places.get(label, rare) for label in labels], dtype=np.int64
         )
     read = numbers(values)
     place = MINUS_INFINITY + np.searchsorted(column.cuts, read.values, side="right")

@@ -79,7 +79,7 @@ def repetition(
         if column.kind is ColumnType.PRESENCE or column.relates or column.replaced:
             continue
         usual, counts = reference[first:stop], now[first:stop]
-        words = _constant(column, usual, [one.kept[first:stop] for one in windows])
+        words = _constant(column, usual, [window.kept[first:stop] for window in windows])
         excess = _excess(column, usual, counts)
         if excess is not None and column.role is Role.INPUT:
             excesses.append(excess)
@@ -152,7 +152,7 @@ def _around(counts: Floats) -> Floats:
 def _rows(excesses: Sequence[_Excess], n: float) -> str:
     """That rows repeat, if nearly all columns that would show it have the same excess; else empty."""
     needed = max(LEAST_COLUMNS, AGREEING * len(excesses))
-    found = [one for one in excesses if len(one.places)]
+    found = [excess for excess in excesses if len(excess.places)]
     distinct = int(np.median([len(one.places) for one in found])) if found else 0
     alike = [one for one in found if len(one.places) == distinct]
     if len(alike) < needed:

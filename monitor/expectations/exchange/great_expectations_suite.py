@@ -61,8 +61,8 @@ def read(path: Path, content: Any) -> ImportedSuite:
             expectations.append(_expectation(one))
         except UnsupportedError as error:
             left_out.append(f"{path}: expectations[{place}]: {error}")
-    if len(expectations) > 1 and all(one.tier is Tier.CRITICAL for one in expectations):
-        expectations = [replace(one, tier=Tier.WARNING) for one in expectations]
+    if len(expectations) > 1 and all(expectation.tier is Tier.CRITICAL for expectation in expectations):
+        expectations = [replace(expectation, tier=Tier.WARNING) for expectation in expectations]
         left_out.append(
             f"{path}: severity: all are critical, which is written where nobody chose; here: warning"
         )

@@ -107,8 +107,8 @@ def _checks(checks: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, given in checks.items():
             yield str(name), dict(given) if isinstance(given, Mapping) else {"value": given}
     elif isinstance(checks, list):
-        for one in checks:
-            given = dict(one) if isinstance(one, Mapping) else {}
+        for check in checks:
+            given = dict(check) if isinstance(check, Mapping) else {}
             options = given.get("options")
             named = options if isinstance(options, Mapping) else {}
             yield str(named.get("check_name", "without a name")), given

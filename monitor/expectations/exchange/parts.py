@@ -40,7 +40,7 @@ def together(columns: object, tolerated: float, tier: Tier = Tier.WARNING) -> Ex
         UnsupportedError: they are no names.
     """
     names = [columns] if isinstance(columns, str) else columns
-    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UnsupportedError("the columns are not names")
     first, *others = dict.fromkeys(names)
     return made(first, Check.UNIQUE, tolerated, tier, together_with=others or None)
@@ -98,7 +98,7 @@ def not_among(column: str, values: object, tolerated: float, tier: Tier = Tier.W
     Raises:
         UnsupportedError: they are no texts, numbers and flags, or there is none.
     """
-    known = [one for one in values if one is not None] if isinstance(values, list) else [values]
+    known = [value for value in values if value is not None] if isinstance(values, list) else [values]
     if not all(isinstance(one, str | int | float) for one in known):
         raise UnsupportedError("the values are not text, numbers or booleans")
     if not known:
@@ -113,7 +113,7 @@ def among(column: str, values: object, tolerated: float, tier: Tier = Tier.WARNI
         UnsupportedError: they are no texts, numbers and flags.
     """
     if isinstance(values, list):  # rows without a value are not looked at
-        values = [one for one in values if one is not None]
+        values = [value for value in values if value is not None]
     return made(column, Check.ALLOWED, tolerated, tier, values=values)
 
 

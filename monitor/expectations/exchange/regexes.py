@@ -30,9 +30,9 @@ def either_of(regexes: object) -> str:
     Raises:
         UnsupportedError: they are no texts.
     """
-    if not isinstance(regexes, list) or not regexes or not all(isinstance(one, str) for one in regexes):
+    if not isinstance(regexes, list) or not regexes or not all(isinstance(regex, str) for regex in regexes):
         raise UnsupportedError("the regular expressions are not text")
-    return "|".join(f"(?:{one})" for one in regexes)
+    return "|".join(f"(?:{regex})" for regex in regexes)
 
 
 def like(patterns: object) -> str:

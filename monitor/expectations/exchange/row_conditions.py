@@ -80,7 +80,7 @@ def _of(node: ast.expr) -> str:
         case ast.Compare():
             sides = [node.left, *node.comparators]
             pairs = zip(sides, node.ops, node.comparators, strict=False)
-            return f"({' and '.join(_compared(*one) for one in pairs)})"
+            return f"({' and '.join(_compared(*pair) for pair in pairs)})"
     raise UnsupportedError(_NO_CONDITION)
 
 

@@ -78,7 +78,7 @@ def _feature(
     if domains := texts.get("domains"):
         tolerated = _strict(settings.get("domain_content_threshold"))
         expectations.append(
-            Expectation(Check.ALLOWED, column, {"values": [str(one) for one in domains]}, tolerated)
+            Expectation(Check.ALLOWED, column, {"values": [str(domain) for domain in domains]}, tolerated)
         )
     for group, known in (("num_constraints", {"is_non_negative"}), ("string_constraints", {"domains"})):
         left_out += [

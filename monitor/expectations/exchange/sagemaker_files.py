@@ -92,12 +92,12 @@ def violations(results: Sequence[CheckResult], columns: Sequence[str]) -> dict[s
     return {
         "violations": [
             {
-                "feature_name": _name(one.expectation.column) or "rows",
-                "constraint_check_type": _check_type(one.expectation, columns),
-                "description": _description(one),
+                "feature_name": _name(result.expectation.column) or "rows",
+                "constraint_check_type": _check_type(result.expectation, columns),
+                "description": _description(result),
             }
-            for one in results
-            if one.failed
+            for result in results
+            if result.failed
         ]
     }
 

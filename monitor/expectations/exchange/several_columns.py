@@ -20,9 +20,9 @@ def references_of(*columns: object) -> list[str]:
     Raises:
         UnsupportedError: they are no names.
     """
-    if len(columns) < 2 or not all(isinstance(one, str) for one in columns):
+    if len(columns) < 2 or not all(isinstance(column, str) for column in columns):
         raise UnsupportedError("the columns are not the names of two or more columns")
-    return [reference(str(one)) for one in columns]
+    return [reference(str(column)) for column in columns]
 
 
 def unless_missing(

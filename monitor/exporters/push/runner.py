@@ -150,7 +150,7 @@ class ExporterRunner:
         names: dict[str, bool] = {}
         for metric in {id(sample.metric): sample.metric for sample in samples}.values():
             names[metric.name] = chosen(metric.name + SUFFIX.get(metric.kind, ""))
-        points = self._intervals.points((one for one in samples if names[one.metric.name]), now)
+        points = self._intervals.points((sample for sample in samples if names[sample.metric.name]), now)
         if not self._is_leader():
             return
         for start in range(0, len(points), exporter.most_points):

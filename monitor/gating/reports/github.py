@@ -16,27 +16,35 @@ def annotations(result: StoredResult) -> list[str]:
     The last one says how many more there are.
     """
     failed = [
-        *(("error", one.metric, one.reason) for one in result.metrics if one.outcome is Outcome.FAIL),
-        *(("error", f"target {one.metric}", one.reason) for one in result.targets if one.blocks),
-        *(("error", f"rule {one.rule}", one.reason) for one in result.rules if one.blocks),
+        *(
+            ("error", metric.metric, metric.reason)
+            for metric in result.metrics
+            if metric.outcome is Outcome.FAIL
+        ),
+        *(("error", f"target {target.metric}", target.reason) for target in result.targets if target.blocks),
+        *(("error", f"rule {rule.rule}", rule.reason) for rule in result.rules if rule.blocks),
     ]
     undecided = [
         *(
-            ("warning", one.metric, one.reason)
-            for one in result.metrics
-            if one.outcome is Outcome.INCONCLUSIVE
+            ("warning", metric.metric, metric.reason)
+            for metric in result.metrics
+            if metric.outcome is Outcome.INCONCLUSIVE
         ),
-        *(("warning", f"target {one.metric}", one.reason) for one in result.targets if one.is_open),
+        *(
+            ("warning", f"target {target.metric}", target.reason)
+            for target in result.targets
+            if target.is_open
+        ),
     ]
     lost = [
         (
             "warning",
-            f"segment {tables.short(f'{one.column}={one.value}')}",
-            f"{one.metric} {tables.signed(one.difference)} {tables.interval(one.low, one.high)}, "
-            + counted(one.n, "item"),
+            f"segment {tables.short(f'{segment.column}={segment.value}')}",
+            f"{segment.metric} {tables.signed(segment.difference)} {tables.interval(segment.low, segment.high)}, "
+            + counted(segment.n, "item"),
         )
-        for one in result.segments
-        if one.is_proven
+        for segment in result.segments
+        if segment.is_proven
     ]
     listed = [*failed, *undecided, *lost]
     if not listed:

@@ -25,12 +25,12 @@ def markdown(result: StoredResult) -> str:
         f"{plain(tables.about(result))}.",
     ]
     if result.metrics:
-        rows = [tables.metric_row(one) for one in result.metrics]
-        icons = [_ICONS[one.outcome] for one in result.metrics]
+        rows = [tables.metric_row(metric) for metric in result.metrics]
+        icons = [_ICONS[metric.outcome] for metric in result.metrics]
         rows = [(row[0], f"{icons[at]} {row[1]}", *row[2:]) for at, row in enumerate(rows)]
         parts.append(_table(tables.METRIC_HEADER, rows))
     if findings := tables.findings(result):
-        parts.append("\n".join(f"- {plain(one)}" for one in findings[:_MOST_FINDINGS]))
+        parts.append("\n".join(f"- {plain(finding)}" for finding in findings[:_MOST_FINDINGS]))
     if result.segments:
         shown = result.segments[: tables.MOST_SEGMENTS]
         rows = [tables.segment_row(one) for one in shown]

@@ -30,12 +30,12 @@ def page(result: StoredResult) -> str:
 def _body(result: StoredResult) -> str:
     parts = []
     if result.metrics:
-        rows = [_in_order(tables.metric_row(one)) for one in result.metrics]
+        rows = [_in_order(tables.metric_row(metric)) for metric in result.metrics]
         parts.append(_table("Metrics", _in_order(tables.METRIC_HEADER), rows))
     if findings := tables.findings(result):
-        parts.append("<ul>" + "".join(f"<li>{escape(one)}</li>" for one in findings) + "</ul>")
+        parts.append("<ul>" + "".join(f"<li>{escape(finding)}</li>" for finding in findings) + "</ul>")
     if result.segments:
-        shown = [tables.segment_row(one) for one in result.segments[:_MOST_SEGMENTS]]
+        shown = [tables.segment_row(segment) for segment in result.segments[:_MOST_SEGMENTS]]
         parts.append("<p>Segments that lost most (they never decide):</p>")
         parts.append(_table("Segments", tables.SEGMENT_HEADER, shown))
     extra = [tables.small_segments(result), tables.needed(result), *result.notes, tables.legend(result)]

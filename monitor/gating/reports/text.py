@@ -11,7 +11,10 @@ def text(result: StoredResult) -> str:
     """The result as text: verdict, metrics, targets, rules, segments, notes."""
     parts = [tables.headline(result), tables.about(result)]
     if result.metrics:
-        parts += ["", *_aligned(tables.METRIC_HEADER, [tables.metric_row(one) for one in result.metrics])]
+        parts += [
+            "",
+            *_aligned(tables.METRIC_HEADER, [tables.metric_row(metric) for metric in result.metrics]),
+        ]
     if findings := tables.findings(result):
         parts += ["", *findings]
     shown = result.segments[: tables.MOST_SEGMENTS]

@@ -31,7 +31,7 @@ class Container:
         """Bytes of the tightest limit of this group and those around it; None without a limit."""
         name = "memory.max" if self._is_v2 else "memory.limit_in_bytes"
         limits = [number_in(folder / name) for folder in self._folders("memory")]
-        return min((one for one in limits if one is not None and 0 < one < _NO_LIMIT), default=None)
+        return min((limit for limit in limits if limit is not None and 0 < limit < _NO_LIMIT), default=None)
 
     def _memory_share(self) -> list[Reading]:
         limit = self.memory_limit()

@@ -102,7 +102,7 @@ class OtlpMetrics:
     ) -> list[Reading]:
         readings: list[Reading] = []
         for mapping in self.settings.series:
-            name = next((one for one in mapping.series if one in present or one in increments), None)
+            name = next((sery for sery in mapping.series if sery in present or sery in increments), None)
             if name is None:
                 continue
             is_level = mapping.quantity in LEVELS

@@ -60,11 +60,14 @@ class Prometheus:
             SeriesReader(
                 [
                     SeriesMapping(
-                        quantity=one.quantity, series=("result",), resource=one.resource, scale=one.scale
+                        quantity=query.quantity,
+                        series=("result",),
+                        resource=query.resource,
+                        scale=query.scale,
                     )
                 ]
             )
-            for one in settings.queries
+            for query in settings.queries
         ]
 
     def read(self) -> Sequence[Reading]:

@@ -51,7 +51,9 @@ def parse(url: str, body: bytes, wanted: Collection[str]) -> list[ScrapedSample]
     samples: list[ScrapedSample] = []
     try:
         for family in text_string_to_metric_families(_lines(url, body, _spellings(wanted))):
-            samples += [ScrapedSample(one.name, one.labels, _number(one.value)) for one in family.samples]
+            samples += [
+                ScrapedSample(sample.name, sample.labels, _number(sample.value)) for sample in family.samples
+            ]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         msg = f"{url} is not in Prometheus' text format: {visible(str(error)[:200])}"
         raise GaugeError(msg, hint=_IS_METRICS) from error

@@ -84,7 +84,9 @@ class SeriesReader:
     @property
     def names(self) -> frozenset[str]:
         """The names of all series that are read."""
-        named = {name for one in self._mappings for name in (*one.series, one.total, one.free)}
+        named = {
+            name for mapping in self._mappings for name in (*mapping.series, mapping.total, mapping.free)
+        }
         return frozenset(named - {""})
 
     @property
@@ -109,7 +111,7 @@ class SeriesReader:
         self, mapping: SeriesMapping, counters: Increments, by_name: Mapping[str, list[ScrapedSample]]
     ) -> list[Reading]:
         # The parser appends `_total` to counters without it.
-        names = (spelled for one in mapping.series for spelled in (one, f"{one}_total"))
+        names = (spelled for sery in mapping.series for spelled in (sery, f"{sery}_total"))
         name = next((one for one in names if by_name.get(one)), None)
         if name is None:
             return []

@@ -82,7 +82,7 @@ def figure(metric: CustomMetric, part: Slice) -> tuple[float, Interval | None]:
     if metric.expression.is_share and squares > 0:
         effective = sums[0] ** 2 / squares
         return figure.value, intervals.wilson(figure.value * effective, effective)
-    products = np.array([[part.total(metric.product(one, other)) for other in places] for one in places])
+    products = np.array([[part.total(metric.product(place, other)) for other in places] for place in places])
     slope = np.broadcast_to(figure.slope, (len(places),))
     with np.errstate(all="ignore"):
         variance = float(slope @ products @ slope)

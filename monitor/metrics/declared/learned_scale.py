@@ -89,7 +89,7 @@ def _of_all_series(subject: Subject, metric: CustomMetric, season: SeasonLength,
         raise _NoScaleError(f"only {n / total:.0%} of the rows belong to a {season.series} with a scale")
     value = math.fsum(one.n * one.value for one in by_series) / n
     halves = [one.n * (one.interval[1] - one.value) for one in by_series if one.interval is not None]
-    half = math.sqrt(math.fsum(one * one for one in halves)) / n
+    half = math.sqrt(math.fsum(halve * halve for halve in halves)) / n
     is_known = len(halves) == len(by_series)
     return _Scaled(value, (max(value - half, 0.0), value + half) if is_known else None, n)
 

@@ -103,9 +103,9 @@ def _plan(layout: Layout) -> DistancePlan:
         cell_starts=starts,
         cell_kept=kept,
         first_cell=first,
-        ordered=tuple(slice(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers),
+        ordered=tuple(slice(number.start + MINUS_INFINITY, number.start + number.size) for number in numbers),
         ends=np.array(
-            [(one.start + MINUS_INFINITY, one.start + one.size) for one in numbers], np.int64
+            [(number.start + MINUS_INFINITY, number.start + number.size) for number in numbers], np.int64
         ).ravel(),
         first_ordered=np.cumsum([0, *lengths])[:-1].astype(np.int64),
         lengths=np.array(lengths, np.int64),

@@ -39,8 +39,8 @@ class Pause:
 
 def longest_usual(pauses: Sequence[Pause]) -> float:
     """The longest pause that is usual, in seconds; 0 without any."""
-    unusual = sorted((one.seconds for one in pauses if one.is_unusual), reverse=True)
-    usual = max((one.seconds for one in pauses if not one.is_unusual), default=0.0)
+    unusual = sorted((pause.seconds for pause in pauses if pause.is_unusual), reverse=True)
+    usual = max((pause.seconds for pause in pauses if not pause.is_unusual), default=0.0)
     return max(usual, unusual[1] if len(unusual) > 1 else 0.0)
 
 
@@ -52,7 +52,7 @@ def allowed(pauses: Sequence[Pause], watched: float, arrivals: int, began: float
     if watched < FEWEST or arrivals < FEWEST_ARRIVALS:
         return None
     least = NEW_SHORTEST if watched < NEW else SHORTEST
-    same = [one.seconds for one in pauses if _is_same_time(one.start, began)]
+    same = [pause.seconds for pause in pauses if _is_same_time(pause.start, began)]
     return max(least, BEYOND * longest_usual(pauses), _SAME_LENGTH * max(same, default=0.0))
 
 

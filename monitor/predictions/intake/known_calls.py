@@ -58,7 +58,7 @@ def read_together(
 
 
 def _have_repeated_ids(by_stream: Any) -> bool:
-    return any(len({str(one.get("id")) for one in calls}) < len(calls) for calls in by_stream)
+    return any(len({str(call.get("id")) for call in calls}) < len(calls) for calls in by_stream)
 
 
 def _decoder_of(
@@ -142,5 +142,5 @@ def _part_of(decoder: StreamDecoder, rows: Sequence[Any], rules: Rules) -> Strea
 def _is_storable(rows: Fields, reasons: Sequence[Any]) -> bool:
     """Whether each label can be stored in every database. Texts of calls are made so later."""
     columns_of_labels = (*rows.values.values(), reasons)
-    labels = ("".join([one for one in values if isinstance(one, str)]) for values in columns_of_labels)
+    labels = ("".join([value for value in values if isinstance(value, str)]) for values in columns_of_labels)
     return not any(map(flaw_of_text, labels))

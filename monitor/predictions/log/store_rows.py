@@ -39,14 +39,16 @@ class StoreRows:
     def joined(cls, parts: Sequence["StoreRows"]) -> "StoreRows":
         """The rows of several parts."""
         return cls(
-            [one for part in parts for one in part.predictions],
-            [one for part in parts for one in part.outcomes],
+            [prediction for part in parts for prediction in part.predictions],
+            [outcome for part in parts for outcome in part.outcomes],
             [one for part in parts for one in part.quarantined],
-            [one for part in parts for one in part.texts],
+            [text for part in parts for text in part.texts],
         )
 
     @property
     def size(self) -> int:
         """Approximate number of bytes."""
         rows: tuple[NewBatch | NewOutcomes, ...] = (*self.predictions, *self.outcomes)
-        return sum(len(one.blob) + len(one.ids) for one in rows) + sum(len(one.content) for one in self.texts)
+        return sum(len(row.blob) + len(row.ids) for row in rows) + sum(
+            len(text.content) for text in self.texts
+        )

@@ -135,7 +135,7 @@ def commit(connection: Connection, results: Mapping[Stream, JoinResult], now: fl
             outcomes.put_back(connection, entry.batch, entry.received_at, waiting=entry.waiting)
         if joining.counts != NOTHING:
             outcomes.add(connection, stream, joining.counts, now)
-    predictions.mark_searched(connection, [batch for one in results.values() for batch in one.searched])
+    predictions.mark_searched(connection, [batch for result in results.values() for batch in result.searched])
 
 
 def with_outcomes_of(connection: Connection, batch: StoredBatch) -> pa.RecordBatch | None:

@@ -27,8 +27,10 @@ class AnswerSettings(Section):
     def contacts(self) -> frozenset[str]:
         """The contacts as they are compared: in lower case, telephone numbers as digits."""
         return frozenset(
-            "".join(filter(str.isdigit, one)) if _TELEPHONE.fullmatch(one) else one.lower()
-            for one in self.own_contacts
+            "".join(filter(str.isdigit, own_contact))
+            if _TELEPHONE.fullmatch(own_contact)
+            else own_contact.lower()
+            for own_contact in self.own_contacts
         )
 
     @property

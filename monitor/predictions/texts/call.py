@@ -109,7 +109,7 @@ def _list(call: Call, where: str, content: object, most: int) -> list[str]:
     texts = content if isinstance(content, list) else [content]
     if len(texts) > MOST_TEXTS:
         call.cut.add(f"{where} beyond {MOST_TEXTS} texts")
-    return [_text(call, where, one, most) for one in texts[:MOST_TEXTS] if one is not None]
+    return [_text(call, where, text, most) for text in texts[:MOST_TEXTS] if text is not None]
 
 
 def _read_usage(call: Call, value: object) -> None:

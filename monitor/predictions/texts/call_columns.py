@@ -99,7 +99,7 @@ def with_texts(
     """
     unset = msgspec.UNSET
     known: dict[str, list[Any]] = {
-        "finish_reason": [None if one is unset else one or None for one in reasons],
+        "finish_reason": [None if reason is unset else reason or None for reason in reasons],
         "json_asked": [None if one is unset else one for one in asked],
         "is_call": [
             text is not None or reason is not unset or json is not unset or None
@@ -108,10 +108,10 @@ def with_texts(
     }
     if any(texts):
         for name in SINGLE:
-            column = [None if one is None else getattr(one, name) for one in texts]
+            column = [None if text is None else getattr(text, name) for text in texts]
             known[name] = [None if text is None else storable(text) for text in column]
         for name in LISTS:
-            lists = [None if one is None else getattr(one, name) for one in texts]
+            lists = [None if text is None else getattr(text, name) for text in texts]
             known[name] = [None if several is None else list(map(storable, several)) for several in lists]
     arrays = {
         f"{PREFIX}{name}": pa.array(values, TYPES[f"{PREFIX}{name}"])

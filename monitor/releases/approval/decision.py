@@ -33,7 +33,7 @@ def approval_needed(
     roles = _ROLES[policy.approval]
     if not roles:
         return ApprovalDecision(False, "no approval is required")
-    own = [one for one in approvals if one.version == version]
+    own = [approval for approval in approvals if approval.version == version]
     names = []
     for role in roles:
         newest = next((one for one in reversed(own) if one.role == role), None)
@@ -49,10 +49,12 @@ def waiting_for_client(
 ) -> list[Approval]:
     """The team's approvals of one stream that the client has to answer, newest first. Pure."""
     waiting = []
-    answered = {one.answers for one in approvals if one.role == CLIENT}
-    for version in dict.fromkeys(one.version for one in reversed(approvals)):
+    answered = {approval.answers for approval in approvals if approval.role == CLIENT}
+    for version in dict.fromkeys(approval.version for approval in reversed(approvals)):
         decision = approval_needed(policy, version, approvals, recorded)
-        by_team = [one for one in approvals if one.version == version and one.role == TEAM]
+        by_team = [
+            approval for approval in approvals if approval.version == version and approval.role == TEAM
+        ]
         if decision.role == CLIENT and by_team and by_team[-1].id not in answered:
             waiting.append(by_team[-1])
     return waiting

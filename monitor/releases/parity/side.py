@@ -82,13 +82,13 @@ def load(
     figures = streams.figures(connection, stream)
     end = now if figures is None or figures.watermark is None else min(now, figures.watermark + 1)
     versions = [one for one in model_versions.of(connection, stream) if one.last_seen > end - DAY]
-    release = _newest(connection, stream, [one.version for one in versions])
+    release = _newest(connection, stream, [version.version for version in versions])
     sizes = predictions.sizes(connection, stream, end - PERIOD, end) if figures else []
     counted = sum(rows for _, _, rows in sizes)
     days = max((end - sizes[0][1].start) / DAY, 1 / 24) if sizes else 1.0
     return EnvironmentState(
         stream,
-        tuple(sorted(one.version for one in versions if one.version)),
+        tuple(sorted(version.version for version in versions if version.version)),
         release,
         dict(_flat("", msgspec.json.decode(release.manifest))) if release else {},
         counted / days if counted else None,

@@ -85,7 +85,9 @@ def described(path: Path, manifest: Manifest) -> Manifest:
     for model in models:
         artifact = Artifact(_sha256(model))
         performances = model.modelCard.quantitativeAnalysis.performanceMetrics
-        metrics = tuple(figure for one in performances if (figure := _figure(one)) is not None)
+        metrics = tuple(
+            figure for performance in performances if (figure := _figure(performance)) is not None
+        )
     return msgspec.structs.replace(manifest, runtime=runtime, artifact=artifact, metrics=metrics)
 
 

@@ -82,7 +82,7 @@ def _decision(context: PlanContext, _: Order) -> Iterator[str]:
 
 def _informed(context: PlanContext, _: Order) -> Iterator[str]:
     contacts = context.settings.contacts
-    mails = ", ".join(one_line(one) for one in context.recipients) or "subscribers of the page"
+    mails = ", ".join(one_line(recipient) for recipient in context.recipients) or "subscribers of the page"
     yield "## 2. Who is informed"
     yield ""
     team, lead, client = (one_line(contacts.get(who, "not named")) for who in ("team", "lead", "client"))

@@ -57,8 +57,8 @@ def measurable(rules: RuleSet, base_seconds: int) -> RuleSet:
         Entry(
             _rule(entry.rule, base_seconds),
             tuple(
-                replace(one, rule=None if one.rule is None else _rule(one.rule, base_seconds))
-                for one in entry.overrides
+                replace(override, rule=None if override.rule is None else _rule(override.rule, base_seconds))
+                for override in entry.overrides
             ),
         )
         for entry in rules.entries
@@ -71,7 +71,7 @@ def unmeasured_lengths(condition: Condition, base_seconds: int) -> set[int]:
     multiple of it.
     """
     parts = [one for one in _thresholds(condition) if one.metric in _OF_WINDOWS]
-    return {one.seconds for one in parts if one.seconds != OPEN and one.seconds % base_seconds}
+    return {part.seconds for part in parts if part.seconds != OPEN and part.seconds % base_seconds}
 
 
 def _rule(rule: Rule, base_seconds: int) -> Rule:
@@ -94,7 +94,7 @@ def _measurable(condition: Condition, base_seconds: int) -> Condition | None:
             known = tuple(part for part in kept if part is not None)
             return Any(known) if known else None
         case Burn():
-            pairs = tuple(one for one in condition.pairs if min(one[1:]) >= base_seconds)
+            pairs = tuple(pair for pair in condition.pairs if min(pair[1:]) >= base_seconds)
             return replace(condition, pairs=pairs) if pairs else None
         case ShareLimit():
             return None if _measurable(condition.part, base_seconds) is None else condition

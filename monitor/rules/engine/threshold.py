@@ -72,7 +72,7 @@ class Threshold:
     def excludes(self, instance: Labels, /) -> bool:
         """Whether a label of the instance is not among those that it matches."""
         labels = dict(instance)
-        return not all_match((one for one in self.matchers if one.name in labels), labels)
+        return not all_match((matcher for matcher in self.matchers if matcher.name in labels), labels)
 
     def instance(self, measurement: Measurement, by: tuple[str, ...]) -> Labels | None:
         """The labels that make this measurement an instance, or None if the condition does not apply to it."""

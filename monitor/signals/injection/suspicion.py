@@ -50,7 +50,7 @@ def _of_one(phrases: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:
-    return bool(texts) and bool(matches_any(pa.array([storable(one) for one in texts]), phrases).any())
+    return bool(texts) and bool(matches_any(pa.array([storable(text) for text in texts]), phrases).any())
 
 
 def _from_tags(text: str) -> str:

@@ -60,7 +60,8 @@ def _lengths(prefix: str) -> frozenset[int]:
 def _is_written_as_one(digits: Digits) -> bool:
     """Separators that also make lists are the same throughout, and stand between groups of cards."""
     return digits.is_usual or (
-        digits.shape[0] >= _FEWEST_IN_GROUP and len({one.strip(" *") for one in digits.separators}) == 1
+        digits.shape[0] >= _FEWEST_IN_GROUP
+        and len({separator.strip(" *") for separator in digits.separators}) == 1
     )
 
 

@@ -239,7 +239,7 @@ def _checked_vectors(values: pa.ListArray, numbers: pa.DataType) -> pa.ListArray
         one and (one if len(one) <= MOST_NUMBERS and all(map(_is_finite, one)) else None)
         for one in values.to_pylist()
     ]
-    return pa.array([one or None for one in rows], pa.list_(numbers))
+    return pa.array([row or None for row in rows], pa.list_(numbers))
 
 
 def _is_finite(number: float | None) -> bool:

@@ -88,7 +88,7 @@ def _is_unsupported(batch: CallBatch) -> pa.Array:
     for row, text in zip(rows, answers.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
         if dates := dates_in(text):
             known = given[row]
-            flags[row] = not all(any(_agree(a, b) for a in one for b in known) for one in dates)
+            flags[row] = not all(any(_agree(a, b) for a in date for b in known) for date in dates)
     return pa.array(flags, pa.bool_())
 
 

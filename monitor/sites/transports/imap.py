@@ -104,7 +104,7 @@ class Mailboxes:
 
     def __init__(self, store: Store, sites: Mapping[str, KnownSite], base_seconds: int) -> None:
         self._store, self._sites, self._base = store, sites, base_seconds
-        self._mailboxes = tuple(dict.fromkeys(one.imap for one in sites.values() if one.imap))
+        self._mailboxes = tuple(dict.fromkeys(site.imap for site in sites.values() if site.imap))
 
     def look(self, now: float) -> list[ReceivedFile]:
         """Merge what has arrived. A mailbox that cannot be read is reported, and stops no other."""

@@ -277,7 +277,9 @@ class Kafka:
             if metadata.error is not None:
                 reason = f"topic {topic}: {metadata.error.str()}"
                 raise SourceError(reason, hint=_OF_TOPIC.hint(reason))
-            places += [self._client.TopicPartition(topic, one) for one in sorted(metadata.partitions)]
+            places += [
+                self._client.TopicPartition(topic, partition) for partition in sorted(metadata.partitions)
+            ]
         return places
 
     def _topics(self, ends: float) -> list[str]:

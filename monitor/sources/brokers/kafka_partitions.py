@@ -27,7 +27,7 @@ class Ages:
 
     def fetched(self, payloads: Iterable[Payload]) -> None:
         """What comes after these payloads is younger."""
-        for shard, sent_at in {one.shard: one.sent_at for one in payloads}.items():
+        for shard, sent_at in {payload.shard: payload.sent_at for payload in payloads}.items():
             if sent_at is not None:
                 self._note(shard, sent_at)
 

@@ -144,7 +144,9 @@ class Pull:
         if not messages:
             return
         line = b" %d\r\n%b\r\n" % (len(word), word)
-        await self._connection._send_command(b"".join([b"PUB " + one.reply + line for one in messages]))
+        await self._connection._send_command(
+            b"".join([b"PUB " + message.reply + line for message in messages])
+        )
         await self._connection.flush(5)
 
     async def _answered(self, request: Mapping[str, Any], most: int, seconds: float) -> list[Pulled]:

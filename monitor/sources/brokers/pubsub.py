@@ -103,13 +103,13 @@ class PubSub:
         if not messages:
             time.sleep(wait)
             return Fetched()
-        payloads = [_payload(one) for one in messages]
+        payloads = [_payload(message) for message in messages]
         size = sum(len(payload.body) for payload in payloads)
         self._count = max(1, min(self._count * _GROWTH, _MOST_BYTES * len(payloads) // (size + 1)))
         sent = [payload.sent_at for payload in payloads if payload.sent_at is not None]
         if sent:
             self._oldest, self._fetched_at = min(sent), time.monotonic()
-        return Fetched(payloads, [str(one.get("ackId", "")) for one in messages])
+        return Fetched(payloads, [str(message.get("ackId", "")) for message in messages])
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Acknowledge the messages."""
@@ -130,9 +130,9 @@ class PubSub:
             time.sleep(0.2)
             messages = self._pull(most)
         if messages:
-            identifiers = [str(one.get("ackId", "")) for one in messages]
+            identifiers = [str(message.get("ackId", "")) for message in messages]
             self._call(":modifyAckDeadline", {"ackIds": identifiers, "ackDeadlineSeconds": 0})
-        return [_payload(one) for one in messages]
+        return [_payload(message) for message in messages]
 
     def close(self) -> None:
         """Nothing is kept open. What was not acknowledged is delivered again."""
@@ -141,7 +141,11 @@ class PubSub:
         """Messages that are at hand. A pull that waits and is cancelled would keep messages from everybody."""
         answer = self._call(":pull", {"maxMessages": most, "returnImmediately": True})
         messages = answer.get("receivedMessages")
-        return [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+        return (
+            [message for message in messages if isinstance(message, Mapping)]
+            if isinstance(messages, list)
+            else []
+        )
 
     def _call(self, name: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """Call the subscription, by POST where there are parameters."""

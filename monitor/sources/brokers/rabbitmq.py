@@ -127,7 +127,7 @@ class Rabbit:
         if not messages and connection.problem:
             raise self._failure(connection.problem)
         self._unacknowledged = messages
-        return Fetched([one.payload for one in messages], messages[-1].tag if messages else None)
+        return Fetched([message.payload for message in messages], messages[-1].tag if messages else None)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Acknowledge all messages up to the last of these."""

@@ -82,4 +82,4 @@ def split(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _has_scores(record: Mapping[str, Any]) -> bool:
     """Whether a record has scores of evaluators. A model may give a list of numbers the same name."""
     scores = record.get(SCORES)
-    return isinstance(scores, list) and any(isinstance(one, dict) for one in scores)
+    return isinstance(scores, list) and any(isinstance(score, dict) for score in scores)

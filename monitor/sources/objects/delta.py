@@ -107,7 +107,7 @@ def types_of(commit: bytes) -> dict[str, str]:
     try:
         schemas = [one["metaData"].get("schemaString") for one in actions(commit) if one.get("metaData")]
         fields = [field for schema in schemas if schema for field in json.loads(schema)["fields"]]
-        return {str(one["name"]): one["type"] for one in fields if isinstance(one["type"], str)}
+        return {str(field["name"]): field["type"] for field in fields if isinstance(field["type"], str)}
     except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
         raise ValueError(f"no schema of a Delta table ({error})") from error
 
@@ -145,7 +145,7 @@ def actions(commit: bytes) -> list[dict[str, Any]]:
     """
     try:
         lines: list[dict[str, Any]] = [json.loads(line) for line in commit.splitlines() if line.strip()]
-        settings = [one["metaData"].get("configuration") or {} for one in lines if one.get("metaData")]
+        settings = [line["metaData"].get("configuration") or {} for line in lines if line.get("metaData")]
         modes = [one.get(_MAPPING, "none") for one in settings]
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise ValueError(f"no commit of a Delta table ({error})") from error

@@ -83,9 +83,9 @@ def _active(log: dict[str, Location]) -> set[str]:
 def _apply(files: dict[str, bool], actions: Iterable[Mapping[str, Any]]) -> None:
     """Change the files by the actions of a commit; True stands for a file of which some rows are deleted."""
     changes = list(actions)
-    for removed in [one["remove"] for one in changes if one.get("remove")]:
+    for removed in [change["remove"] for change in changes if change.get("remove")]:
         files.pop(path_of(removed), None)
-    for added in [one["add"] for one in changes if one.get("add")]:
+    for added in [change["add"] for change in changes if change.get("add")]:
         files[path_of(added)] = bool(added.get("deletionVector"))
 
 

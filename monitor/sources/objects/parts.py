@@ -182,9 +182,9 @@ def _document(store: ObjectStore, stored_object: StoredObject, position: Positio
         records = bodies.joined(content.strip()) or bodies.records(content)
     except InputError:
         return None
-    if any(isinstance(one, RecordError) for one in records):
+    if any(isinstance(record, RecordError) for record in records):
         return None
-    return ObjectPart(b"\n".join(json.dumps(one).encode() for one in records), where, after)
+    return ObjectPart(b"\n".join(json.dumps(record).encode() for record in records), where, after)
 
 
 def _before(store: ObjectStore, stored_object: StoredObject, begin: int, content: bytes) -> bytes:

@@ -30,7 +30,7 @@ class HeldCall:
         """As bytes, which `held_in` reads. Values are found in them as in a record, for erasure."""
         content = {
             "record": self.record,
-            "names": [(one.key.hex(), one.content.hex()) for one in self.names],
+            "names": [(name.key.hex(), name.content.hex()) for name in self.names],
             "covered": [(one.key.hex(), one.content.hex()) for one in self.covered],
             "choices": self.choices,
             "client": self.client,

@@ -246,7 +246,9 @@ def _value(value: object, depth: int) -> Any:
                 return _real(content)
             case "arrayValue":
                 elements = content.get("values") if isinstance(content, dict) else None
-                return [_value(one, depth + 1) for one in elements] if isinstance(elements, list) else []
+                return (
+                    [_value(element, depth + 1) for element in elements] if isinstance(elements, list) else []
+                )
             case "kvlistValue":
                 return _attributes(content.get("values") if isinstance(content, dict) else None, depth + 1)
     return None

@@ -68,7 +68,7 @@ def decoded_part(content: bytes) -> Part:
 
 def part_of_context(documents: Iterable[str]) -> Part | None:
     """The documents that a span names, as a part of the texts of its call."""
-    messages = [ChatMessage(is_input=True, role=_DOCUMENT, text=one) for one in documents]
+    messages = [ChatMessage(is_input=True, role=_DOCUMENT, text=document) for document in documents]
     return Part(0, 0, messages) if messages else None
 
 
@@ -113,8 +113,8 @@ def completed(record: Mapping[str, Any], parts: Iterable[Part], unknown_reason: 
     messages = [one for part in (whole[:1] or ordered) for one in part.said if one.role != _DOCUMENT]
     if not (texts := by_side(messages, documents)):
         return dict(record)
-    inputs = [one for one in messages if one.is_input]
-    outputs = [one for one in messages if not one.is_input]
+    inputs = [message for message in messages if message.is_input]
+    outputs = [message for message in messages if not message.is_input]
     sizes = {"input_characters": _length(inputs), "output_characters": _length(outputs)}
     features = {name: size for name, size in sizes.items() if size} | (
         {"messages": len(inputs)} if inputs else {}
@@ -151,4 +151,4 @@ def _part(event: str, body: object, attributes: Attributes, time: int, place: in
 
 
 def _length(messages: Iterable[ChatMessage]) -> int:
-    return sum(len(one.text) for one in messages)
+    return sum(len(message.text) for message in messages)

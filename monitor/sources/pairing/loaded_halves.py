@@ -58,8 +58,8 @@ class LoadedHalves:
     def left(self) -> Iterator[LoneHalf]:
         """The halves that stayed alone after the last file."""
         for halves in self._waiting.values():
-            for one in halves:
-                yield LoneHalf(one, _ALONE.format(other=one.half.side.other.value), _TOGETHER)
+            for halve in halves:
+                yield LoneHalf(halve, _ALONE.format(other=halve.half.side.other.value), _TOGETHER)
 
     def _joined(self, result: Pairing) -> list[Contents]:
         contents = []

@@ -140,7 +140,9 @@ def remove_canary(change: ChangeRequest[Nothing]) -> CanaryAnswer:
     bound = change.visitor.client
     with change.services.store.write() as connection:
         canaries = registered_texts.load(connection).canaries
-        known = [one for one in canaries if one.id == change.identity and bound in ("", one.client)]
+        known = [
+            canary for canary in canaries if canary.id == change.identity and bound in ("", canary.client)
+        ]
         if not registered_texts.remove_canaries(connection, known):
             raise NotFoundError("there is no such canary", hint="watchkeeper canary list")
         change.is_about(known[0].client)

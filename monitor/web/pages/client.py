@@ -97,7 +97,7 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
         waiting = approvals.waiting(connection, services, key)
         happened = version_history.events(connection, key, health.models, health.now)
         rollout = version_history.current(connection, health.models, happened, settings, health.now)
-    incidents = [one for model in health.models for one in model.incidents]
+    incidents = [incident for model in health.models for incident in model.incidents]
     offered = {
         "approvals": waiting,
         "rollouts": rollout,
@@ -162,7 +162,9 @@ def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:
     """The signals of the answers of an hour."""
     zone = data.settings.zone
     period = answers.of_hour(hour[0].window, data.now, lambda moment: wording.clock(moment, zone))
-    is_leaking = any(one.ended is None and one.rule in answers.LEAK_RULES for one in data.one.incidents)
+    is_leaking = any(
+        incident.ended is None and incident.rule in answers.LEAK_RULES for incident in data.one.incidents
+    )
     return answers.sentence(answers.of_measurements(hour), period, is_leaking=is_leaking)
 
 
@@ -188,7 +190,7 @@ def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[st
     health, _ = _health(request, key)
     rows = [
         [
-            one.title,
+            model.title,
             day.day.isoformat(),
             day.health.word,
             f"{day.decisions:.0f}",
@@ -196,8 +198,8 @@ def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[st
             "" if day.quality is None else f"{day.quality:.6g}",
             "estimated" if day.estimated else "measured" if day.quality is not None else "",
         ]
-        for one in health.models
-        for day in one.days
+        for model in health.models
+        for day in model.days
     ]
     return _csv(
         ["model", "day", "state", "decisions", "errors", "quality", "quality is"], rows, f"{key}-days.csv"

@@ -36,8 +36,8 @@ def listing(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str
         visitor=visitor,
         client=key,
         name=settings.name or key,
-        months=[one for one in periods if one.kind == "monthly"],
-        weeks=[one for one in periods if one.kind == "weekly"],
+        months=[period for period in periods if period.kind == "monthly"],
+        weeks=[period for period in periods if period.kind == "weekly"],
         zone=settings.timezone,
     )
 

@@ -20,7 +20,7 @@ def events(
     connection: Connection, client: str, models: Sequence[ModelHealth], now: float
 ) -> list[VersionEvent]:
     """What happened to the versions of these models in the last 30 days, newest first."""
-    return version_events.read(connection, client, (one.stream for one in models), now - _SPAN, now)
+    return version_events.read(connection, client, (model.stream for model in models), now - _SPAN, now)
 
 
 def current(
@@ -31,7 +31,7 @@ def current(
     now: float,
 ) -> list[str]:
     """What happens to the versions of these models now, in a sentence each; nothing for most."""
-    titles = {one.stream: one.title for one in models}
+    titles = {model.stream: model.title for model in models}
     known = rollouts.running(connection)
     return version_events.current(known, happened, titles, settings.zone, now)
 

@@ -23,7 +23,7 @@ class DeclaredBaseline:
     @classmethod
     def of(cls, metrics: Iterable[CustomMetric], season: SeasonLength | None = None) -> "DeclaredBaseline":
         """What a model declares."""
-        return cls(tuple(sorted((one.name, one.stored()) for one in metrics)), season)
+        return cls(tuple(sorted((metric.name, metric.stored()) for metric in metrics)), season)
 
     @property
     def digest(self) -> str:
@@ -43,9 +43,9 @@ def with_declared(
     declared: DeclaredBaseline,
 ) -> Profile:
     """The profile of a baseline with what is declared, from its rows and from those with their outcomes."""
-    metrics = [of_stored(*one) for one in declared.metrics]
+    metrics = [of_stored(*metric) for metric in declared.metrics]
     for are_joined, rows in ((False, predictions), (True, joined)):
-        if any(bool(one.expression.outcome) == are_joined for one in metrics):
+        if any(bool(metric.expression.outcome) == are_joined for metric in metrics):
             profile = _with_own(profile, rows(), metrics, are_joined=are_joined)
     if declared.season is not None:
         profile = with_naive_errors(profile, joined(), declared.season)

@@ -66,7 +66,7 @@ def count(
 
 def features_of(metrics: Sequence[CustomMetric]) -> frozenset[str]:
     """The features that are needed beside outcomes."""
-    return frozenset().union(*(one.expression.features for one in metrics if one.expression.outcome))
+    return frozenset().union(*(metric.expression.features for metric in metrics if metric.expression.outcome))
 
 
 def _count(metric: CustomMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], Tally]:
@@ -90,10 +90,10 @@ def _count(metric: CustomMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], 
     for number, amount in zip(numbers.tolist(), amounts.tolist(), strict=True):
         tally[f"{ASIDE}{evaluation.reasons[number - 1]}"] = float(amount)
     each = np.full(rows.num_rows, weights.same) if weights.each is None else weights.each
-    weight, values = each[is_usable], [one.of_row[is_usable] for one in term_values]
+    weight, values = each[is_usable], [term_value.of_row[is_usable] for term_value in term_values]
     if expression.quantile is not None:
         return {metric.total(0): exact_sum(weight)}, tally | _buckets(values[1], weight)
-    weighted = [one * weight for one in values]
+    weighted = [value * weight for value in values]
     totals = {metric.total(place): exact_sum(one) for place, one in enumerate(weighted)}
     for place, one in enumerate(weighted):
         for other in range(place, len(weighted)):

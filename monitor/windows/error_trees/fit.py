@@ -56,7 +56,7 @@ def learn(names: tuple[str, ...], columns: np.ndarray, errors: np.ndarray, *, in
     for member in range(MEMBERS):
         seen = fold != member
         fitted = HistGradientBoostingRegressor(**_SETTINGS).fit(columns[seen], errors[seen] / scale)
-        trees += [one[0].nodes for one in fitted._predictors]
+        trees += [predictor[0].nodes for predictor in fitted._predictors]
         start.append(float(np.ravel(fitted._baseline_prediction)[0]))
         unseen[~seen] = fitted.predict(columns[~seen])
     model = _assembled(names, trees, start, scale, len(errors))

@@ -92,11 +92,11 @@ class _Sums:
     @classmethod
     def added(cls, parts: Sequence["_Sums"]) -> "_Sums":
         return cls(
-            sum(one.rows for one in parts),
-            np.sum([one.cells for one in parts], axis=0),
-            np.sum([one.products for one in parts], axis=0),
-            sum(one.error for one in parts),
-            np.sum([one.with_errors for one in parts], axis=0),
+            sum(part.rows for part in parts),
+            np.sum([part.cells for part in parts], axis=0),
+            np.sum([part.products for part in parts], axis=0),
+            sum(part.error for part in parts),
+            np.sum([part.with_errors for part in parts], axis=0),
         )
 
     def fitted(self) -> tuple[float, np.ndarray]:

@@ -129,7 +129,7 @@ def _judged(joined: pa.RecordBatch, column: str) -> dict[str, int]:
     all_grades = [grades_of(text) for text in rows.column(column).to_pylist()]
     judged = [len(grades) <= MOST_KNOWN for grades in all_grades]
     lists = _lists(rows.filter(pa.array(judged)), "ranking")
-    grades = [one for one in all_grades if len(one) <= MOST_KNOWN]
+    grades = [all_grade for all_grade in all_grades if len(all_grade) <= MOST_KNOWN]
     hits, ideal = _hits(lists, grades), _ideal(grades)
     relevant = np.bincount(ideal.row, minlength=len(lists)).astype(np.float64)
     totals = _whole(

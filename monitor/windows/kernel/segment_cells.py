@@ -32,7 +32,7 @@ class SegmentFeatures:
 
     def columns(self, layout: Layout) -> list[Column]:
         """The columns of a layout that are counted: the named ones, then others in the layout's order."""
-        able = [one for one in layout.features if one.kind in ABLE and not one.open_ended]
+        able = [feature for feature in layout.features if feature.kind in ABLE and not feature.open_ended]
         rank = {name: place for place, name in reversed(list(enumerate(self.first)))}
         ordered = sorted(able, key=lambda one: rank.get(one.feature or one.name, len(rank)))
         return ordered[: self.most]

@@ -117,7 +117,7 @@ def _packed(keys: Sequence[Floats], units: np.ndarray) -> list[Edges | None]:
     """Columns packed together; None for those that gain nothing by it."""
     if not keys:
         return []
-    sizes, flat = np.array([one.size for one in keys]), np.concatenate(keys)
+    sizes, flat = np.array([key.size for key in keys]), np.concatenate(keys)
     ends = np.cumsum(sizes)
     starts = ends - sizes
     flat[starts], flat[ends - 2], flat[ends - 1] = flat[starts + 1], flat[ends - 3], flat[ends - 3]

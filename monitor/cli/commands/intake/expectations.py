@@ -88,9 +88,9 @@ def check(
     if fail_on not in tiers:
         raise typer.BadParameter(f"{fail_on} is none of {', '.join(tiers)}", param_hint="--fail-on")
     results = checking.check(suites.load(suite), [_table(file)])
-    put_json([_as_json(one) for one in results]) if as_json else _print(results)
+    put_json([_as_json(result) for result in results]) if as_json else _print(results)
     severe = tiers[: tiers.index(fail_on) + 1]
-    if any(one.failed and one.expectation.tier.value in severe for one in results):
+    if any(result.failed and result.expectation.tier.value in severe for result in results):
         raise typer.Exit(1)
 
 
@@ -174,15 +174,15 @@ def _as_json(one: "CheckResult") -> dict[str, object]:
 
 
 def _print(results: "list[CheckResult]") -> None:
-    for one in results:
-        about = one.expectation
-        mark = {True: "✖", False: "✔", None: "?"}[one.failed]
-        places = f", first in rows {', '.join(map(str, one.places))}" if one.places else ""
+    for result in results:
+        about = result.expectation
+        mark = {True: "✖", False: "✔", None: "?"}[result.failed]
+        places = f", first in rows {', '.join(map(str, result.places))}" if result.places else ""
         count = (
-            f"{one.violations:,.0f} of {counted(one.rows, 'row')} violate it{places}"
-            if one.rows
+            f"{result.violations:,.0f} of {counted(result.rows, 'row')} violate it{places}"
+            if result.rows
             else "no value to check"
         )
         put(f"{mark} {about.tier.value:8} {about.about}: {about.words}: {count}")
-    failed = sum(bool(one.failed) for one in results)
+    failed = sum(bool(result.failed) for result in results)
     put(f"{failed} of {counted(len(results), 'expectation')} failed")

@@ -71,10 +71,10 @@ def try_gauge(
     time.sleep(BETWEEN_READINGS)
     readings = reader.read()
     if as_json:
-        put_json([_fields(one) for one in readings])
+        put_json([_fields(reading) for reading in readings])
         return
-    for one in readings:
-        put(f"{one.resource}  {one.quantity.value}: {one.value:.6g}")
+    for reading in readings:
+        put(f"{reading.resource}  {reading.quantity.value}: {reading.value:.6g}")
     say(f"{counted(len(readings), 'figure')}; nothing was stored")
 
 

@@ -31,15 +31,15 @@ def quarantine(
 
     kept = lists.quarantine(load(config), client, most)
     if as_json:
-        put_json([to_builtins(one) for one in kept.records])
+        put_json([to_builtins(record) for record in kept.records])
         return
-    for one in kept.records:
-        model = "/".join(part for part in (one.client, one.model) if part) or "unknown model"
-        alike = f" (and {one.count - 1:,} like it)" if one.count != 1 else ""
-        put_line(f"{one.at}  {model}  {one.reason}: {one.error}{alike}")
-        put_line(f"    {one.record}")
-        if one.hint:
-            put_line(f"    {one.hint}")
+    for record in kept.records:
+        model = "/".join(part for part in (record.client, record.model) if part) or "unknown model"
+        alike = f" (and {record.count - 1:,} like it)" if record.count != 1 else ""
+        put_line(f"{record.at}  {model}  {record.reason}: {record.error}{alike}")
+        put_line(f"    {record.record}")
+        if record.hint:
+            put_line(f"    {record.hint}")
     for refused in kept.rejections:
         of = "/".join(part for part in (refused.client, refused.model) if part) or "unknown model"
         say(visible(f"{refused.count:,} of {of}: {refused.reason}"))

@@ -50,7 +50,7 @@ def list_entries(
 
     entries = operation_listing.entries(load(config), client, who, time.time() - seconds_of(last), most)
     columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
-    rows = [{name: str(value) for name, value in to_builtins(one).items()} for one in entries]
+    rows = [{name: str(value) for name, value in to_builtins(entry).items()} for entry in entries]
     if as_json:
         put_json(rows)
     else:
@@ -114,7 +114,10 @@ def verify(
         verdicts = audit_check.verify(connection, signer_of(settings.audit), outside)
     if as_json:
         put_json(
-            [{name: getattr(one, name) for name in audit_check.ChainCheck.__slots__} for one in verdicts]
+            [
+                {name: getattr(verdict, name) for name in audit_check.ChainCheck.__slots__}
+                for verdict in verdicts
+            ]
         )
     for one in () if as_json else verdicts:
         whose = one.client or "(no single client)"
@@ -126,7 +129,7 @@ def verify(
             put(f"    {one.problem}")
     if not settings.audit.key.get_secret_value():
         say("checkpoints are not signed: set audit.key")
-    if any(one.problem for one in verdicts):
+    if any(verdict.problem for verdict in verdicts):
         raise typer.Exit(Exit.FAILED)
 
 

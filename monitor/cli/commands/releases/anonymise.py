@@ -131,7 +131,7 @@ def _as_cells(table: "pa.Table") -> "pa.Table":
             column = column.cast(column.type.value_type)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             values = column.to_pylist()
-            cells = [None if one is None else cell(one) for one in values]
+            cells = [None if value is None else cell(value) for value in values]
             changed += sum(one != was for one, was in zip(cells, values, strict=True))
             column = pa.chunked_array([cells], column.type)
         columns.append(column)

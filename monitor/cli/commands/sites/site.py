@@ -190,20 +190,20 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     known = operation_listing.sites(load(config))
     if as_json:
-        put_json({"site": known.site, "sites": [one.fields for one in known.sites]})
+        put_json({"site": known.site, "sites": [site.fields for site in known.sites]})
     else:
         for name, value in (known.site or {}).items():
             put_line(f"{name}: {value}")
         if known.sites:
             put_table(
                 ("site", "client", "last bundle", "arrived", "as of", "missing"),
-                [tuple(one.row) for one in known.sites],
+                [tuple(site.row) for site in known.sites],
             )
-        for one in known.sites:
-            put_line(one.sentence)
+        for site in known.sites:
+            put_line(site.sentence)
     if known.site is None and not known.sites:
         say("no site is configured")
-    if any(one.is_failing for one in known.sites):
+    if any(site.is_failing for site in known.sites):
         raise typer.Exit(1)
 
 

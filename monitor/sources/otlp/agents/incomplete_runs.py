@@ -55,7 +55,7 @@ def eviction_mark(client: str, youngest: float, now: float) -> WaitingSpans:
 
 def put_marks(connection: Connection, marks: Iterable[WaitingSpans]) -> None:
     """Store marks, in the place of those that have the same keys."""
-    newest = list({(one.trace, one.part): one for one in marks}.values())
+    newest = list({(mark.trace, mark.part): mark for mark in marks}.values())
     waiting_runs.take(connection, newest)
     waiting_runs.put(connection, newest)
 

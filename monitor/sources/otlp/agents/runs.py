@@ -109,20 +109,20 @@ def record_of(run: Run, *, is_whole: bool) -> dict[str, Any]:
 
 def _features(calls: Sequence[AgentSpan], tools: Sequence[AgentSpan]) -> dict[str, float]:
     """What is counted of a run. What its spans do not tell is left out."""
-    features = {"tool_calls": len(tools), "tool_errors": sum(one.error is not None for one in tools)}
+    features = {"tool_calls": len(tools), "tool_errors": sum(tool.error is not None for tool in tools)}
     if calls:
         features["steps"] = len(calls)
-    if all(one.same for one in tools):
-        features["loops"] = len(tools) - len({one.same for one in tools})
+    if all(tool.same for tool in tools):
+        features["loops"] = len(tools) - len({tool.same for tool in tools})
     return {name: float(count) for name, count in features.items()} | _by_tool(tools)
 
 
 def _by_tool(tools: Iterable[AgentSpan]) -> dict[str, float]:
     calls, errors = Counter[str](), Counter[str]()
-    for one in tools:
-        if one.name:
-            calls[one.name] += 1
-            errors[one.name] += one.error is not None
+    for tool in tools:
+        if tool.name:
+            calls[tool.name] += 1
+            errors[tool.name] += tool.error is not None
     figures: dict[str, float] = {}
     for name, count in sorted(calls.most_common(MOST_TOOLS)):
         figures[f"{CALLS_OF}{name}"], figures[f"{ERRORS_OF}{name}"] = float(count), float(errors[name])
@@ -138,15 +138,17 @@ class _Inner:
     def calls(self) -> list[AgentSpan]:
         """The calls of language models, each once although several spans may describe it."""
         calls = {key: one for key, one in self.spans.items() if one.kind is Kind.CALL}
-        outer = {above.id for one in calls.values() for above in self._frame(one) if above.kind is Kind.CALL}
+        outer = {
+            above.id for call in calls.values() for above in self._frame(call) if above.kind is Kind.CALL
+        }
         single = [one for key, one in calls.items() if key not in outer]
         answered = {one.same: one for one in reversed(single) if one.same}
         return [*answered.values(), *(one for one in single if not one.same)]
 
     def tools(self) -> list[AgentSpan]:
         """The calls of tools. One in another of the same tool is the same call, as its client and its server see it."""
-        tools = [one for one in self.spans.values() if one.kind is Kind.TOOL]
-        return [one for one in tools if not self._is_within_itself(one)]
+        tools = [span for span in self.spans.values() if span.kind is Kind.TOOL]
+        return [tool for tool in tools if not self._is_within_itself(tool)]
 
     def _is_within_itself(self, tool: AgentSpan) -> bool:
         frame = self._frame(tool)
@@ -165,7 +167,7 @@ class _Inner:
 
 def _sum(calls: Iterable[AgentSpan], place: int, otherwise: float | None) -> float | None:
     """The tokens or the cost of all calls; or what the agent's own span tells, if they do not."""
-    known = [value for one in calls if (value := one.usage[place]) is not None]
+    known = [value for call in calls if (value := call.usage[place]) is not None]
     return float(sum(known)) if known else otherwise
 
 

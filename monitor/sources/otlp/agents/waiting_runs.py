@@ -251,7 +251,8 @@ class WaitingRuns:
         ]
         gone = ids_of([run for run, _ in ready])
         rest = {
-            part: [one for one in content.spans if one.id not in gone] for part, content in contents.items()
+            part: [span for span in content.spans if span.id not in gone]
+            for part, content in contents.items()
         }
         if all(span.kind is Kind.FRAME for spans in rest.values() for span in spans):
             plan.taken += kept

@@ -147,7 +147,7 @@ def decided_rollbacks(
         rollbacks.of_stream(connection, stream) if stream else rollbacks.latest(connection, client=client)
     )
     stops = [one for one in rollback_stops.in_force(connection) if _concerns(one, client)]
-    answers = [schemas.StopAnswer(str(one.stream or ""), one.author, iso(one.at)) for one in stops]
+    answers = [schemas.StopAnswer(str(stop.stream or ""), stop.author, iso(stop.at)) for stop in stops]
     return schemas.RollbacksAnswer(listed, answers, file)
 
 
@@ -201,17 +201,22 @@ def prompts(connection: Connection, client: str) -> list[schemas.PromptRow]:
     """The registered system prompts, without their texts."""
     return [
         schemas.PromptRow(
-            one.client, one.model, one.version, one.words, len(one.shingles), iso(one.registered_at)
+            prompt.client,
+            prompt.model,
+            prompt.version,
+            prompt.words,
+            len(prompt.shingles),
+            iso(prompt.registered_at),
         )
-        for one in registered_texts.load(connection).prompts
-        if client in ("", one.client)
+        for prompt in registered_texts.load(connection).prompts
+        if client in ("", prompt.client)
     ]
 
 
 def canaries(connection: Connection, client: str) -> list[schemas.CanaryRow]:
     """The registered canaries, without their tokens."""
     return [
-        schemas.CanaryRow(one.id, one.client, one.model, one.name, iso(one.created_at))
-        for one in registered_texts.load(connection).canaries
-        if client in ("", one.client)
+        schemas.CanaryRow(canary.id, canary.client, canary.model, canary.name, iso(canary.created_at))
+        for canary in registered_texts.load(connection).canaries
+        if client in ("", canary.client)
     ]

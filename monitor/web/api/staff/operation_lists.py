@@ -36,7 +36,7 @@ def sources(connection: Connection, now: float, counts_all: Mapping[str, bool]) 
     return [
         _source(
             name,
-            [one for one in states if one.source == name],
+            [state for state in states if state.source == name],
             source_positions.load(connection, name),
             is_whole=is_whole,
         )
@@ -78,7 +78,7 @@ def gauges(
             name,
             getattr(section, "kind", ""),
             str(section.watched_stream),
-            [_figure(one) for one in figures if _is_of(one, name)],
+            [_figure(figure) for figure in figures if _is_of(figure, name)],
         )
         for name, section in chosen.items()
     ]

@@ -50,7 +50,7 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
     ended = next((one.at for one in mine if one.to is State.RESOLVED), None)
     conversations = _conversations(connection, alert.fingerprint, number, fired)
     members = sorted(
-        {one for each in conversations for one in each.incident.members} - {(alert.fingerprint, number)}
+        {member for each in conversations for member in each.incident.members} - {(alert.fingerprint, number)}
     )
     others = [
         (alerts.get(connection, fingerprint), episode) for fingerprint, episode in members[:MOST_MEMBERS]
@@ -68,7 +68,9 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
         tuple((other, episode) for other, episode in others if other is not None),
         max(0, len(members) - MOST_MEMBERS),
         tuple(
-            one for one in notes if one.fingerprint == alert.fingerprint and one.started == int(fired or 0.0)
+            note
+            for note in notes
+            if note.fingerprint == alert.fingerprint and note.started == int(fired or 0.0)
         ),
         (alert.diagnosis if is_newest else None) or known.get((alert.fingerprint, number)),
     )
@@ -103,6 +105,6 @@ def _conversations(
     conversations = []
     for incident in sorted(mine, key=lambda one: (one.opened_at, one.channel, one.key)):
         deliveries = outbox.conversation(connection, incident.channel, incident.key)
-        ids = [one.id for one in deliveries if one.id is not None]
+        ids = [delivery.id for delivery in deliveries if delivery.id is not None]
         conversations.append(Conversation(incident, tuple(deliveries), outbox.receipts_of(connection, ids)))
     return conversations

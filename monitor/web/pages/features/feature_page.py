@@ -95,7 +95,9 @@ def _column(baseline: Baseline | None, asked: str) -> Column | None:
     if baseline is None:
         return None
     columns = feature_rows.columns_of(baseline)
-    return next((one for one in columns if feature_rows.address_of(feature_rows.name_of(one)) == asked), None)
+    return next(
+        (column for column in columns if feature_rows.address_of(feature_rows.name_of(column)) == asked), None
+    )
 
 
 def _compared(
@@ -146,7 +148,7 @@ def _compared(
 def _history(connection: Connection, stream: Stream, column: Column, shown: TimeRange) -> dict[str, Any]:
     """What was decided about the drift of this column."""
     verdicts = drift.verdicts(connection, stream, shown.start, shown.end)
-    mine = [one for one in verdicts if one.column == column.name]
+    mine = [verdict for verdict in verdicts if verdict.column == column.name]
     incidents = [one for one in drift.incidents(connection, stream) if column.name in one.columns]
     return {"verdicts": mine[::-1][:MOST_VERDICTS], "incidents": incidents[:MOST_VERDICTS]}
 
@@ -155,7 +157,7 @@ def _moved(compared: Distribution | None, quantiles: list[Compared]) -> list[str
     """What differs from the baseline, in words, largest first."""
     if compared is None:
         return []
-    known = {one.name: one for one in quantiles}
+    known = {quantile.name: quantile for quantile in quantiles}
     words = []
     mean, deviation = known.get("mean"), known.get("standard deviation")
     if mean is not None and deviation is not None and mean.before is not None and mean.now is not None:

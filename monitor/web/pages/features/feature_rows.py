@@ -97,7 +97,7 @@ def drift_now(connection: Connection, stream: Stream) -> DriftNow:
     until = state.judged_until
     verdicts = drift.verdicts(connection, stream, until - calibration.seconds, until)
     opened = [one for one in drift.incidents(connection, stream) if one.closed is None]
-    return DriftNow(until, {one.column: one for one in verdicts}, opened)
+    return DriftNow(until, {verdict.column: verdict for verdict in verdicts}, opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,10 @@ def verdict_of(column: Column, decided: DriftNow) -> tuple[bool, FeatureFigure]:
     """Whether a column has drifted, and the evidence in words."""
     if not decided.until:
         return False, FeatureFigure(None, "not evaluated yet")
-    opened = next((one for one in decided.open_incidents if column.name in one.columns), None)
+    opened = next(
+        (open_incident for open_incident in decided.open_incidents if column.name in open_incident.columns),
+        None,
+    )
     verdict = decided.verdicts.get(column.name)
     ratio = verdict.ratio if verdict is not None else 0.0
     if opened is not None:

@@ -46,11 +46,11 @@ def alerts_page(request: Request[Any, Any, Any]) -> Response[str]:
         asked = list_query.at_page(asked, total)
         episodes = alert_episodes.find(connection, wanted, asked.offset, list_query.PER_PAGE)
         rules = alert_episodes.rules(connection)
-        known = alerts.with_fingerprints(connection, {one.fingerprint for one in episodes})
-        causes = diagnoses.of_alerts(connection, {one.fingerprint for one in episodes})
+        known = alerts.with_fingerprints(connection, {episode.fingerprint for episode in episodes})
+        causes = diagnoses.of_alerts(connection, {episode.fingerprint for episode in episodes})
     rows = [
-        _row(one, known.get(one.fingerprint), causes.get((one.fingerprint, one.number)), now)
-        for one in episodes
+        _row(episode, known.get(episode.fingerprint), causes.get((episode.fingerprint, episode.number)), now)
+        for episode in episodes
     ]
     return rendering.page(
         "staff_alerts.html",

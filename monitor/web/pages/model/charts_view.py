@@ -67,7 +67,7 @@ def charts(
         "splits": _splits(page["measured"], fields),
         "comparisons": query.COMPARED,
         "compared_with": compared,
-        "happened": [(moment(one.at, settings.zone), one) for one in marks],
+        "happened": [(moment(mark.at, settings.zone), mark) for mark in marks],
         **_navigation(fields, shown, settings.zone),
     }
 

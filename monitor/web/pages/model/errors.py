@@ -58,5 +58,5 @@ def failures(profile: Profile, window: Window) -> ErrorsView:
         window,
         whole,
         tuple(sorted(kinds, key=lambda one: -one.errors)[:MOST_SHOWN]),
-        tuple(sorted((one for one in places if one.errors), key=lambda one: -one.share)[:MOST_SHOWN]),
+        tuple(sorted((place for place in places if place.errors), key=lambda one: -one.share)[:MOST_SHOWN]),
     )

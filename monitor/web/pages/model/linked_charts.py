@@ -80,7 +80,7 @@ def read(
     detailed: dict[Key, Series] = {}
     if query.split:
         detailed = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=True)
-    last = max((int(one.starts[-1]) for one in series.values() if len(one)), default=None)
+    last = max((int(sery.starts[-1]) for sery in series.values() if len(sery)), default=None)
     newest = (
         measurements.of_window(connection, stream, Window(last, last + base), (measurements.HEADLINE,))
         if last is not None
@@ -117,8 +117,8 @@ def quality_metric(names: Sequence[str], data: ChartData) -> str:
     known = {metric for metric, of in data.series if not of}
     if len(names) == 1:
         return names[0]
-    return next((one for one in names if one in measured), "") or next(
-        (one for one in names if one in known), ""
+    return next((name for name in names if name in measured), "") or next(
+        (name for name in names if name in known), ""
     )
 
 
@@ -177,7 +177,7 @@ def _chart(
     curves: list[Curve],
     floor: float | None = 0.0,
 ) -> Chart:
-    known = [one for one in curves if any(value is not None for value in one.y)]
+    known = [curve for curve in curves if any(value is not None for value in curve.y)]
     values = [value for one in known for value in one.y if value is not None]
     summary = (
         f"{wording.figure(metric, min(values))} to {wording.figure(metric, max(values))} over this period, "

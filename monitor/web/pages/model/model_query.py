@@ -86,7 +86,7 @@ def opening(
     Raises:
         InputError: a time cannot be read.
     """
-    named = next((one for one in alerts if query.alert and one.fingerprint == query.alert), None)
+    named = next((alert for alert in alerts if query.alert and alert.fingerprint == query.alert), None)
     if any(asked.get(name) for name in ("span", "from", "to")):
         return time_range.time_range_of(asked, now, zone), named
     chosen = named or _newest(alerts, now)
@@ -98,9 +98,9 @@ def opening(
 
 def _newest(alerts: Sequence[Alert], now: float) -> Alert | None:
     urgent = [
-        one
-        for one in alerts
-        if one.is_open and one.severity is not Severity.INFO and (one.fired_at or 0.0) > now - RECENT
+        alert
+        for alert in alerts
+        if alert.is_open and alert.severity is not Severity.INFO and (alert.fired_at or 0.0) > now - RECENT
     ]
     return max(urgent, key=lambda one: (one.fired_at or 0.0, one.fingerprint), default=None)
 

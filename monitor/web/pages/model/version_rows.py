@@ -31,8 +31,8 @@ class VersionRow:
     @property
     def at(self) -> float:
         """When it was first released or answered, in seconds since the epoch."""
-        times = [one.released_at for one in self.releases]
-        times += [self.seen.first_seen] if self.seen else [one.at for one in self.approvals]
+        times = [release.released_at for release in self.releases]
+        times += [self.seen.first_seen] if self.seen else [approval.at for approval in self.approvals]
         return min(times)
 
 

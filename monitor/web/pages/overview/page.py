@@ -59,7 +59,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
     return rendering.page(
         "overview.html",
         visitor=visitor,
-        silences=[one for one in mutes if is_for(visitor, one)],
+        silences=[mute for mute in mutes if is_for(visitor, mute)],
         held=services.held(firing, mutes),
         trends=lines,
         grids=chosen,
@@ -105,9 +105,9 @@ def _choices(everything: Sequence[ModelRow]) -> dict[str, dict[str, str]]:
     owners = sorted({row.owner for row in everything if row.owner})
     return {
         "state": dict(queries.STATES),
-        "client": {"": "All"} | {one: one for one in clients},
-        "environment": {"": "All"} | {one: one for one in environments},
-        "owner": {"": "All"} | {one: one for one in owners},
+        "client": {"": "All"} | {client: client for client in clients},
+        "environment": {"": "All"} | {environment: environment for environment in environments},
+        "owner": {"": "All"} | {owner: owner for owner in owners},
         "sort": dict(queries.SORTS)
         | {f"-{key}": f"{label}, reversed" for key, label in queries.SORTS.items()},
         "group": dict(queries.GROUPS),

@@ -98,7 +98,7 @@ def _places(name: str, whole: Measurement, measured: Sequence[Measurement]) -> t
         and one.n >= _FEWEST
     ]
     parts.sort(key=lambda one: (-abs((one.value or 0.0) - (whole.value or 0.0)), one.labels))
-    return tuple(f"{_place(one)}: {figure(one.value, one.unit)}" for one in parts[:MOST_PLACES])
+    return tuple(f"{_place(part)}: {figure(part.value, part.unit)}" for part in parts[:MOST_PLACES])
 
 
 def _place(one: Measurement) -> str:
