@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from sqlalchemy import Connection
@@ -59,8 +60,9 @@ class Journal:
     def write(self, entry: JournalEntry) -> None:
         """Append an entry, durably if possible."""
         try:
-            with self._path.open("ab") as file:
-                file.write(sealed(msgspec.json.encode(entry), self._key) + b"\n")
+            with self._path.open("ab+") as file:
+                begin = b"\n" if _is_torn(file) else b""
+                file.write(begin + sealed(msgspec.json.encode(entry), self._key) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -104,6 +106,16 @@ class Journal:
         except OSError as error:
             log.warning("%s cannot be read: %s", self._path, error)
             return []
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    """Whether the last line has no end, because the disk was full or the process was killed: what follows it would be
+    as unreadable as it is.
+    """
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def sealed(content: bytes, key: str) -> bytes:

@@ -56,6 +56,22 @@ def test_the_key_is_changed_with_that_of_the_store(tmp_path: Path, old: str, new
     ]
 
 
+@pytest.mark.parametrize("key", ["", KEY])
+@pytest.mark.parametrize("torn", [1, 20, -1])
+def test_what_is_written_after_a_torn_line_is_read(tmp_path: Path, key: str, torn: int) -> None:
+    """A disk that was full, or a kill, left half a line: the next page that was sent would be sent again."""
+    path = tmp_path / "spool"
+    Journal(path, key).write(entry("a"))
+    Journal(path, key).write(entry("b"))
+    whole = path.read_bytes()
+    begin = whole.index(b"\n") + 1
+    path.write_bytes(whole[: torn if torn < 0 else begin + torn])
+    Journal(path, key).write(entry("c"))
+    Journal(path, key).write(entry("d"))
+    names = [one.delivery.key for one in Journal(path, key).read()]
+    assert names == (["a", "b", "c", "d"] if torn < 0 else ["a", "c", "d"])
+
+
 @settings(max_examples=20, deadline=None)
 @given(content=st.binary(max_size=300), at=st.integers(0, 400), other=st.binary(min_size=32, max_size=32))
 def test_law_what_is_sealed_comes_back_and_any_other_byte_key_or_purpose_does_not(
