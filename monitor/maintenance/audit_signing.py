@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from monitor.runtime.durable_files import line_end_missing
 from monitor.runtime.file_modes import PRIVATE_FILE, PRIVATE_FOLDER
 from monitor.store import audit_checkpoints
 from monitor.store.audit import Checkpoint
@@ -54,7 +55,7 @@ def append(path: Path, lines: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, PRIVATE_FILE)
     try:
-        content = "".join(f"{line}\n" for line in lines).encode()
+        content = line_end_missing(path) + "".join(f"{line}\n" for line in lines).encode()
         while content:
             content = content[os.write(file, content) :]
         os.fsync(file)

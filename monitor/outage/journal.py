@@ -11,13 +11,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 from sqlalchemy import Connection
 
 from monitor.errors import StoreError
 from monitor.records import Alert, Delivery, Transition
+from monitor.runtime.durable_files import line_end_missing
 from monitor.runtime.file_encryption import sealer_of
 from monitor.runtime.file_modes import create_privately
 from monitor.store import alerts, incidents, outbox
@@ -60,8 +60,8 @@ class Journal:
     def write(self, entry: JournalEntry) -> None:
         """Append an entry, durably if possible."""
         try:
-            with self._path.open("ab+") as file:
-                begin = b"\n" if _is_torn(file) else b""
+            begin = line_end_missing(self._path)
+            with self._path.open("ab") as file:
                 file.write(begin + sealed(msgspec.json.encode(entry), self._key) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -106,16 +106,6 @@ class Journal:
         except OSError as error:
             log.warning("%s cannot be read: %s", self._path, error)
             return []
-
-
-def _is_torn(file: BinaryIO) -> bool:
-    """Whether the last line has no end, because the disk was full or the process was killed: what follows it would be
-    as unreadable as it is.
-    """
-    if not file.seek(0, os.SEEK_END):
-        return False
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) != b"\n"
 
 
 def sealed(content: bytes, key: str) -> bytes:

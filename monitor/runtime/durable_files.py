@@ -27,3 +27,19 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def line_end_missing(path: Path) -> bytes:
+    """What to write before the next line of a file of lines: a line end, if a full disk or a kill has left half a line,
+    because what follows that would be as unreadable as it is; otherwise nothing. A file that cannot be read is whole.
+    """
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return b""
+            file.seek(-1, os.SEEK_END)
+            return b"" if file.read(1) == b"\n" else b"\n"
+    except OSError:
+        return b""

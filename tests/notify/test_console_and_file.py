@@ -106,3 +106,15 @@ def test_what_stands_for_a_terminal_needs_no_sync(tmp_path: Path) -> None:
     File(FileSettings(path=str(path))).send(PAGE)
     assert decode(os.read(reader, 65_536)) == PAGE
     os.close(reader)
+
+
+def test_a_notification_after_half_a_line_has_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "told"
+    channel = File(FileSettings(path=str(path)))
+    channel.send(PAGE)
+    path.write_bytes(path.read_bytes()[:-30])  # the process was killed
+    channel.send(PAGE)
+    channel.send(PAGE)
+    torn, *whole = path.read_bytes().splitlines()
+    assert len(torn) > 30
+    assert [decode(line) for line in whole] == [PAGE, PAGE]

@@ -9,6 +9,7 @@ from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import FileName, Section
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, RateLimit
 from monitor.notify.failure import AttemptError, FailureKind
+from monitor.runtime.durable_files import line_end_missing
 from monitor.runtime.file_modes import PRIVATE_FILE, PRIVATE_FOLDER
 
 
@@ -42,7 +43,7 @@ class File:
             # Not blocking: a pipe without a reader fails this attempt instead of blocking the thread.
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, PRIVATE_FILE)
             try:
-                _append(file, line)
+                _append(file, line_end_missing(self._path) + line)
             finally:
                 os.close(file)
         except (OSError, ValueError) as error:
