@@ -14,7 +14,11 @@ from monitor.cli import output_streams
 from monitor.cli.output import say
 from monitor.config.location import CONFIG_VARIABLE, find
 from monitor.errors import ConfigError
-from monitor.runtime.cpu_tuning import release_freed_memory, share_freed_memory
+from monitor.runtime.cpu_tuning import (
+    allocate_arrow_from_system,
+    release_freed_memory,
+    share_freed_memory,
+)
 from monitor.runtime.gc_tuning import collect_start, tune_garbage_collector
 from monitor.runtime.imports import without_extras, without_masked_arrays, without_pandas
 from monitor.runtime.termination import on_signals
@@ -94,6 +98,7 @@ def _prepare() -> None:
     without_masked_arrays()
     tune_garbage_collector()
     share_freed_memory()
+    allocate_arrow_from_system()
 
 
 def _reread(file: Path, started_with: "Config") -> "Config":

@@ -75,6 +75,17 @@ def share_freed_memory() -> None:
         choose(_ARENA_MAX, 1)
 
 
+def allocate_arrow_from_system() -> None:
+    """Have Arrow allocate from the C library as all else does, here and in child processes, unless the environment says
+    otherwise. Call it before Arrow is loaded.
+
+    Its own allocator takes 4 MB for the first record, and keeps for itself what was freed. With C libraries other than
+    glibc this does nothing.
+    """
+    if hasattr(ctypes.CDLL(None), "mallopt"):
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
 def release_freed_memory() -> None:
     """Return freed memory between blocks in use to the system. Only glibc supports this."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

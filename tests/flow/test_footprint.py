@@ -1,5 +1,6 @@
 """The daemon is small: what it loads, and what it holds on to while nothing happens."""
 
+import os
 import subprocess
 import sys
 import time
@@ -51,6 +52,8 @@ import os, sys
 from monitor.cli import daemon
 
 def tell() -> None:
+    import pyarrow
+    assert pyarrow.default_memory_pool().backend_name == (os.environ.get("ASKED") or "system")
     print(*(name for name, module in sys.modules.items() if module is not None), sep="\\n", flush=True)
     os._exit(0)
 
@@ -70,6 +73,14 @@ def test_no_heavy_package_is_loaded_by_the_daemon(tmp_path: Path) -> None:
         name for name in loaded if name in TOO_HEAVY or name.startswith(tuple(f"{h}." for h in TOO_HEAVY))
     ]
     assert not heavy
+
+
+def test_arrow_allocates_from_the_allocator_that_the_environment_names(tmp_path: Path) -> None:
+    config = tmp_path / "watchkeeper.yaml"
+    config.write_text(f"store: {{url: 'sqlite:///{tmp_path}/new.db'}}\n")
+    named = {"ARROW_DEFAULT_MEMORY_POOL": "mimalloc", "ASKED": "mimalloc"}
+    command = [sys.executable, "-c", LOADED, str(config)]
+    subprocess.run(command, capture_output=True, check=True, cwd=ROOT, env=os.environ | named)
 
 
 def test_an_idle_daemon_stays_small(tmp_path: Path) -> None:
