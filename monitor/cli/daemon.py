@@ -20,7 +20,7 @@ from monitor.runtime.cpu_tuning import (
     share_freed_memory,
 )
 from monitor.runtime.gc_tuning import collect_start, tune_garbage_collector
-from monitor.runtime.imports import without_extras, without_masked_arrays, without_pandas
+from monitor.runtime.imports import without_extras, without_pandas
 from monitor.runtime.termination import on_signals
 
 if TYPE_CHECKING:
@@ -95,7 +95,6 @@ def _prepare() -> None:
     """Keep what is not needed out of this process, and its pauses short. Called before anything is loaded."""
     without_pandas()
     without_extras()
-    without_masked_arrays()
     tune_garbage_collector()
     share_freed_memory()
     allocate_arrow_from_system()

@@ -23,9 +23,6 @@ _SELDOM = ("yaml", "pdb", "pydoc")
 """Modules that the web framework and Arrow name at their start, for what the daemon does not do: schemas in YAML, a
 debugger, docstrings of classes.
 """
-_COMMAND_LINE, _ITS_NAMES = "uvicorn.main", ("Server", "main", "run")
-"""The web server's command line, and what the package takes from it at once."""
-_MASKED = "numpy.ma"
 
 
 class _Absent:
@@ -57,72 +54,29 @@ def without_extras() -> None:
     """Make optional packages count as not installed in the daemon, and load modules that are seldom used when they are.
     Call it before the web server is loaded.
 
-    The web framework and the web server import them if they are installed, for features that are not used here: 4 MB
+    The web framework and the web server import them if they are installed, for features that are not used here: 3 MB
     and 1.5 MB.
     """
     sys.meta_path.insert(0, _Absent(_EXTRAS))
     for name in _SELDOM:
         sys.modules.setdefault(name, loaded_when_used(name))
-    sys.modules.setdefault(_COMMAND_LINE, loaded_when_used(_COMMAND_LINE, _ITS_NAMES, is_package=False))
 
 
-def without_masked_arrays() -> None:
-    """Load masked arrays when one is made. Call it before Arrow gets an array of numpy.
-
-    Arrow and `numpy.unique` ask whether an array is masked, and would load them for the first record and its first
-    count, which holds up everybody for 0.02 to 0.1 s, and takes 1.5 MB. As long as they are not loaded, no array is.
-    """
-    import numpy as np
-
-    if _MASKED not in sys.modules:
-        stand_in = loaded_when_used(_MASKED, ("MaskedArray",))
-        for question in ("isMaskedArray", "is_masked"):
-            setattr(stand_in, question, _is_masked)
-        sys.modules[_MASKED] = stand_in
-        np.ma = stand_in
-
-
-def _is_masked(_array: object) -> bool:
-    return False
-
-
-class _Deferred(type):
-    """The class of classes that stand for one of a module that is not loaded. Nothing is an instance of them; a call is
-    one of the real class or function.
-    """
-
-    _of: ModuleType
-
-    def __call__(cls, *args: object, **kwargs: object) -> object:
-        _drop(cls._of)
-        return getattr(import_module(cls.__module__), cls.__name__)(*args, **kwargs)
-
-
-def loaded_when_used(name: str, taken: Sequence[str] = (), *, is_package: bool = True) -> ModuleType:
+def loaded_when_used(name: str) -> ModuleType:
     """A stand-in for a module, which loads it when something of it is asked for. What looks at all modules, such as
     `inspect`, asks for names with underscores only.
-
-    `taken` are classes and functions that others take when they are loaded themselves, or compare an object's class
-    with: the module is loaded when one is called. `from` asks a module for its path, which loads a package.
     """
     stand_in = ModuleType(name)
 
     def load(attribute: str) -> object:
-        if attribute.startswith("__") and not (is_package and attribute == "__path__"):
+        if attribute.startswith("__") and attribute != "__path__":
             raise AttributeError(f"module {name!r} is not loaded yet", name=attribute, obj=stand_in)
-        _drop(stand_in)
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
         return getattr(import_module(name), attribute)
 
     stand_in.__dict__["__getattr__"] = load
-    for attribute in taken:
-        stand_in.__dict__[attribute] = _Deferred(attribute, (), {"__module__": name, "_of": stand_in})
     return stand_in
-
-
-def _drop(stand_in: ModuleType) -> None:
-    """Have the next import find the module itself."""
-    if sys.modules.get(stand_in.__name__) is stand_in:
-        del sys.modules[stand_in.__name__]
 
 
 def load_less() -> None:
