@@ -25,12 +25,13 @@ from monitor.store import alerts, api_keys
 from monitor.store.api_keys import KeyKind, bounds
 from tests.support import versioned
 from tests.support.log import NOW, send
+from tests.support.postgresql import postgresql
 from tests.support.server import running
 
 MARK = b"ACME-SECRET"
 """In all texts of the client that others must not read."""
 CONFIG = """\
-store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
+store: {{url: "{url}"}}
 web: {{listen: "127.0.0.1:0", requests_per_minute: 10000000}}
 clients:
   acme: {{name: ACME-SECRET Ltd, contact: a@ACME-SECRET.example, models: {{fraud: {{title: ACME-SECRET model}}}}}}
@@ -183,11 +184,8 @@ BODIES = {
     "/api/v1/baselines": {"client": "acme", "model": "fraud", "since": NOW - 3600},
     "/api/v1/prompts": {"client": "acme", "model": "fraud", "version": "8", "words": 9, "hashes": [1, 2]},
     "/api/v1/canaries": {"client": "acme", "digest": "ab" * 32},
-    "/v1/flagger": {
-        "name": "f",
-        "namespace": "n",
-        "metadata": {"client": "acme", "model": "fraud", "canary": "2"},
-    },
+    "/v1/flagger": {"name": "f", "metadata": {"client": "acme", "model": "fraud", "canary": "2"}}
+    | {"namespace": "n"},
 }
 
 
@@ -216,14 +214,9 @@ class Site:
         return answer.status, answer.read() + b"\n" + head
 
     def _valid(self, path: str) -> str:
-        good = {
-            "client": "acme",
-            "key": "acme",
-            "model": "fraud",
-            "environment": "production",
-            "metric": "error_rate",
-        }
+        good = {"client": "acme", "key": "acme", "model": "fraud", "environment": "production"}
         good |= {
+            "metric": "error_rate",
             "fingerprint": self.fingerprint,
             "name": "plant" if "/sites/" in path else "style.css",
             "left": "staging",
@@ -234,10 +227,19 @@ class Site:
         return re.sub(r"\{(\w+):\w+\}", lambda found: quote(good.get(found[1], "1")), path) or "/"
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "postgresql":
+        with postgresql() as server:
+            yield server.url
+    else:
+        yield f"sqlite:///{tmp_path_factory.mktemp('isolation')}/watchkeeper.db"
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("isolation")
-    (folder / "watchkeeper.yaml").write_text(CONFIG.format(folder=folder, key="R" * 32), encoding="utf-8")
+    (folder / "watchkeeper.yaml").write_text(CONFIG.format(url=url, key="R" * 32), encoding="utf-8")
     app = App(load(folder / "watchkeeper.yaml"), ManualClock(NOW))
     app.log.start()
     app.sources.start()
