@@ -243,11 +243,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[Site]:
     app = App(load(folder / "watchkeeper.yaml"), ManualClock(NOW))
     app.log.start()
     app.sources.start()
-    rows = [
-        _row(client, model, n)
-        for client, model in (("acme", "fraud"), ("globex", "price"))
-        for n in range(60)
-    ]
+    rows = [_row("acme", "fraud", n) for n in range(60)] + [_row("globex", "price", n) for n in range(60)]
     send(app.log, RecordKind.PREDICTIONS, [*rows, _row("acme", "fraud", 60) | {"timestamp": "ACME-SECRET"}])
     app.tick()
     with app.store.write() as connection:
