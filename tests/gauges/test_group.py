@@ -312,7 +312,7 @@ def test_what_does_not_answer_as_prometheus_is_told(answer: str) -> None:
 def test_a_partial_answer_is_unknown() -> None:
     data = {"resultType": "vector", "result": [{"metric": {}, "value": [0, "1"]}]}
     answer = json.dumps({"status": "success", "data": data, "warnings": ["a store did not answer"]})
-    with endpoint(lambda: answer) as url, pytest.raises(GaugeError, match="in part only"):
+    with endpoint(lambda: answer) as url, pytest.raises(GaugeError, match="gave a partial response"):
         section = PrometheusSettings.model_validate(
             {"url": url, "queries": [{"query": "up", "quantity": "queue_depth"}]}
         )
