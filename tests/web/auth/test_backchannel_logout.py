@@ -133,7 +133,6 @@ def entries(shop: Shop) -> list[tuple[str, str]]:
             {"ada 1", "ada 2", "ada"},
         ),
     ],
-    ids=str,
 )
 def test_the_sessions_of_the_subject_or_of_its_session_there_end_and_no_others(
     provider: Provider, said: dict[str, Any], ended: set[str]
