@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 _LOCK = 0x5741_4B45_0000_0000
 """The upper half of the numbers of these locks; those of the audit log and of migrations are others."""
@@ -16,4 +16,4 @@ def lock(connection: Connection, *names: str) -> None:
     if connection.dialect.name != "postgresql":
         return
     number = int.from_bytes(hashlib.sha256("\0".join(names).encode()).digest()[:4], "big")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK | number})")
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK | number)))

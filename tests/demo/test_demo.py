@@ -173,7 +173,7 @@ def test_a_running_demonstration_is_known_by_its_folder_and_has_it_alone(tmp_pat
         url = str(web.base_url)
         with answering(daemon, tmp_path, url):
             check_running(tmp_path, "watchkeeper demo")
-            with pytest.raises(InputError, match="already runs"), answering(other, tmp_path, url):
+            with pytest.raises(InputError, match="is already running"), answering(other, tmp_path, url):
                 pass
             check_running(tmp_path, "watchkeeper demo")
         with pytest.raises(WatchkeeperError, match="none runs"):

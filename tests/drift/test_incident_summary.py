@@ -32,7 +32,7 @@ def test_the_strongest_column_comes_first_then_the_names_of_the_others_then_the_
 
 def test_once_the_evidence_has_faded_the_page_says_what_it_waits_for() -> None:
     assert page(INCIDENT, [verdict("features.amount", 0.4), verdict("", 0.2)]).startswith(
-        "what moved since 2024-12-29T23:00:00Z has faded: the incident closes after 6 quiet windows; likeliest"
+        "the change since 2024-12-29T23:00:00Z has faded: the incident closes after 6 quiet windows; likeliest"
     )
 
 

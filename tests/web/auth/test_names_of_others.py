@@ -4,9 +4,9 @@ import json
 import re
 from urllib.parse import quote
 
-from tests.web.auth.test_isolation import BEARERS, PUBLIC, Bearer, Site, _policy, site
+from tests.web.auth.test_isolation import BEARERS, PUBLIC, Bearer, Site, _policy, site, url
 
-__all__ = ["site"]
+__all__ = ["site", "url"]
 NAMES = (b"acme", b"fraud", b"ACME-SECRET")
 """What the other client and its model are called; both clients' models fail at the same time."""
 
