@@ -311,8 +311,9 @@ def test_base_windows_that_reach_over_full_hours_are_refused(
     assert problem.reason.endswith(f"Use {fitting}")
 
 
-def test_base_windows_that_divide_an_hour_are_fine(tmp_path: Path) -> None:
+def test_law_base_windows_that_divide_an_hour_are_fine_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "watchkeeper.yaml"
-    for seconds in range(1, 3601):
+    fitting = [seconds for seconds in range(1, 3601) if 3600 % seconds == 0]
+    for seconds in {*fitting, *thinned(range(1, 3601), 53)}:
         path.write_text(f"predictions: {{base_window: {seconds}s}}\n")
         assert bool(check(path).errors) == bool(3600 % seconds)
