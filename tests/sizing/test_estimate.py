@@ -133,7 +133,7 @@ def test_the_figures_of_the_performance_page_are_on_it() -> None:
     for words in (
         "201 to 224 µs",
         "8.8 to 11.0 µs",
-        "160 to 181 MB",
+        "168 MB",
         "about 0.5 MB",
         "430 to 610 MB",
         "209 MB at most",
